@@ -1,0 +1,33 @@
+"""The configuration: config/bot.yaml, its schema, its errors and its reload."""
+
+from bot.config.builtin import builtin_config_dir
+from bot.config.loading import ConfigError, check_persona, load_config
+from bot.config.reloading import Change, reload, watch
+from bot.config.schema import (
+    ChannelConfig,
+    Config,
+    Effort,
+    Permission,
+    PermissionsConfig,
+    PersonaConfig,
+    SamplingConfig,
+    ServerConfig,
+)
+
+__all__ = [
+    "Change",
+    "ChannelConfig",
+    "Config",
+    "ConfigError",
+    "Effort",
+    "Permission",
+    "PermissionsConfig",
+    "PersonaConfig",
+    "SamplingConfig",
+    "ServerConfig",
+    "builtin_config_dir",
+    "check_persona",
+    "load_config",
+    "reload",
+    "watch",
+]

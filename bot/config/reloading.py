@@ -1,0 +1,52 @@
+"""Taking over changes of the configuration file while the bot runs."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from watchfiles import awatch
+
+from bot.config.loading import ConfigError, load_config
+from bot.config.schema import Config
+
+RESTART_SECTIONS = ("inference", "discord", "slack", "storage")
+"""What is read once at the start: connections, the model, the database."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A new configuration in force, and the changed keys that wait for a restart."""
+
+    config: Config
+    needs_restart: list[str]
+
+
+def reload(current: Config) -> Change:
+    """Load the file of `current` again. Raises ConfigError; then nothing changes."""
+    loaded = load_config(current.path)
+    waiting = [
+        f"{section}.{key}"
+        for section in RESTART_SECTIONS
+        for key in type(getattr(loaded, section)).model_fields
+        if getattr(getattr(loaded, section), key) != getattr(getattr(current, section), key)
+    ]
+    kept = {section: getattr(current, section) for section in RESTART_SECTIONS}
+    return Change(loaded.model_copy(update=kept), waiting)
+
+
+async def watch(current: Callable[[], Config]) -> AsyncIterator[Change | ConfigError]:
+    """Yield what becomes of each change of the file or of the personas beside it."""
+    path = current().path
+    if path is None:
+        return
+    folders = [folder for folder in (path.parent, path.parent / "personas") if folder.is_dir()]
+
+    def is_ours(_: object, changed: str) -> bool:
+        file = Path(changed)
+        return file.name == path.name or file.parent.name == "personas"
+
+    async for _ in awatch(*folders, watch_filter=is_ours, recursive=False):
+        try:
+            yield reload(current())
+        except ConfigError as error:
+            yield error

@@ -1,0 +1,205 @@
+"""What the configuration file may say. Every key is optional; the defaults are here."""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from platformdirs import user_cache_path
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
+
+from bot.config.builtin import builtin_personas
+
+PERSONA_NAME = re.compile(r"[a-z0-9_-]{1,32}")
+PROMPT_LENGTH = 8000
+DESCRIPTION_LENGTH = 200
+
+
+class Effort(StrEnum):
+    """How hard the model thinks, the easiest first."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class Permission(StrEnum):
+    """Who may do something; each platform knows its moderators and administrators."""
+
+    EVERYONE = "everyone"
+    MODERATORS = "moderators"
+    ADMINS = "admins"
+
+
+def _persona_name(name: str) -> str:
+    if not PERSONA_NAME.fullmatch(name):
+        raise ValueError("allowed: 1 to 32 of a-z, 0-9, - and _")
+    return name
+
+
+def _address(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if value and not (host and colon and port.isdecimal() and 0 <= int(port) <= 65535):
+        raise ValueError("allowed: HOST:PORT, such as 127.0.0.1:8000")
+    return value
+
+
+def _device(value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
+        raise ValueError("allowed: auto, cpu, cuda, cuda:0, cuda:1, …")
+    return value
+
+
+PersonaName = Annotated[str, AfterValidator(_persona_name)]
+Prompt = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=PROMPT_LENGTH)
+]
+Address = Annotated[str, AfterValidator(_address)]
+Identifier = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
+"""A platform's id; YAML reads Discord's as whole numbers."""
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[A-Za-z]+)?$")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_enum_values=False)
+
+
+class InferenceConfig(Section):
+    url: str = ""
+    api_key: SecretStr = SecretStr("")
+    model: str = "smollm2-135m"
+    device: Annotated[str, AfterValidator(_device)] = "auto"
+    listen: Address = "127.0.0.1:8000"
+    slots: int = Field(1, ge=1, le=256)
+    queue_limit: int = Field(64, ge=1)
+    request_timeout_seconds: float = Field(600, gt=0)
+    context_tokens: int | None = Field(None, ge=256)
+    models_dir: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
+        default_factory=lambda: user_cache_path("gptoss-bot") / "models"
+    )
+
+
+class DiscordConfig(Section):
+    token: SecretStr = SecretStr("")
+    api_url: str = "https://discord.com/api/v10"
+
+
+class SlackConfig(Section):
+    bot_token: SecretStr = SecretStr("")
+    app_token: SecretStr = SecretStr("")
+    signing_secret: SecretStr = SecretStr("")
+    api_url: str = "https://slack.com/api/"
+    listen: Address = ""
+
+
+class StorageConfig(Section):
+    url: str = "sqlite+aiosqlite:///data/bot.db"
+
+
+class PermissionsConfig(Section):
+    """Who may change the settings of a channel, and of the whole server."""
+
+    change_channel: Permission = Permission.MODERATORS
+    change_server: Permission = Permission.ADMINS
+
+
+class DefaultsConfig(Section):
+    effort: Effort = Effort.MEDIUM
+    persona: PersonaName = "default"
+    language: Language = "en"
+    show_reasoning: bool = False
+    permissions: PermissionsConfig = PermissionsConfig()
+
+
+class EffortConfig(Section):
+    """`max_tokens` are for reasoning and answer together."""
+
+    max_tokens: int = Field(ge=16)
+
+
+class EffortsConfig(Section):
+    low: EffortConfig = EffortConfig(max_tokens=512)
+    medium: EffortConfig = EffortConfig(max_tokens=2048)
+    high: EffortConfig = EffortConfig(max_tokens=8192)
+
+    def __getitem__(self, effort: Effort) -> EffortConfig:
+        level: EffortConfig = getattr(self, effort)
+        return level
+
+
+class SamplingConfig(Section):
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    min_p: float | None = Field(None, ge=0, le=1)
+
+
+class PersonaConfig(Section):
+    """A system prompt under a name. A plain text stands for the prompt alone."""
+
+    prompt: Prompt
+    description: str = Field("", max_length=DESCRIPTION_LENGTH)
+    effort: Effort | None = None
+    sampling: SamplingConfig | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _prompt_alone(cls, value: Any) -> Any:
+        return {"prompt": value} if isinstance(value, str) else value
+
+
+class ChannelConfig(Section):
+    system_prompt: Prompt | None = None
+    persona: PersonaName | None = None
+    effort: Effort | None = None
+    answer: Literal["mention", "thread", "always"] | None = None
+
+    @model_validator(mode="after")
+    def _one_prompt(self) -> "ChannelConfig":
+        if self.system_prompt is not None and self.persona is not None:
+            raise ValueError("allowed: system_prompt or persona, not both")
+        return self
+
+
+class ServerConfig(Section):
+    persona: PersonaName | None = None
+    effort: Effort | None = None
+    language: Language | None = None
+    permissions: PermissionsConfig | None = None
+    channels: dict[Identifier, ChannelConfig] = {}
+
+
+def _with_builtin_personas(personas: Any) -> Any:
+    return {**builtin_personas(), **personas} if isinstance(personas, Mapping) else personas
+
+
+class Config(Section):
+    """The whole file. `path` is None where the built-in defaults hold."""
+
+    inference: InferenceConfig = InferenceConfig()
+    defaults: DefaultsConfig = DefaultsConfig()
+    efforts: EffortsConfig = EffortsConfig()
+    personas: Annotated[
+        dict[PersonaName, PersonaConfig], BeforeValidator(_with_builtin_personas)
+    ] = Field({}, validate_default=True)
+    servers: dict[Identifier, ServerConfig] = {}
+    texts: dict[str, str] = {}
+    discord: DiscordConfig = DiscordConfig()
+    slack: SlackConfig = SlackConfig()
+    storage: StorageConfig = StorageConfig()
+
+    _path: Path | None = PrivateAttr(None)
+
+    @property
+    def path(self) -> Path | None:
+        return self._path

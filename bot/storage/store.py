@@ -1,0 +1,341 @@
+"""Everything that the bot keeps, behind one small class."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+from bot.storage.database import open_database, storage_errors
+from bot.storage.tables import (
+    FeedbackRow,
+    PersonaRow,
+    PersonaVersionRow,
+    ScopeKey,
+    SettingRow,
+    UsageRow,
+)
+
+NOBODY = ""
+"""In the place of a person's id after they asked to be forgotten."""
+
+
+@dataclass(frozen=True)
+class StoredPersona:
+    """One version of a server's persona."""
+
+    name: str
+    version: int
+    prompt: str
+    description: str
+    effort: str | None
+    deleted: bool
+    restores: int | None
+    created_at: datetime
+    created_by: str
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Sums over days."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Store:
+    """All methods raise StorageError when the database fails."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._sessions = async_sessionmaker(engine, expire_on_commit=False)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str) -> AsyncIterator["Store"]:
+        """The store in the database at `url`, its schema brought up to date."""
+        async with open_database(url) as engine:
+            yield cls(engine)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncSession]:
+        with storage_errors("the database"):
+            async with self._sessions.begin() as session:
+                yield session
+
+    # Settings
+
+    async def get_settings(self, scopes: Sequence[ScopeKey]) -> dict[ScopeKey, dict[str, Any]]:
+        """What was set for each of `scopes`; those without settings are left out."""
+        matches = (
+            and_(
+                SettingRow.platform == scope.platform,
+                SettingRow.scope_kind == scope.kind,
+                SettingRow.scope_id == scope.id,
+            )
+            for scope in scopes
+        )
+        found: dict[ScopeKey, dict[str, Any]] = {}
+        by_row = {(scope.platform, scope.kind, scope.id): scope for scope in scopes}
+        async with self._transaction() as session:
+            for row in await session.scalars(select(SettingRow).where(or_(*matches))):
+                scope = by_row[row.platform, row.scope_kind, row.scope_id]  # type: ignore[index]
+                found.setdefault(scope, {})[row.key] = row.value
+        return found
+
+    async def set_setting(self, scope: ScopeKey, key: str, value: Any, by: str) -> None:
+        async with self._transaction() as session:
+            await session.merge(
+                SettingRow(
+                    platform=scope.platform,
+                    scope_kind=scope.kind,
+                    scope_id=scope.id,
+                    key=key,
+                    value=value,
+                    updated_at=datetime.now(UTC),
+                    updated_by=by,
+                )
+            )
+
+    # Personas
+
+    async def list_personas(self, platform: str, server: str) -> list[StoredPersona]:
+        """The newest version of each of the server's personas that isn't deleted."""
+        newest = (
+            select(
+                PersonaVersionRow.persona_id, func.max(PersonaVersionRow.version).label("version")
+            )
+            .group_by(PersonaVersionRow.persona_id)
+            .subquery()
+        )
+        query = (
+            select(PersonaRow.name, PersonaVersionRow)
+            .join(PersonaVersionRow, PersonaVersionRow.persona_id == PersonaRow.id)
+            .join(
+                newest,
+                and_(
+                    newest.c.persona_id == PersonaVersionRow.persona_id,
+                    newest.c.version == PersonaVersionRow.version,
+                ),
+            )
+            .where(PersonaRow.platform == platform, PersonaRow.server == server)
+            .where(~PersonaVersionRow.deleted)
+            .order_by(PersonaRow.name)
+        )
+        async with self._transaction() as session:
+            return [_stored(name, row) for name, row in await session.execute(query)]
+
+    async def persona_versions(self, platform: str, server: str, name: str) -> list[StoredPersona]:
+        """All versions of a persona, the newest first."""
+        async with self._transaction() as session:
+            rows = await self._versions(session, platform, server, name)
+        return [_stored(name, row) for row in rows]
+
+    async def save_persona(
+        self,
+        platform: str,
+        server: str,
+        name: str,
+        *,
+        prompt: str,
+        description: str = "",
+        effort: str | None = None,
+        by: str,
+    ) -> StoredPersona:
+        """Save a new version of a persona, the first one where there is none."""
+        async with self._transaction() as session:
+            row = await self._add_version(
+                session, platform, server, name, prompt, description, effort, by
+            )
+        return _stored(name, row)
+
+    async def delete_persona(self, platform: str, server: str, name: str, by: str) -> None:
+        """Delete a persona; `undo_persona` brings it back."""
+        async with self._transaction() as session:
+            await self._add_version(session, platform, server, name, "", "", None, by, deleted=True)
+
+    async def undo_persona(
+        self, platform: str, server: str, name: str, by: str
+    ) -> StoredPersona | None:
+        """Save the version before the one in force again; None where there is none.
+
+        Undoing twice goes back two versions.
+        """
+        async with self._transaction() as session:
+            versions = {r.version: r for r in await self._versions(session, platform, server, name)}
+            if not versions:
+                return None
+            in_force = versions[max(versions)]
+            # What a restored version stands for is the version that it restores.
+            before = versions.get((in_force.restores or in_force.version) - 1)
+            while before is not None and before.restores is not None:
+                before = versions.get(before.restores)
+            if before is None:
+                return None
+            row = await self._add_version(
+                session,
+                platform,
+                server,
+                name,
+                before.prompt,
+                before.description,
+                before.effort,
+                by,
+                deleted=before.deleted,
+                restores=before.version,
+            )
+        return _stored(name, row)
+
+    async def _versions(
+        self, session: AsyncSession, platform: str, server: str, name: str
+    ) -> list[PersonaVersionRow]:
+        query = (
+            select(PersonaVersionRow)
+            .join(PersonaRow, PersonaVersionRow.persona_id == PersonaRow.id)
+            .where(
+                PersonaRow.platform == platform,
+                PersonaRow.server == server,
+                PersonaRow.name == name,
+            )
+            .order_by(PersonaVersionRow.version.desc())
+        )
+        return list(await session.scalars(query))
+
+    async def _add_version(
+        self,
+        session: AsyncSession,
+        platform: str,
+        server: str,
+        name: str,
+        prompt: str,
+        description: str,
+        effort: str | None,
+        by: str,
+        *,
+        deleted: bool = False,
+        restores: int | None = None,
+    ) -> PersonaVersionRow:
+        persona = await session.scalar(
+            select(PersonaRow).where(
+                PersonaRow.platform == platform,
+                PersonaRow.server == server,
+                PersonaRow.name == name,
+            )
+        )
+        if persona is None:
+            persona = PersonaRow(platform=platform, server=server, name=name)
+            session.add(persona)
+            await session.flush()
+        newest = await session.scalar(
+            select(func.max(PersonaVersionRow.version)).where(
+                PersonaVersionRow.persona_id == persona.id
+            )
+        )
+        row = PersonaVersionRow(
+            persona_id=persona.id,
+            version=(newest or 0) + 1,
+            prompt=prompt,
+            description=description,
+            effort=effort,
+            deleted=deleted,
+            restores=restores,
+            created_at=datetime.now(UTC),
+            created_by=by,
+        )
+        session.add(row)
+        return row
+
+    # Feedback and usage
+
+    async def set_feedback(
+        self, platform: str, server: str, message_id: str, user_id: str, vote: int
+    ) -> None:
+        """Keep a person's vote, 1 or -1, on an answer; a later one replaces it."""
+        async with self._transaction() as session:
+            await session.merge(
+                FeedbackRow(
+                    platform=platform,
+                    server=server,
+                    message_id=message_id,
+                    user_id=user_id,
+                    vote=vote,
+                    created_at=datetime.now(UTC),
+                )
+            )
+
+    async def add_usage(
+        self,
+        platform: str,
+        server: str,
+        user_id: str,
+        prompt_tokens: int,
+        completion_tokens: int,
+    ) -> None:
+        """Count one request of a person today."""
+        key = (platform, server, user_id, datetime.now(UTC).date())
+        async with self._transaction() as session:
+            row = await session.get(UsageRow, key)
+            if row is None:
+                row = UsageRow(
+                    platform=platform,
+                    server=server,
+                    user_id=user_id,
+                    day=key[3],
+                    requests=0,
+                    prompt_tokens=0,
+                    completion_tokens=0,
+                )
+                session.add(row)
+            row.requests += 1
+            row.prompt_tokens += prompt_tokens
+            row.completion_tokens += completion_tokens
+
+    async def usage_of(self, platform: str, user_id: str, since: date = date.min) -> Usage:
+        """What a person used on all servers from the day `since` on."""
+        query = select(
+            func.coalesce(func.sum(UsageRow.requests), 0),
+            func.coalesce(func.sum(UsageRow.prompt_tokens), 0),
+            func.coalesce(func.sum(UsageRow.completion_tokens), 0),
+        ).where(UsageRow.platform == platform, UsageRow.user_id == user_id, UsageRow.day >= since)
+        async with self._transaction() as session:
+            requests, prompt_tokens, completion_tokens = (await session.execute(query)).one()
+        return Usage(requests, prompt_tokens, completion_tokens)
+
+    async def forget_user(self, platform: str, user_id: str) -> None:
+        """Delete what is stored about a person; settings and personas stay, without their id."""
+        async with self._transaction() as session:
+            for table in (FeedbackRow, UsageRow):
+                await session.execute(
+                    delete(table).where(table.platform == platform, table.user_id == user_id)
+                )
+            await session.execute(
+                update(SettingRow)
+                .where(SettingRow.platform == platform, SettingRow.updated_by == user_id)
+                .values(updated_by=NOBODY)
+            )
+            personas = select(PersonaRow.id).where(PersonaRow.platform == platform)
+            await session.execute(
+                update(PersonaVersionRow)
+                .where(
+                    PersonaVersionRow.persona_id.in_(personas),
+                    PersonaVersionRow.created_by == user_id,
+                )
+                .values(created_by=NOBODY)
+            )
+
+
+def _stored(name: str, row: PersonaVersionRow) -> StoredPersona:
+    return StoredPersona(
+        name=name,
+        version=row.version,
+        prompt=row.prompt,
+        description=row.description,
+        effort=row.effort,
+        deleted=row.deleted,
+        restores=row.restores,
+        created_at=row.created_at,
+        created_by=row.created_by,
+    )

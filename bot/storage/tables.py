@@ -1,0 +1,105 @@
+"""What is stored: settings, personas, feedback and usage. Never the text of a message."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Literal
+
+from sqlalchemy import JSON, DateTime, ForeignKey, UniqueConstraint
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+ScopeKind = Literal["thread", "channel", "server"]
+
+
+@dataclass(frozen=True)
+class ScopeKey:
+    """A thread, channel or server of a platform: what a setting can be made for."""
+
+    platform: str
+    kind: ScopeKind
+    id: str
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware datetimes; SQLite would give them back without their time zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {datetime: UtcDateTime, Any: JSON}  # noqa: RUF012
+
+
+class SettingRow(Base):
+    """One value that was set in chat."""
+
+    __tablename__ = "settings"
+
+    platform: Mapped[str] = mapped_column(primary_key=True)
+    scope_kind: Mapped[str] = mapped_column(primary_key=True)
+    scope_id: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[Any]
+    updated_at: Mapped[datetime]
+    updated_by: Mapped[str]
+
+
+class PersonaRow(Base):
+    """A server's own persona; what it says is in its versions, the highest one in force."""
+
+    __tablename__ = "personas"
+    __table_args__ = (UniqueConstraint("platform", "server", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    platform: Mapped[str]
+    server: Mapped[str]
+    name: Mapped[str]
+
+
+class PersonaVersionRow(Base):
+    """A persona as it was saved once. A deleted one gets a version that says so."""
+
+    __tablename__ = "persona_versions"
+
+    persona_id: Mapped[int] = mapped_column(ForeignKey("personas.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    prompt: Mapped[str]
+    description: Mapped[str]
+    effort: Mapped[str | None]
+    deleted: Mapped[bool]
+    restores: Mapped[int | None]
+    """The version that this one brought back, so that another undo goes further."""
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+
+
+class FeedbackRow(Base):
+    """A person's 👍 (1) or 👎 (-1) on an answer."""
+
+    __tablename__ = "feedback"
+
+    platform: Mapped[str] = mapped_column(primary_key=True)
+    message_id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(primary_key=True)
+    server: Mapped[str]
+    vote: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class UsageRow(Base):
+    """What a person used on a day (UTC)."""
+
+    __tablename__ = "usage"
+
+    platform: Mapped[str] = mapped_column(primary_key=True)
+    server: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    requests: Mapped[int]
+    prompt_tokens: Mapped[int]
+    completion_tokens: Mapped[int]
