@@ -1,0 +1,1 @@
+"""The platform-neutral core: what was asked, where, under which settings, and the reply to it."""

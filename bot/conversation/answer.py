@@ -1,0 +1,176 @@
+"""The work on one answer: prompt, request, and what to do when that fails."""
+
+import asyncio
+import hashlib
+import time
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import structlog
+
+from bot.config import Config
+from bot.conversation.events import Question
+from bot.conversation.history import ChatMessage, Prompt, chat_messages, estimate_tokens, fit
+from bot.conversation.personas import Persona
+from bot.conversation.reply import Reply, ReplyState, Usage
+from bot.conversation.texts import Texts
+from bot.inference.client import (
+    Busy,
+    Event,
+    Finished,
+    InferenceClient,
+    InferenceError,
+    NotReady,
+    PromptTooLong,
+    Queued,
+    ReasoningDelta,
+    TextDelta,
+    Unreachable,
+)
+from bot.storage import StorageError, Store
+
+log = structlog.get_logger()
+
+POLL_SECONDS = 0.25
+"""How often a loading service is asked how far it is."""
+ASSUMED_CONTEXT = 8192
+"""Tokens of context where the service doesn't tell."""
+SHRINK = 0.6
+"""What is left of the prompt's budget after the service found the prompt too long."""
+MOST_SHRINKS = 3
+
+
+@dataclass(kw_only=True)
+class Answer:
+    """Fills `reply` with the answer to `question`."""
+
+    question: Question
+    reply: Reply
+    persona: Persona
+    texts: Texts
+    config: Config
+    store: Store
+    client: InferenceClient
+
+    async def run(self) -> None:
+        """Ask until there is an answer or none is to be had.
+
+        While the service loads or restarts the request waits. One whose connection broke before
+        any text came is tried again once; one that has text ends with what came, and says so.
+        """
+        started = time.monotonic()
+        tries_left = 2
+        shrinks = 0
+        while True:
+            try:
+                await self._wait_until_ready()
+                end, prompt = await self._ask(SHRINK**shrinks)
+            except NotReady:
+                await asyncio.sleep(POLL_SECONDS)  # it was ready a moment ago: it restarts
+            except PromptTooLong as error:
+                shrinks += 1
+                if shrinks > MOST_SHRINKS:
+                    return self._fail(self.texts("failed"), error)
+            except Busy as error:
+                wait = self.texts.duration(error.retry_after)
+                return self._fail(self.texts("busy", wait=wait), error)
+            except Unreachable as error:
+                tries_left -= 1
+                if self.reply.text or not tries_left:
+                    return self._fail(self._lost_notice(), error)
+                log.warning("inference service lost, trying again", error=str(error))
+                self.reply.reasoning = ""
+            except InferenceError as error:
+                return self._fail(self._lost_notice(), error)
+            else:
+                return await self._finish(end, prompt, time.monotonic() - started)
+
+    async def _wait_until_ready(self) -> None:
+        """Wait for the service, telling how far it is. Raises InferenceError after the deadline."""
+        deadline = time.monotonic() + self.config.inference.request_timeout_seconds
+        while not (health := await self.client.health()).ready:
+            if time.monotonic() > deadline:
+                raise InferenceError(f"not ready in time: {health.status} {health.detail}")
+            self.reply.stage, self.reply.progress = health.status, health.progress
+            self.reply.change(ReplyState.LOADING)
+            await asyncio.sleep(POLL_SECONDS)
+        self.reply.change(ReplyState.QUEUED)
+
+    async def _ask(self, share: float) -> tuple[Finished, Prompt]:
+        """One request, from the prompt in `share` of its budget to the last token."""
+        context = (await self.client.model_info()).context or ASSUMED_CONTEXT
+        # At least half of a small context stays for the conversation.
+        max_tokens = min(self.config.efforts[self.reply.effort].max_tokens, context // 2)
+        prompt = await fit(
+            chat_messages(self._system_prompt(), self.question),
+            int((context - max_tokens) * share),
+            self._count_tokens,
+        )
+        sampling = self.persona.sampling
+        stream = self.client.chat(
+            prompt.messages,
+            effort=self.reply.effort,
+            max_tokens=max_tokens,
+            user=_fair_share_key(self.question),
+            sampling=sampling.model_dump(exclude_none=True) if sampling else None,
+        )
+        async with aclosing(stream):
+            async for event in stream:
+                if isinstance(event, Finished):
+                    return event, prompt
+                self._apply(event)
+        raise Unreachable("the stream ended before the answer did")
+
+    def _system_prompt(self) -> str:
+        return "\n\n".join(filter(None, (self.persona.prompt, self.texts("answer_language"))))
+
+    def _apply(self, event: Event) -> None:
+        reply = self.reply
+        match event:
+            case Queued(position, eta_seconds):
+                reply.position, reply.eta_seconds = position, eta_seconds
+                reply.change(ReplyState.QUEUED)
+            case ReasoningDelta(text):
+                reply.reasoning += text
+                reply.change(ReplyState.THINKING)
+            case TextDelta(text):
+                reply.text += text
+                reply.change(ReplyState.WRITING)
+
+    async def _finish(self, end: Finished, prompt: Prompt, seconds: float) -> None:
+        reply, texts = self.reply, self.texts
+        if prompt.cut_characters:
+            reply.notices.append(texts("question_cut", count=prompt.cut_characters))
+        if end.reason == "length":
+            reply.notices.append(texts("length_reached"))
+        answer_tokens = end.completion_tokens - end.reasoning_tokens
+        reply.usage = Usage(end.prompt_tokens, end.reasoning_tokens, answer_tokens, seconds)
+        try:
+            await self.store.add_usage(
+                self.question.place.platform,
+                self.question.place.server,
+                self.question.message.author.id,
+                end.prompt_tokens,
+                end.completion_tokens,
+            )
+        except StorageError as error:  # a full disk must not cost the person the answer
+            log.error("usage not stored", error=str(error))
+        reply.change(ReplyState.DONE)
+
+    async def _count_tokens(self, messages: list[ChatMessage]) -> int:
+        exact = await self.client.count_tokens(messages)
+        return estimate_tokens(messages) if exact is None else exact
+
+    def _lost_notice(self) -> str:
+        return self.texts("cut_off" if self.reply.text else "failed")
+
+    def _fail(self, notice: str, error: InferenceError) -> None:
+        log.warning("answer failed", error=str(error), kind=type(error).__name__)
+        self.reply.change(ReplyState.FAILED, notice)
+
+
+def _fair_share_key(question: Question) -> str:
+    """`server/user` for the service's fair queue, hashed: ids stay in the bot."""
+    place = question.place
+    ids = (f"{place.platform}:{place.server}", f"{place.platform}:{question.message.author.id}")
+    return "/".join(hashlib.blake2s(part.encode(), digest_size=8).hexdigest() for part in ids)

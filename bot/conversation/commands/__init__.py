@@ -1,0 +1,79 @@
+"""All commands, and how a typed line becomes one of them."""
+
+from difflib import get_close_matches
+
+from bot.conversation.commands import effort, general, persona
+from bot.conversation.commands.definition import Command, CommandError, Context, OptionKind
+from bot.conversation.texts import Texts
+
+
+async def help_text(context: Context) -> str:
+    """One line a command."""
+    width = max(len(command.usage) for command in COMMANDS.values())
+    lines = [f"{command.usage:<{width}}  {command.description}" for command in COMMANDS.values()]
+    return "\n".join(["```", *lines, "```"])
+
+
+COMMANDS: dict[str, Command] = {
+    command.name: command
+    for command in (
+        *effort.COMMANDS,
+        *persona.COMMANDS,
+        *general.COMMANDS,
+        Command("help", "What the bot understands", help_text),
+    )
+}
+
+__all__ = ["COMMANDS", "Command", "CommandError", "Context", "is_command", "run_text"]
+
+
+def is_command(text: str) -> bool:
+    """Whether a message is a command typed as text."""
+    return text.startswith("/") and text[1:2].isalpha()
+
+
+async def run_text(line: str, context: Context) -> str:
+    """Carry out a typed line such as `/effort high`. Raises CommandError."""
+    command, rest = _find(line.removeprefix("/"), context.texts)
+    values = _values(command, rest, context.texts)
+    return await command.handler(context, **values)
+
+
+def _find(line: str, texts: Texts) -> tuple[Command, str]:
+    """The command at the start of `line` and the rest of the line.
+
+    `/persona riddles` means `/persona use riddles`, and `/persona` alone lists them.
+    """
+    first, _, rest = line.partition(" ")
+    rest = rest.strip()
+    if command := COMMANDS.get(first.lower()):
+        return command, rest
+    group = first.lower()
+    subcommands = [name.split()[1] for name in COMMANDS if name.startswith(f"{group} ")]
+    if not subcommands:
+        names = sorted({name.split()[0] for name in COMMANDS})
+        nearest = get_close_matches(group, names, n=1)
+        hint = texts("did_you_mean", name=f"/{nearest[0]}") if nearest else texts("try_help")
+        raise CommandError(texts("unknown_command", name=f"/{first}", hint=hint))
+    word, _, after = rest.partition(" ")
+    if word.lower() in subcommands:
+        return COMMANDS[f"{group} {word.lower()}"], after.strip()
+    return COMMANDS[f"{group} use" if rest else f"{group} list"], rest
+
+
+def _values(command: Command, rest: str, texts: Texts) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for option in command.options:
+        if not rest:
+            if option.required:
+                raise CommandError(texts("usage", usage=command.usage))
+            break
+        if option.kind is OptionKind.TEXT:
+            value, rest = rest, ""
+        else:
+            value, _, rest = rest.partition(" ")
+            rest = rest.strip()
+        values[option.name] = value
+    if rest:
+        raise CommandError(texts("usage", usage=command.usage))
+    return values

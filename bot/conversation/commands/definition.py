@@ -1,0 +1,114 @@
+"""What a command is: defined once, registered by each platform in its own way, or typed as text."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from bot.config import Config, Permission, PermissionsConfig, ServerConfig
+from bot.conversation.events import Author, Place
+from bot.conversation.responder import Responder
+from bot.conversation.texts import Texts
+from bot.inference.client import InferenceClient
+from bot.storage import ScopeKey, Store
+
+
+class OptionKind(StrEnum):
+    """What an option takes: platforms offer choices for the first three."""
+
+    EFFORT = "effort"
+    PERSONA = "persona"
+    SCOPE = "scope"
+    NAME = "name"
+    TEXT = "text"
+    """Text to the end of the line; only as the last option."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One argument of a command."""
+
+    kind: OptionKind
+    description: str
+    required: bool = True
+
+    @property
+    def name(self) -> str:
+        return {OptionKind.EFFORT: "level", OptionKind.PERSONA: "name"}.get(self.kind, self.kind)
+
+
+class CommandError(Exception):
+    """A command can't be carried out; the message is one line for the person."""
+
+
+class Conversation(Protocol):
+    """What commands ask of the platform about the conversation they were typed in."""
+
+    async def forget(self) -> None:
+        """Begin anew: nothing said so far is part of a later prompt."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """Who gave a command where, and the parts of the bot that commands work on."""
+
+    place: Place
+    author: Author
+    conversation: Conversation
+    config: Config
+    texts: Texts
+    store: Store
+    client: InferenceClient
+    responder: Responder
+
+    def scope(self, name: str | None) -> ScopeKey:
+        """The scope called `name` here, or the narrowest one. Raises CommandError."""
+        scopes = {scope.kind: scope for scope in self.place.scopes()}
+        if name is None:
+            return next(iter(scopes.values()))
+        for kind, scope in scopes.items():
+            if kind == name:
+                return scope
+        raise CommandError(self.texts("bad_scope", found=name, allowed=", ".join(scopes)))
+
+    def require_change(self, kind: str) -> None:
+        """Raise CommandError unless the author may change settings of this kind of scope."""
+        server = self.config.servers.get(self.place.server, ServerConfig())
+        permissions: PermissionsConfig = server.permissions or self.config.defaults.permissions
+        needed = {
+            "thread": Permission.EVERYONE,
+            "channel": permissions.change_channel,
+            "server": permissions.change_server,
+        }[kind]
+        allowed = {
+            Permission.EVERYONE: True,
+            Permission.MODERATORS: self.author.moderator or self.author.admin,
+            Permission.ADMINS: self.author.admin,
+        }
+        if not allowed[needed]:
+            raise CommandError(
+                self.texts(
+                    "not_allowed", scope=self.texts(f"scope_{kind}"), needed=self.texts(needed)
+                )
+            )
+
+
+Handler = Callable[..., Awaitable[str]]
+"""Takes the Context and the options as keywords; returns the answer to show."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """`name` is one word, or a group's name and a word: `persona use`."""
+
+    name: str
+    description: str
+    handler: Handler
+    options: tuple[Option, ...] = ()
+    private: bool = True
+    """Shown to the person alone, where the platform can."""
+
+    @property
+    def usage(self) -> str:
+        shown = (f"<{o.name}>" if o.required else f"[{o.name}]" for o in self.options)
+        return " ".join([f"/{self.name}", *shown])

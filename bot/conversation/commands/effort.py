@@ -1,0 +1,42 @@
+"""`/effort`: how hard the model thinks."""
+
+from bot.config import Effort
+from bot.conversation.commands.definition import Command, CommandError, Context, Option, OptionKind
+from bot.inference.client import InferenceError
+
+
+async def set_effort(context: Context, level: str, scope: str | None = None) -> str:
+    texts = context.texts
+    if level.lower() not in list(Effort):
+        raise CommandError(texts("bad_effort", found=level, allowed=", ".join(Effort)))
+    effort = Effort(level.lower())
+    target = context.scope(scope)
+    context.require_change(target.kind)
+    await context.store.set_setting(target, "effort", effort.value, context.author.id)
+    lines = [texts("effort_set", level=effort.value, scope=texts(f"scope_{target.kind}"))]
+    if await _model_reasons(context) is False:
+        budget = context.config.efforts[effort].max_tokens
+        lines.append(texts("effort_no_reasoning", count=budget))
+    return "\n".join(lines)
+
+
+async def _model_reasons(context: Context) -> bool | None:
+    """None while the service can't tell."""
+    try:
+        reasoning = (await context.client.model_info()).reasoning
+    except InferenceError:
+        return None
+    return None if reasoning is None else reasoning != "none"
+
+
+SCOPE = Option(OptionKind.SCOPE, "For this thread, this channel or the whole server", False)
+
+COMMANDS = [
+    Command(
+        "effort",
+        "How hard the bot thinks: low, medium or high",
+        set_effort,
+        (Option(OptionKind.EFFORT, "low, medium or high"), SCOPE),
+        private=False,
+    )
+]

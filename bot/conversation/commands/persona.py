@@ -1,0 +1,134 @@
+"""`/persona`: which persona answers, and the server's own personas with their versions."""
+
+from bot.config import ConfigError, check_persona
+from bot.conversation.commands.definition import Command, CommandError, Context, Option, OptionKind
+from bot.conversation.commands.effort import SCOPE
+from bot.conversation.personas import Persona, UnknownPersona, persona_named, personas_at
+from bot.storage import StoredPersona
+
+
+async def use(context: Context, name: str, scope: str | None = None) -> str:
+    persona = await _named(context, name)
+    target = context.scope(scope)
+    context.require_change(target.kind)
+    await context.store.set_setting(target, "persona", persona.name, context.author.id)
+    scope_name = context.texts(f"scope_{target.kind}")
+    return context.texts("persona_set", name=persona.name, scope=scope_name)
+
+
+async def show(context: Context, name: str) -> str:
+    persona = await _named(context, name)
+    heading = context.texts("persona_heading", name=persona.name, origin=_origin(context, persona))
+    return "\n".join([heading, *(f"> {line}" for line in persona.prompt.splitlines())])
+
+
+async def list_all(context: Context) -> str:
+    personas = await personas_at(context.config, context.store, context.place)
+    return "\n".join(
+        f"- **{p.name}** ({_origin(context, p)}): {p.description or p.prompt.splitlines()[0][:80]}"
+        for p in personas.values()
+    )
+
+
+async def create(context: Context, name: str, text: str) -> str:
+    personas = await personas_at(context.config, context.store, context.place)
+    if name in personas:
+        raise CommandError(context.texts("persona_exists", name=name))
+    return await _save(context, Persona(name, text))
+
+
+async def edit(context: Context, name: str, text: str) -> str:
+    return await _save(context, await _named(context, name), text)
+
+
+async def delete(context: Context, name: str) -> str:
+    context.require_change("server")
+    persona = await _named(context, name)
+    if persona.version is None:
+        raise CommandError(context.texts("persona_of_file", name=name))
+    place = context.place
+    await context.store.delete_persona(place.platform, place.server, name, context.author.id)
+    return context.texts("persona_deleted", name=name)
+
+
+async def history(context: Context, name: str) -> str:
+    versions = await context.store.persona_versions(
+        context.place.platform, context.place.server, name
+    )
+    if not versions:
+        raise CommandError(context.texts("persona_no_versions", name=name))
+    return "\n".join(_version_line(context, version) for version in versions)
+
+
+async def undo(context: Context, name: str) -> str:
+    context.require_change("server")
+    place = context.place
+    restored = await context.store.undo_persona(
+        place.platform, place.server, name, context.author.id
+    )
+    if restored is None:
+        raise CommandError(context.texts("persona_nothing_to_undo", name=name))
+    return context.texts("persona_restored", name=name, version=restored.version)
+
+
+async def _save(context: Context, persona: Persona, prompt: str | None = None) -> str:
+    """Save a new version; the configuration's rules for names and lengths hold here too."""
+    context.require_change("server")
+    place = context.place
+    prompt = prompt or persona.prompt
+    try:
+        check_persona(persona.name, prompt)
+    except ConfigError as error:
+        raise CommandError(error.problems[0]) from error
+    saved = await context.store.save_persona(
+        place.platform,
+        place.server,
+        persona.name,
+        prompt=prompt,
+        description=persona.description,
+        effort=persona.effort,
+        by=context.author.id,
+    )
+    return context.texts("persona_saved", name=persona.name, version=saved.version)
+
+
+async def _named(context: Context, name: str) -> Persona:
+    try:
+        return await persona_named(context.config, context.store, context.place, name)
+    except UnknownPersona as error:
+        hint = (
+            context.texts("did_you_mean", name=error.nearest)
+            if error.nearest
+            else context.texts("persona_known", names=", ".join(error.known))
+        )
+        raise CommandError(context.texts("persona_unknown", name=name, hint=hint)) from error
+
+
+def _origin(context: Context, persona: Persona) -> str:
+    if persona.version is None:
+        return context.texts("from_file")
+    return context.texts("from_server", version=persona.version)
+
+
+def _version_line(context: Context, version: StoredPersona) -> str:
+    when = f"{version.created_at:%Y-%m-%d %H:%M}"
+    if version.deleted:
+        return context.texts("version_deleted", version=version.version, when=when)
+    first_line = version.prompt.splitlines()[0][:60]
+    return context.texts("version_line", version=version.version, when=when, prompt=first_line)
+
+
+NAME = Option(OptionKind.PERSONA, "The persona's name")
+NEW_NAME = Option(OptionKind.NAME, "A name: a-z, 0-9, - and _")
+PROMPT = Option(OptionKind.TEXT, "The system prompt")
+
+COMMANDS = [
+    Command("persona use", "Answer as this persona here", use, (NAME, SCOPE), private=False),
+    Command("persona list", "The personas of this server", list_all),
+    Command("persona show", "A persona's prompt", show, (NAME,)),
+    Command("persona create", "Make a persona for this server", create, (NEW_NAME, PROMPT)),
+    Command("persona edit", "Give a persona a new prompt", edit, (NAME, PROMPT)),
+    Command("persona delete", "Delete a persona of this server", delete, (NAME,)),
+    Command("persona history", "A persona's earlier versions", history, (NAME,)),
+    Command("persona undo", "Go back to the version before", undo, (NAME,)),
+]

@@ -1,0 +1,68 @@
+"""What a platform hands to the core. The platforms' own types end where these are built."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bot.config import Effort
+from bot.storage import ScopeKey
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who wrote a message. `moderator` and `admin` are the platform's view of their rights here."""
+
+    id: str
+    name: str
+    is_bot: bool = False
+    """True for this bot's own messages: they become the assistant's turns."""
+    moderator: bool = False
+    admin: bool = False
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A text file that came with a message, already read as UTF-8."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a conversation."""
+
+    id: str
+    author: Author
+    text: str
+    attachments: Sequence[Attachment] = ()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a message stands. In a direct message, the server is the person's own."""
+
+    platform: str
+    server: str
+    channel: str
+    thread: str | None = None
+
+    def scopes(self) -> list[ScopeKey]:
+        """The scopes that settings can be made for here, the narrowest first."""
+        scopes = [
+            ScopeKey(self.platform, "channel", self.channel),
+            ScopeKey(self.platform, "server", self.server),
+        ]
+        if self.thread is not None:
+            scopes.insert(0, ScopeKey(self.platform, "thread", self.thread))
+        return scopes
+
+
+@dataclass(frozen=True)
+class Question:
+    """A message that wants an answer, with the conversation before it, oldest first."""
+
+    place: Place
+    message: Message
+    history: Sequence[Message] = field(default=(), repr=False)
+    effort: Effort | None = None
+    """Effort for this answer alone."""

@@ -1,0 +1,149 @@
+"""From a conversation's messages to chat-template messages that fit the model's context.
+
+The form of a turn depends only on the turns before it, so that a longer conversation begins with
+the same bytes as a shorter one and the service's prefix cache hits.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from bot.conversation.events import Attachment, Message, Question
+
+ChatMessage = dict[str, str]
+"""`{"role": "system" | "user" | "assistant", "content": …}`, as chat templates take them."""
+
+CountTokens = Callable[[list[ChatMessage]], Awaitable[int]]
+"""Counts the tokens of the prompt that these messages make."""
+
+NAME_LENGTH = 32
+DROP_STEP = 8
+"""Old turns are dropped this many at a time: the prompt's beginning then stays the same for several
+turns, where dropping one each turn would empty the prefix cache every time."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Chat messages within the budget, and what had to be left out for that."""
+
+    messages: list[ChatMessage]
+    dropped_turns: int = 0
+    cut_characters: int = 0
+
+
+def chat_messages(system_prompt: str, question: Question) -> list[ChatMessage]:
+    """The whole conversation, untrimmed: system prompt, then turns that alternate.
+
+    A person is named when the speaker changes, as a line of its own: the first speaker needs no
+    name, and small models copy a `Name:` before every message into their answers.
+    """
+    messages: list[ChatMessage] = []
+    speaker: str | None = None
+    for message in [*question.history, question.message]:
+        content = _content(message)
+        if not content:
+            continue
+        if message.author.is_bot:
+            _append(messages, "assistant", content)
+            continue
+        if speaker not in (None, message.author.id):
+            content = f"({_plain_name(message.author.name)} says)\n{content}"
+        speaker = message.author.id
+        _append(messages, "user", content)
+    while messages and messages[0]["role"] == "assistant":
+        del messages[0]  # many chat templates insist on a user's turn first
+    return [{"role": "system", "content": system_prompt}, *messages]
+
+
+async def fit(messages: list[ChatMessage], budget: int, count: CountTokens) -> Prompt:
+    """Drop the oldest turns until the prompt has at most `budget` tokens.
+
+    The system prompt and the newest turn always stay; where they alone are too long, the end of
+    the newest turn is cut and a line says so to the model.
+    """
+    if _upper_bound(messages) <= budget or await count(messages) <= budget:
+        return Prompt(messages)
+    system, turns = messages[0], messages[1:]
+
+    async def fits(dropped: int) -> bool:
+        return await count([system, *turns[dropped:]]) <= budget
+
+    # The borders where a user's turn comes first, so that what is left still alternates.
+    borders = [i for i, turn in enumerate(turns) if i and turn["role"] == "user"]
+    fitting = await _first(borders, fits)
+    if fitting is None:
+        newest, cut = await _cut_to_fit(system, turns[-1], budget, count)
+        return Prompt([system, newest], dropped_turns=len(turns) - 1, cut_characters=cut)
+    rounded = -(-fitting // DROP_STEP) * DROP_STEP
+    stable = next((border for border in borders if border >= rounded), fitting)
+    return Prompt([system, *turns[stable:]], dropped_turns=stable)
+
+
+def estimate_tokens(messages: Sequence[ChatMessage]) -> int:
+    """A guess for servers that don't count: 3 bytes a token and 8 tokens around each turn.
+
+    English text has about 4 bytes a token, most other scripts less than 3.
+    """
+    return sum(len(m["content"].encode()) // 3 + 8 for m in messages)
+
+
+def _upper_bound(messages: Sequence[ChatMessage]) -> int:
+    # A token stands for at least one byte; templates add a fixed part and a few tokens a turn.
+    return 256 + sum(len(m["content"].encode()) + 16 for m in messages)
+
+
+async def _first(borders: Sequence[int], holds: Callable[[int], Awaitable[bool]]) -> int | None:
+    """The first border that holds, by bisection: every border after it holds too."""
+    low, high = 0, len(borders)
+    while low < high:
+        middle = (low + high) // 2
+        if await holds(borders[middle]):
+            high = middle
+        else:
+            low = middle + 1
+    return borders[low] if low < len(borders) else None
+
+
+async def _cut_to_fit(
+    system: ChatMessage, turn: ChatMessage, budget: int, count: CountTokens
+) -> tuple[ChatMessage, int]:
+    text = turn["content"]
+
+    def cut(kept: int) -> ChatMessage:
+        left_out = len(text) - kept
+        notice = f"\n\n[The message is longer: {left_out} more characters were left out.]"
+        return turn | {"content": text[:kept] + notice if left_out else text}
+
+    async def too_long(kept: int) -> bool:
+        return await count([system, cut(kept)]) > budget
+
+    first_too_long = await _first(range(len(text) + 1), too_long)
+    kept = len(text) if first_too_long is None else max(first_too_long - 1, 0)
+    return cut(kept), len(text) - kept
+
+
+def _append(messages: list[ChatMessage], role: str, content: str) -> None:
+    if messages and messages[-1]["role"] == role:
+        messages[-1]["content"] += f"\n\n{content}"
+    else:
+        messages.append({"role": role, "content": content})
+
+
+def _content(message: Message) -> str:
+    parts = [message.text.strip(), *(_fenced(a) for a in message.attachments)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _fenced(attachment: Attachment) -> str:
+    """The file as a fenced block; the fence is longer than any inside it (CommonMark 4.5)."""
+    longest = max((len(run) for run in re.findall(r"`{3,}", attachment.text)), default=2)
+    fence = "`" * (longest + 1)
+    suffix = re.search(r"\.([A-Za-z0-9]+)$", attachment.name)
+    language = suffix.group(1) if suffix else ""
+    body = attachment.text.rstrip("\n")
+    return f"{_plain_name(attachment.name)}:\n{fence}{language}\n{body}\n{fence}"
+
+
+def _plain_name(name: str) -> str:
+    """A name on one line that can't close the brackets around it."""
+    return " ".join(re.sub(r"[()\[\]<>|`]", " ", name).split())[:NAME_LENGTH] or "somebody"

@@ -1,0 +1,86 @@
+"""A reply while it comes to be: queued → thinking → writing → done, stopped or failed.
+
+The responder changes it; a platform's view follows it with `updates()`, at its own pace: a view
+that looks rarely sees only the latest state, and always the last one.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.config import Effort
+
+
+class ReplyState(StrEnum):
+    """`LOADING` and `QUEUED` wait; `THINKING` and `WRITING` run; the others are final."""
+
+    LOADING = "loading"
+    QUEUED = "queued"
+    THINKING = "thinking"
+    WRITING = "writing"
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+    @property
+    def final(self) -> bool:
+        return self in (ReplyState.DONE, ReplyState.STOPPED, ReplyState.FAILED)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Token counts of a finished reply, and the seconds from question to last token."""
+
+    prompt_tokens: int
+    reasoning_tokens: int
+    answer_tokens: int
+    seconds: float
+
+
+class Reply:
+    """What the person sees of an answer, at this moment."""
+
+    def __init__(self, *, asker: str, effort: Effort, show_reasoning: bool) -> None:
+        self.asker = asker
+        self.effort = effort
+        self.show_reasoning = show_reasoning
+        self.state = ReplyState.QUEUED
+        self.position: int | None = None
+        self.eta_seconds: float | None = None
+        self.stage: str = ""
+        self.progress: float | None = None
+        self.reasoning = ""
+        self.text = ""
+        self.notices: list[str] = []
+        """Lines for the person about this answer, such as why it ends early."""
+        self.usage: Usage | None = None
+        self._stop = asyncio.Event()
+        self._changed = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask for the end of this reply, wherever it is."""
+        self._stop.set()
+
+    async def stop_requested(self) -> None:
+        """Return once somebody asked to stop."""
+        await self._stop.wait()
+
+    def change(self, state: ReplyState, notice: str | None = None) -> None:
+        """Enter `state` (or stay in it) and tell the view; a final state is never left."""
+        if self.state.final:
+            return
+        self.state = state
+        if notice:
+            self.notices.append(notice)
+        self._changed.set()
+
+    async def updates(self) -> AsyncIterator["Reply"]:
+        """Yield after every change, several changes as one; ends after the final state."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            final = self.state.final
+            yield self
+            if final:
+                return

@@ -1,0 +1,81 @@
+"""Answers questions, several at a time, and knows which answers are running where."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from bot.config import Config
+from bot.conversation.answer import Answer
+from bot.conversation.events import Place, Question
+from bot.conversation.personas import persona_in_force
+from bot.conversation.reply import Reply, ReplyState
+from bot.conversation.settings import resolve
+from bot.conversation.texts import texts_for
+from bot.inference.client import InferenceClient
+from bot.storage import Store
+
+log = structlog.get_logger()
+
+
+class Responder:
+    """Starts replies, stops them on request, and ends them all at shutdown."""
+
+    def __init__(self, config: Callable[[], Config], store: Store, client: InferenceClient) -> None:
+        self._config = config
+        self._store = store
+        self._client = client
+        self._running: dict[asyncio.Task[None], tuple[Place, Reply]] = {}
+
+    async def answer(self, question: Question) -> Reply:
+        """Begin to answer; the reply fills by itself and is followed with `reply.updates()`."""
+        config = self._config()
+        place = question.place
+        stored = await self._store.get_settings(place.scopes())
+        settings = resolve(config, place, stored, question.effort)
+        persona = await persona_in_force(config, self._store, place, settings)
+        reply = Reply(
+            asker=question.message.author.id,
+            effort=settings.effective_effort(persona.effort, config.defaults.effort).value,
+            show_reasoning=settings.show_reasoning.value,
+        )
+        answer = Answer(
+            question=question,
+            reply=reply,
+            persona=persona,
+            texts=texts_for(config, settings.language.value),
+            config=config,
+            store=self._store,
+            client=self._client,
+        )
+        task = asyncio.create_task(self._run(answer))
+        self._running[task] = (place, reply)
+        task.add_done_callback(self._running.pop)
+        return reply
+
+    def running(self, place: Place) -> list[Reply]:
+        """The unfinished replies in the thread or channel of `place`, oldest first."""
+        return [reply for where, reply in self._running.values() if where == place]
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Let running replies finish for `grace_seconds`, then stop them."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=grace_seconds)
+        for _, reply in self._running.values():
+            reply.stop()
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def _run(self, answer: Answer) -> None:
+        """Work on the reply until it is final or somebody stops it."""
+        reply = answer.reply
+        work = asyncio.create_task(answer.run())
+        stop = asyncio.create_task(reply.stop_requested())
+        await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        work.cancel()  # closes the stream, which frees the engine; nothing if it is done
+        await asyncio.wait({work})
+        if not work.cancelled() and (error := work.exception()):
+            log.error("answer failed unexpectedly", exc_info=error)
+            reply.change(ReplyState.FAILED, answer.texts("failed"))
+        reply.change(ReplyState.STOPPED)

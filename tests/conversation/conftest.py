@@ -1,0 +1,69 @@
+"""A whole core on a real database and a scripted inference server."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bot.config import Config
+from bot.conversation.core import Core
+from bot.conversation.events import Author, Message, Place, Question
+from bot.conversation.reply import Reply
+from bot.conversation.responder import Responder
+from bot.inference.client import InferenceClient
+from bot.storage import Store
+from tests.doubles.inference import ScriptedInference
+
+ANN = Author("1", "Ann")
+MODERATOR = Author("2", "Mo", moderator=True)
+ADMIN = Author("3", "Ada", admin=True)
+CHANNEL = Place("test", "server", "channel")
+THREAD = Place("test", "server", "channel", "thread")
+
+
+@dataclass
+class Chat:
+    """What a test says and sees."""
+
+    core: Core
+    inference: ScriptedInference
+    configs: list[Config]
+    forgotten: list[str] = field(default_factory=list)
+
+    async def command(self, line: str, author: Author = ADMIN, place: Place = CHANNEL) -> str:
+        return await self.core.command(line, place, author, self)
+
+    async def forget(self) -> None:
+        self.forgotten.append("forgotten")
+
+    async def ask(self, text: str, author: Author = ANN, place: Place = CHANNEL) -> Reply:
+        """Ask without waiting for the answer."""
+        return await self.core.responder.answer(Question(place, Message("m", author, text)))
+
+    async def answer(self, text: str, author: Author = ANN, place: Place = CHANNEL) -> Reply:
+        """Ask and wait for the final state."""
+        return await finished(await self.ask(text, author, place))
+
+    def configure(self, config: Config) -> None:
+        self.configs.append(config)
+
+
+async def finished(reply: Reply) -> Reply:
+    async for _ in reply.updates():
+        pass
+    return reply
+
+
+@pytest.fixture
+async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
+    configs = [Config()]
+    async with (
+        ScriptedInference().running() as inference,
+        Store.open(f"sqlite+aiosqlite:///{tmp_path / 'bot.db'}") as store,
+    ):
+        client = InferenceClient(inference.url, "", "scripted")
+        responder = Responder(lambda: configs[-1], store, client)
+        yield Chat(Core(lambda: configs[-1], store, client, responder), inference, configs)
+        await responder.drain(0)
+        await client.close()

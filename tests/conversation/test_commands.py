@@ -1,0 +1,193 @@
+"""Commands, typed as text."""
+
+import pytest
+
+from bot.config import Config
+from bot.conversation.commands import COMMANDS, is_command
+from tests.conversation.conftest import ADMIN, ANN, CHANNEL, MODERATOR, THREAD, Chat
+
+
+@pytest.mark.parametrize("text", ["/help", "/effort high", "/persona"])
+def test_a_slash_and_a_word_is_a_command(text: str) -> None:
+    assert is_command(text)
+
+
+@pytest.mark.parametrize("text", ["help", "/", "/ help", "/2 is a half", "//", ""])
+def test_other_text_is_not(text: str) -> None:
+    assert not is_command(text)
+
+
+async def test_an_unknown_command_names_the_nearest_one(chat: Chat) -> None:
+    answer = await chat.command("/efort high")
+    assert answer == "There is no command /efort. Did you mean /effort?"
+    assert "/help lists them all." in await chat.command("/xyzzy")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+async def test_help_names_every_command(chat: Chat, name: str) -> None:
+    assert f"/{name}" in await chat.command("/help")
+
+
+async def test_missing_and_surplus_words_show_the_usage(chat: Chat) -> None:
+    assert await chat.command("/effort") == "Usage: /effort <level> [scope]"
+    assert await chat.command("/effort high channel please") == "Usage: /effort <level> [scope]"
+    assert await chat.command("/status now") == "Usage: /status"
+
+
+async def test_effort_is_set_for_the_channel_and_seen_in_settings(chat: Chat) -> None:
+    answer = await chat.command("/effort HIGH")
+    assert answer.startswith("Effort is now high for this channel.")
+    assert "- effort: **high** (set in this channel)" in await chat.command("/settings")
+
+
+async def test_effort_says_what_it_means_for_a_model_without_reasoning(chat: Chat) -> None:
+    answer = await chat.command("/effort low")
+    assert "doesn't reason" in answer
+    assert str(Config().efforts["low"].max_tokens) in answer
+
+
+async def test_effort_is_silent_about_models_that_do_not_tell(chat: Chat) -> None:
+    del chat.inference.model["reasoning"]
+    assert await chat.command("/effort low") == "Effort is now low for this channel."
+
+
+async def test_a_bad_level_or_scope_names_what_is_allowed(chat: Chat) -> None:
+    assert await chat.command("/effort max") == (
+        "“max” is no effort; there are: low, medium, high."
+    )
+    assert await chat.command("/effort low galaxy") == (
+        "“galaxy” is no scope here; there are: channel, server."
+    )
+
+
+async def test_settings_of_a_thread_are_its_own(chat: Chat) -> None:
+    await chat.command("/effort high", place=THREAD)
+    assert "**medium** (configuration file, default)" in await chat.command("/settings")
+    assert "**high** (set in this thread)" in await chat.command("/settings", place=THREAD)
+
+
+async def test_who_may_change_what_follows_the_permissions(chat: Chat) -> None:
+    assert "Effort is now" in await chat.command("/effort low", ANN, THREAD)
+    assert await chat.command("/effort low", ANN) == (
+        "Only moderators can change the settings for this channel."
+    )
+    assert "Effort is now" in await chat.command("/effort low", MODERATOR)
+    assert await chat.command("/effort low server", MODERATOR) == (
+        "Only administrators can change the settings for the whole server."
+    )
+    assert "Effort is now" in await chat.command("/effort low server", ADMIN)
+
+
+async def test_a_server_of_the_file_has_permissions_of_its_own(chat: Chat) -> None:
+    servers = {"server": {"permissions": {"change_channel": "everyone"}}}
+    chat.configure(Config.model_validate({"servers": servers}))
+    assert "Effort is now" in await chat.command("/effort low", ANN)
+
+
+async def test_a_persona_is_used_by_its_name_alone(chat: Chat) -> None:
+    assert await chat.command("/persona riddles") == "riddles answers now in this channel."
+    assert "- persona: **riddles** (set in this channel)" in await chat.command("/settings")
+
+
+async def test_an_unknown_persona_names_the_nearest_or_all(chat: Chat) -> None:
+    assert await chat.command("/persona ridles") == (
+        "There is no persona “ridles”. Did you mean riddles?"
+    )
+    assert "There are: code-review, concise, default, riddles." in await chat.command(
+        "/persona use zzz"
+    )
+
+
+async def test_personas_are_listed_with_where_they_come_from(chat: Chat) -> None:
+    await chat.command("/persona create pirate Talk like a pirate.")
+    listed = await chat.command("/persona")
+    assert "**pirate** (made here, version 1): Talk like a pirate." in listed
+    assert "**riddles** (from the configuration)" in listed
+
+
+async def test_a_persona_lives_through_create_edit_history_undo_and_delete(chat: Chat) -> None:
+    assert await chat.command("/persona create pirate Arr.") == "Saved pirate, version 1."
+    assert await chat.command("/persona edit pirate Ahoy, always.") == "Saved pirate, version 2."
+    assert "> Ahoy, always." in await chat.command("/persona show pirate")
+    assert await chat.command("/persona undo pirate") == "pirate is back as it was, as version 3."
+    assert "> Arr." in await chat.command("/persona show pirate")
+    assert "Deleted pirate" in await chat.command("/persona delete pirate")
+    assert "no persona “pirate”" in await chat.command("/persona show pirate")
+    assert "pirate is back" in await chat.command("/persona undo pirate")
+    history = await chat.command("/persona history pirate")
+    assert len(history.splitlines()) == 5
+    assert "deleted" in history
+
+
+async def test_a_persona_of_the_file_can_be_changed_here_but_not_deleted(chat: Chat) -> None:
+    assert "configuration file" in await chat.command("/persona delete riddles")
+    assert "version 1" in await chat.command("/persona edit riddles Speak in puzzles.")
+    await chat.command("/persona riddles")
+    await chat.answer("Hi")
+    assert chat.inference.prompts[0][0]["content"] == "Speak in puzzles."
+
+
+async def test_a_persona_that_was_deleted_while_in_use_gives_way_to_the_default(
+    chat: Chat,
+) -> None:
+    await chat.command("/persona create pirate Arr.")
+    await chat.command("/persona pirate")
+    await chat.command("/persona delete pirate")
+    await chat.answer("Hi")
+    assert chat.inference.prompts[0][0]["content"] == Config().personas["default"].prompt
+
+
+async def test_creating_what_exists_is_refused(chat: Chat) -> None:
+    assert "already" in await chat.command("/persona create riddles New.")
+
+
+@pytest.mark.parametrize("name", ["Bad!", "x" * 33, "ä"])
+async def test_a_bad_persona_name_is_refused_with_the_rule(chat: Chat, name: str) -> None:
+    answer = await chat.command(f"/persona create {name} Arr.")
+    assert "a-z" in answer
+    assert "\n" not in answer
+
+
+async def test_a_prompt_that_is_too_long_is_refused_with_the_limit(chat: Chat) -> None:
+    assert "8000" in await chat.command(f"/persona create pirate {'x' * 8001}")
+
+
+async def test_what_has_no_versions_says_so(chat: Chat) -> None:
+    assert "never changed here" in await chat.command("/persona history riddles")
+    assert "no earlier version" in await chat.command("/persona undo riddles")
+
+
+async def test_only_administrators_change_personas(chat: Chat) -> None:
+    await chat.command("/persona create pirate Arr.")
+    for line in ("create x X", "edit pirate X", "delete pirate", "undo pirate"):
+        assert "Only administrators" in await chat.command(f"/persona {line}", MODERATOR)
+
+
+async def test_forget_deletes_what_is_stored_and_begins_anew(chat: Chat) -> None:
+    await chat.answer("Hi", ANN)
+    assert "deleted" in await chat.command("/forget", ANN)
+    assert chat.forgotten == ["forgotten"]
+    assert (await chat.core.store.usage_of("test", ANN.id)).requests == 0
+
+
+async def test_status_tells_the_model_and_the_queue(chat: Chat) -> None:
+    status = await chat.command("/status")
+    assert "Model: scripted" in status
+    assert "Answering 0, waiting 0" in status
+
+
+async def test_status_of_a_loading_service_tells_the_stage(chat: Chat) -> None:
+    chat.inference.ready = False
+    assert await chat.command("/status") == "The model isn't ready yet: loading 50%."
+
+
+async def test_privacy_says_what_is_stored(chat: Chat) -> None:
+    assert "/forget" in await chat.command("/privacy")
+
+
+async def test_a_channel_prompt_of_the_file_is_shown_in_settings(chat: Chat) -> None:
+    servers = {"server": {"channels": {"channel": {"system_prompt": "Only haiku."}}}}
+    chat.configure(Config.model_validate({"servers": servers}))
+    assert "**Only haiku.** (configuration file, this channel)" in await chat.command("/settings")
+    await chat.answer("Hi", place=CHANNEL)
+    assert chat.inference.prompts[0][0]["content"] == "Only haiku."

@@ -1,0 +1,225 @@
+"""From a question to its answer, and what happens when the inference service fails."""
+
+import asyncio
+
+import pytest
+
+from bot.config import Config, Effort
+from bot.conversation import answer as answer_module
+from bot.conversation.events import Message, Question
+from bot.conversation.reply import Reply, ReplyState
+from tests.conversation.conftest import ADMIN, ANN, CHANNEL, THREAD, Chat, finished
+from tests.doubles.inference import Drop, Error, Queue, Say, Wait
+
+
+@pytest.fixture(autouse=True)
+def _poll_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer_module, "POLL_SECONDS", 0.01)
+
+
+async def until(reply: Reply, state: ReplyState) -> None:
+    async for _ in reply.updates():
+        if reply.state is state:
+            return
+    raise AssertionError(f"{reply.state} instead of {state}")
+
+
+async def test_reasoning_and_answer_are_kept_apart(chat: Chat) -> None:
+    chat.inference.script(Say(reasoning="Let me "), Say(reasoning="think."), Say("Blue."))
+    reply = await chat.answer("Which colour?")
+    assert reply.state is ReplyState.DONE
+    assert (reply.reasoning, reply.text) == ("Let me think.", "Blue.")
+
+
+async def test_a_finished_reply_tells_its_tokens(chat: Chat) -> None:
+    reply = await chat.answer("Hi")
+    assert reply.usage is not None
+    assert (reply.usage.prompt_tokens, reply.usage.reasoning_tokens) == (10, 3)
+    assert reply.usage.answer_tokens == 4
+
+
+async def test_the_request_carries_effort_budget_and_a_hashed_user(chat: Chat) -> None:
+    await chat.command("/effort low")
+    await chat.answer("Hi")
+    (request,) = chat.inference.requests
+    assert request["reasoning_effort"] == "low"
+    assert request["max_completion_tokens"] == Config().efforts[Effort.LOW].max_tokens
+    server, user = request["user"].split("/")
+    assert {"server", "1"}.isdisjoint({server, user})
+
+
+async def test_the_persona_in_force_is_the_system_prompt(chat: Chat) -> None:
+    await chat.command("/persona riddles")
+    await chat.answer("Who are you?")
+    assert chat.inference.prompts[0][0] == {
+        "role": "system",
+        "content": "Always respond in riddles",
+    }
+
+
+async def test_a_waiting_reply_tells_its_place_and_time(chat: Chat) -> None:
+    go_on = asyncio.Event()
+    chat.inference.script(Queue(3, 42.0), Wait(go_on), Say("Done."))
+    reply = await chat.ask("Hi")
+    async for _ in reply.updates():
+        if reply.position is not None:
+            break
+    assert (reply.state, reply.position, reply.eta_seconds) == (ReplyState.QUEUED, 3, 42.0)
+    go_on.set()
+    assert (await finished(reply)).text == "Done."
+
+
+async def test_a_stop_closes_the_stream_and_keeps_what_came(chat: Chat) -> None:
+    chat.inference.script(Say("Once upon"), Wait(asyncio.Event()))
+    reply = await chat.ask("Tell me a story")
+    await until(reply, ReplyState.WRITING)
+    reply.stop()
+    await until(reply, ReplyState.STOPPED)
+    await chat.inference.cancelled.wait()
+    assert reply.text == "Once upon"
+    assert chat.core.responder.running(CHANNEL) == []
+
+
+async def test_while_the_model_loads_people_are_told_and_the_request_waits(chat: Chat) -> None:
+    chat.inference.ready = False
+    reply = await chat.ask("Hi")
+    await until(reply, ReplyState.LOADING)
+    assert (reply.stage, reply.progress) == ("loading", 0.5)
+    assert chat.inference.requests == []
+    chat.inference.ready = True
+    assert (await finished(reply)).text == "Hello there."
+
+
+async def test_a_service_that_restarts_between_check_and_request_is_waited_for(chat: Chat) -> None:
+    chat.inference.script(Error(503))
+    assert (await chat.answer("Hi")).text == "Hello there."
+
+
+async def test_a_request_that_had_produced_nothing_is_tried_again_once(chat: Chat) -> None:
+    chat.inference.script(Drop())
+    reply = await chat.answer("Hi")
+    assert (reply.state, reply.text) == (ReplyState.DONE, "Hello there.")
+    assert len(chat.inference.requests) == 2
+
+
+async def test_reasoning_that_was_lost_does_not_stay_when_the_request_is_repeated(
+    chat: Chat,
+) -> None:
+    chat.inference.script(Say(reasoning="Hm"), Drop())
+    chat.inference.script(Say(reasoning="Anew"), Say("Yes."))
+    reply = await chat.answer("Hi")
+    assert (reply.reasoning, reply.text) == ("Anew", "Yes.")
+
+
+async def test_a_second_loss_ends_the_reply_with_a_clear_line(chat: Chat) -> None:
+    chat.inference.script(Drop())
+    chat.inference.script(Drop())
+    reply = await chat.answer("Hi")
+    assert reply.state is ReplyState.FAILED
+    assert reply.notices == ["Something went wrong and there is no answer. Please ask again."]
+
+
+async def test_an_answer_that_breaks_off_ends_with_what_came_and_says_so(chat: Chat) -> None:
+    chat.inference.script(Say("The sky is"), Drop())
+    reply = await chat.answer("Why is the sky blue?")
+    assert (reply.state, reply.text) == (ReplyState.FAILED, "The sky is")
+    assert "cut off" in reply.notices[0]
+    assert len(chat.inference.requests) == 1
+
+
+async def test_a_full_queue_tells_when_to_try_again(chat: Chat) -> None:
+    chat.inference.script(Error(429, headers={"Retry-After": "120"}))
+    reply = await chat.answer("Hi")
+    assert reply.notices == ["Too many people are asking right now. Please try again in 2 min."]
+
+
+@pytest.mark.parametrize("status", [401, 404, 500])
+async def test_a_refusal_is_one_clear_line_without_details(chat: Chat, status: int) -> None:
+    chat.inference.script(Error(status, message="secret details"))
+    reply = await chat.answer("Hi")
+    assert reply.state is ReplyState.FAILED
+    assert reply.notices == ["Something went wrong and there is no answer. Please ask again."]
+
+
+async def test_a_prompt_that_the_service_finds_too_long_is_shortened(chat: Chat) -> None:
+    chat.inference.counts_tokens = False
+    chat.inference.script(Error(400, "context_length_exceeded"))
+    reply = await chat.answer("word " * 5000)
+    assert reply.text == "Hello there."
+    first, second = (prompt[-1]["content"] for prompt in chat.inference.prompts)
+    assert len(second) < len(first)
+
+
+async def test_a_prompt_that_stays_too_long_ends_with_a_clear_line(chat: Chat) -> None:
+    for _ in range(4):
+        chat.inference.script(Error(400, "context_length_exceeded"))
+    reply = await chat.answer("word " * 5000)
+    assert reply.state is ReplyState.FAILED
+
+
+async def test_a_question_that_was_cut_says_how_much(chat: Chat) -> None:
+    chat.inference.model["max_model_len"] = 200
+    reply = await chat.answer("word " * 500)
+    assert "too long for the model" in reply.notices[0]
+
+
+async def test_an_answer_at_its_limit_says_so(chat: Chat) -> None:
+    chat.inference.finish_reason = "length"
+    reply = await chat.answer("Hi")
+    assert "length limit" in reply.notices[0]
+
+
+async def test_any_openai_compatible_server_will_do(chat: Chat) -> None:
+    chat.inference.lists_models = chat.inference.counts_tokens = False
+    assert (await chat.answer("Hi")).text == "Hello there."
+    assert chat.inference.requests[0]["model"] == "scripted"
+
+
+async def test_the_only_model_of_another_server_is_used_whatever_its_name(chat: Chat) -> None:
+    chat.inference.model = {"id": "theirs", "object": "model", "created": 0, "owned_by": "x"}
+    await chat.answer("Hi")
+    assert chat.inference.requests[0]["model"] == "theirs"
+
+
+async def test_a_message_can_ask_for_an_effort_of_its_own(chat: Chat) -> None:
+    await chat.command("/effort low")
+    question = Question(CHANNEL, Message("m", ANN, "Hi"), effort=Effort.HIGH)
+    await finished(await chat.core.responder.answer(question))
+    assert chat.inference.requests[0]["reasoning_effort"] == "high"
+
+
+async def test_usage_is_counted_for_the_person(chat: Chat) -> None:
+    await chat.answer("Hi")
+    await chat.answer("Hi")
+    usage = await chat.core.store.usage_of("test", "1")
+    assert (usage.requests, usage.prompt_tokens, usage.completion_tokens) == (2, 20, 14)
+
+
+async def test_draining_lets_answers_finish_and_stops_those_that_do_not(chat: Chat) -> None:
+    go_on = asyncio.Event()
+    chat.inference.script(Wait(go_on), Say("In time."))
+    chat.inference.script(Say("Never"), Wait(asyncio.Event()))
+    quick, slow = await chat.ask("a"), await chat.ask("b", place=THREAD)
+    await until(slow, ReplyState.WRITING)
+    go_on.set()
+    await until(quick, ReplyState.DONE)
+    await chat.core.responder.drain(grace_seconds=0.01)
+    assert slow.state is ReplyState.STOPPED
+
+
+async def test_german_servers_get_german_notices_and_answers(chat: Chat) -> None:
+    chat.configure(Config.model_validate({"servers": {"server": {"language": "de"}}}))
+    chat.inference.script(Error(500))
+    reply = await chat.answer("Hallo")
+    assert reply.notices == ["Etwas ging schief, es gibt keine Antwort. Bitte frag noch einmal."]
+    await chat.answer("Hallo")
+    assert chat.inference.prompts[-1][0]["content"].endswith("Antworte auf Deutsch.")
+
+
+async def test_admins_and_askers_stop_by_command(chat: Chat) -> None:
+    chat.inference.script(Say("a"), Wait(asyncio.Event()))
+    reply = await chat.ask("Hi")
+    await until(reply, ReplyState.WRITING)
+    assert "No answer of yours" in await chat.command("/stop", author=ADMIN, place=THREAD)
+    assert await chat.command("/stop", author=ANN) == "Stopping."
+    await until(reply, ReplyState.STOPPED)

@@ -1,0 +1,184 @@
+"""A scripted OpenAI-compatible server on a real socket, which says and breaks what a test wants."""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+
+@dataclass
+class Say:
+    """One chunk's delta."""
+
+    text: str = ""
+    reasoning: str = ""
+
+
+@dataclass
+class Queue:
+    """One chunk that tells the place in the queue."""
+
+    position: int
+    eta_seconds: float | None = None
+
+
+@dataclass
+class Wait:
+    """Go on once `event` is set."""
+
+    event: asyncio.Event
+
+
+class Drop:
+    """Break the connection off."""
+
+
+@dataclass
+class Error:
+    """Answer with this status instead of a stream."""
+
+    status: int
+    code: str = "scripted"
+    message: str = "scripted"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+Step = Say | Queue | Wait | Drop | Error
+Script = list[Step]
+
+
+class ScriptedInference:
+    """Plays `scripts` in turn, one a request; after them it answers `default`."""
+
+    def __init__(self) -> None:
+        self.scripts: deque[Script] = deque()
+        self.default: Script = [Say("Hello there.")]
+        self.requests: list[dict[str, Any]] = []
+        self.cancelled = asyncio.Event()
+        """Set when a client closed a stream before its end."""
+        self.asked = asyncio.Event()
+        """Set when a request has come in."""
+        self.ready = True
+        self.stage = "loading"
+        self.counts_tokens = True
+        self.lists_models = True
+        self.model: dict[str, Any] = {
+            "id": "scripted",
+            "object": "model",
+            "created": 0,
+            "owned_by": "tests",
+            "max_model_len": 8192,
+            "reasoning": "none",
+        }
+        self.finish_reason = "stop"
+        self.url = ""
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["ScriptedInference"]:
+        application = web.Application()
+        application.add_routes(
+            [
+                web.get("/health", self._health),
+                web.get("/v1/models", self._models),
+                web.post("/tokenize", self._tokenize),
+                web.post("/v1/chat/completions", self._chat),
+            ]
+        )
+        runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{port}/v1"
+        try:
+            yield self
+        finally:
+            await runner.cleanup()
+
+    def script(self, *steps: Step) -> None:
+        """What the next request that has no script yet gets."""
+        self.scripts.append(list(steps))
+
+    @property
+    def prompts(self) -> list[list[dict[str, str]]]:
+        """The messages of every request so far."""
+        return [request["messages"] for request in self.requests]
+
+    async def _health(self, _: web.Request) -> web.Response:
+        if self.ready:
+            return web.json_response({"status": "ready", "running": 0, "waiting": 0})
+        body = {"status": self.stage, "progress": 0.5, "detail": ""}
+        return web.json_response(body, status=503)
+
+    async def _models(self, _: web.Request) -> web.Response:
+        if not self.lists_models:
+            raise web.HTTPNotFound
+        return web.json_response({"object": "list", "data": [self.model]})
+
+    async def _tokenize(self, request: web.Request) -> web.Response:
+        if not self.counts_tokens:
+            raise web.HTTPNotFound
+        messages = (await request.json())["messages"]
+        count = sum(len(m["content"].split()) + 4 for m in messages)
+        return web.json_response({"count": count, "max_model_len": self.model["max_model_len"]})
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(await request.json())
+        self.asked.set()
+        script = self.scripts.popleft() if self.scripts else self.default
+        if isinstance(error := script[0], Error):
+            body = {"error": {"message": error.message, "code": error.code, "type": "x"}}
+            return web.json_response(body, status=error.status, headers=error.headers)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        try:
+            for step in script:
+                if isinstance(step, Drop):
+                    assert request.transport is not None
+                    request.transport.abort()
+                    return response
+                await self._play(step, response)
+            await _send(response, _chunk({}, finish_reason=self.finish_reason))
+            usage = {
+                "prompt_tokens": 10,
+                "completion_tokens": 7,
+                "total_tokens": 17,
+                "completion_tokens_details": {"reasoning_tokens": 3},
+            }
+            await _send(response, _chunk(None) | {"usage": usage})
+            await response.write(b"data: [DONE]\n\n")
+        except (asyncio.CancelledError, ConnectionResetError):
+            self.cancelled.set()
+            raise
+        return response
+
+    async def _play(self, step: Step, response: web.StreamResponse) -> None:
+        match step:
+            case Say(text, reasoning):
+                delta = {"content": text} if text else {"reasoning_content": reasoning}
+                await _send(response, _chunk(delta))
+            case Queue(position, eta_seconds):
+                queue = {"position": position, "eta_seconds": eta_seconds}
+                await _send(response, _chunk(None) | {"queue": queue})
+            case Wait(event):
+                await event.wait()
+
+
+def _chunk(delta: dict[str, Any] | None, finish_reason: str | None = None) -> dict[str, Any]:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 0,
+        "model": "scripted",
+        "choices": [] if delta is None else [choice],
+    }
+
+
+async def _send(response: web.StreamResponse, chunk: dict[str, Any]) -> None:
+    await response.write(f"data: {json.dumps(chunk)}\n\n".encode())
