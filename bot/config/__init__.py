@@ -1,6 +1,6 @@
 """The configuration: config/bot.yaml, its schema, its errors and its reload."""
 
-from bot.config.builtin import builtin_config_dir
+from bot.config.builtin import builtin_config_dir, builtin_texts
 from bot.config.loading import ConfigError, check_persona, load_config
 from bot.config.reloading import Change, reload, watch
 from bot.config.schema import (
@@ -26,6 +26,7 @@ __all__ = [
     "SamplingConfig",
     "ServerConfig",
     "builtin_config_dir",
+    "builtin_texts",
     "check_persona",
     "load_config",
     "reload",

@@ -15,14 +15,23 @@ def builtin_config_dir() -> Path:
 
 
 @cache
+def builtin_texts(language: str) -> dict[str, str]:
+    """The bot's own words in `language`: key → text with `{fields}`."""
+    path = builtin_config_dir() / "texts" / f"{language}.yaml"
+    texts: dict[str, str] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return texts
+
+
+@cache
+def builtin_languages() -> list[str]:
+    """The languages that there are texts in."""
+    return sorted(path.stem for path in (builtin_config_dir() / "texts").glob("*.yaml"))
+
+
+@cache
 def builtin_personas() -> dict[str, Any]:
     """The personas that exist whatever the configuration file says, as raw data by name."""
-    return personas_in(builtin_config_dir() / "personas")
-
-
-def personas_in(folder: Path) -> dict[str, Any]:
-    """One persona a file, named after it."""
     return {
         path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
-        for path in sorted(folder.glob("*.yaml"))
+        for path in sorted((builtin_config_dir() / "personas").glob("*.yaml"))
     }

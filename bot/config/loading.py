@@ -4,16 +4,17 @@ import os
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from string import Formatter
 from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
-from bot.config.builtin import builtin_config_dir, personas_in
+from bot.config.builtin import builtin_config_dir, builtin_personas, builtin_texts
 from bot.config.schema import Config, PersonaConfig, PersonaName
 
 Key = tuple[str | int, ...]
@@ -42,46 +43,50 @@ def find_config(path: Path | None) -> Path | None:
 def load_config(path: Path | None = None) -> Config:
     """Load and validate the file that `find_config` finds. Raises ConfigError."""
     found = find_config(path)
-    file = found or builtin_config_dir() / "bot.yaml"
-    document = _parse(file)
-    data = document.data
-    problems = document.problems
-    if found is not None and isinstance(data.get("personas", {}), dict):
-        data["personas"] = _personas_beside(found, problems) | data.get("personas", {})
+    document = _Document(found or builtin_config_dir() / "bot.yaml")
+    data = _parse(document.file, (), document)
+    if not isinstance(data, dict):
+        kind = type(data).__name__
+        raise ConfigError([f"{document.file}:1: found a {kind}, allowed: sections and keys"])
+    if found is not None and isinstance(data.setdefault("personas", {}), dict):
+        for file in sorted((found.parent / "personas").glob("*.yaml")):
+            if file.stem not in data["personas"]:
+                data["personas"][file.stem] = _parse(file, ("personas", file.stem), document)
+    for key, text in (*_unknown_personas(data), *_bad_texts(data)):
+        document.add_problem(key, text)
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
-        problems += [_problem(document, e) for e in error.errors(include_url=False)]
-        raise ConfigError(problems) from None
-    problems += [document.problem(key, text) for key, text in _unknown_personas(config)]
-    if problems:
-        raise ConfigError(problems)
+        for problem in error.errors(include_url=False):
+            document.add_problem(*_described(problem))
+    if document.problems:
+        raise ConfigError(document.problems)
     config._path = found
     return config
 
 
 @dataclass
 class _Document:
-    """A parsed file: its data, the line of each key, and what was wrong already."""
+    """Where each key was read, and what was wrong so far."""
 
     file: Path
-    data: dict[str, Any] = field(default_factory=dict)
-    lines: dict[Key, int] = field(default_factory=dict)
+    places: dict[Key, str] = field(default_factory=dict)
+    """`file:line` of each key."""
     problems: list[str] = field(default_factory=list)
 
-    def problem(self, key: Key, text: str) -> str:
-        line = next(
-            (self.lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in self.lines), 1
-        )
-        return f"{self.file}:{line}: {'.'.join(map(str, key))}: {text}"
+    def add_problem(self, key: Key, text: str) -> None:
+        known = (key[:n] for n in range(len(key), 0, -1) if key[:n] in self.places)
+        place = self.places[next(known, ())]
+        self.problems.append(f"{place}: {'.'.join(map(str, key))}: {text}")
 
 
-def _parse(file: Path) -> _Document:
-    document = _Document(file)
+def _parse(file: Path, key: Key, document: _Document) -> Any:
+    """What `file` says at `key` of the configuration. Raises ConfigError if it is no YAML."""
+    document.places[key] = f"{file}:1"
     try:
         loader = yaml.SafeLoader(file.read_text(encoding="utf-8"))
         root = loader.get_single_node()
-        data = None if root is None else _construct(loader, root, (), document)
+        return {} if root is None else _construct(loader, root, key, file, document)
     except OSError as error:
         raise ConfigError([f"{file}: can't be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
@@ -92,76 +97,89 @@ def _parse(file: Path) -> _Document:
     except yaml.YAMLError as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError([f"{file}: not valid YAML: {reason}"]) from error
-    if data is not None and not isinstance(data, dict):
-        raise ConfigError([f"{file}:1: found a {type(data).__name__}, allowed: sections and keys"])
-    document.data = data or {}
-    return document
 
 
-def _construct(loader: yaml.SafeLoader, node: yaml.Node, key: Key, document: _Document) -> Any:
+def _construct(
+    loader: yaml.SafeLoader, node: yaml.Node, key: Key, file: Path, document: _Document
+) -> Any:
     """The node's value, `${VAR}` in texts replaced. What is left empty counts as absent."""
-    document.lines[key] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         loader.flatten_mapping(node)
         mapping: dict[str, Any] = {}
         for name_node, value_node in node.value:
             name = str(loader.construct_object(name_node, deep=True))
             child = (*key, name)
+            line = name_node.start_mark.line + 1
             if name in mapping:
-                document.problems.append(
-                    document.problem(child, f"given twice, again in line {_line(name_node)}")
-                )
-            value = _construct(loader, value_node, child, document)
-            document.lines[child] = _line(name_node)
+                document.add_problem(child, f"given twice, again in line {line}")
+            document.places[child] = f"{file}:{line}"
+            value = _construct(loader, value_node, child, file, document)
             if value is not None:
                 mapping[name] = value
         return mapping
     if isinstance(node, yaml.SequenceNode):
-        return [_construct(loader, item, (*key, i), document) for i, item in enumerate(node.value)]
+        return [_construct(loader, item, key, file, document) for item in node.value]
     value = loader.construct_object(node, deep=True)
     if isinstance(value, str) and _VARIABLE.search(value):
         return _expand(value, key, document) or None
     return value
 
 
-def _line(node: yaml.Node) -> int:
-    line: int = node.start_mark.line + 1
-    return line
-
-
 def _expand(text: str, key: Key, document: _Document) -> str:
     def value(match: re.Match[str]) -> str:
         name, default = match["name"], match["default"]
-        # As in a shell, `:-` stands in for an empty variable too.
-        if found := os.environ.get(name, "" if default is None else default) or default:
-            return found
-        if name not in os.environ and default is None:
-            document.problems.append(
-                document.problem(key, f"the environment variable {name} is not set")
-            )
-        return ""
+        if default is None and name not in os.environ:
+            document.add_problem(key, f"the environment variable {name} is not set")
+        return os.environ.get(name) or default or ""  # an empty one counts as missing, as in sh
 
     return _VARIABLE.sub(value, text)
 
 
-def _personas_beside(file: Path, problems: list[str]) -> dict[str, Any]:
-    try:
-        return personas_in(file.parent / "personas")
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        problems.append(f"{file.parent / 'personas'}: {' '.join(str(error).split())}")
-        return {}
+def _unknown_personas(data: dict[str, Any]) -> Iterator[tuple[Key, str]]:
+    """Personas that are named somewhere but don't exist."""
+    known = [*builtin_personas(), *_section(data, "personas")]
+    sections: list[Key] = [("defaults",)]
+    for server in _section(data, "servers"):
+        sections.append(("servers", server))
+        channels = _section(data, "servers", server, "channels")
+        sections += [("servers", server, "channels", channel) for channel in channels]
+    for key in sections:
+        name = _section(data, *key).get("persona")
+        if isinstance(name, str) and name not in known:
+            yield (*key, "persona"), f"there is no persona {name!r}, {_hint(name, known)}"
 
 
-def _unknown_personas(config: Config) -> Iterator[tuple[Key, str]]:
-    named: list[tuple[Key, str | None]] = [(("defaults", "persona"), config.defaults.persona)]
-    for server_id, server in config.servers.items():
-        named.append((("servers", server_id, "persona"), server.persona))
-        for channel_id, channel in server.channels.items():
-            in_channel = ("servers", server_id, "channels", channel_id, "persona")
-            named.append((in_channel, channel.persona))
-    for key, name in named:
-        if name is not None and name not in config.personas:
-            yield key, f"there is no persona {name!r}, {_hint(name, list(config.personas))}"
+def _bad_texts(data: dict[str, Any]) -> Iterator[tuple[Key, str]]:
+    """Texts that replace none of the bot's, or have fields which that one has not."""
+    texts = builtin_texts("en")
+    for key, text in _section(data, "texts").items():
+        if key not in texts:
+            yield ("texts", key), f"unknown key, {_hint(key, list(texts))}"
+        elif isinstance(text, str):
+            allowed = _fields(texts[key])
+            try:
+                surplus = sorted(_fields(text) - allowed)
+            except ValueError as error:
+                yield ("texts", key), f"not a text with fields: {error}"
+                continue
+            if surplus:
+                found, known = _braced(surplus), _braced(allowed) or "no fields"
+                yield ("texts", key), f"found {found}, allowed: {known}"
+
+
+def _fields(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+
+
+def _braced(names: Iterable[str]) -> str:
+    return ", ".join(f"{{{name}}}" for name in sorted(names))
+
+
+def _section(data: Any, *key: str | int) -> dict[str, Any]:
+    """The keys and values at `key`; none where there is something else."""
+    for part in key:
+        data = data.get(part) if isinstance(data, dict) else None
+    return data if isinstance(data, dict) else {}
 
 
 def _hint(found: str, known: Sequence[str]) -> str:
@@ -174,23 +192,24 @@ def check_persona(name: str, prompt: str) -> None:
     try:
         TypeAdapter(dict[PersonaName, PersonaConfig]).validate_python({name: prompt})
     except ValidationError as error:
-        raise ConfigError([_found(e, None) for e in error.errors(include_url=False)]) from None
+        raise ConfigError([_described(e)[1] for e in error.errors(include_url=False)]) from None
 
 
-def _problem(document: _Document, error: Any) -> str:
+def _described(error: Any) -> tuple[Key, str]:
+    """The key that one of pydantic's errors is about, and the problem in plain words."""
     key: Key = tuple(part for part in error["loc"] if part != "[key]")
     if error["type"] == "extra_forbidden":
-        return document.problem(key, _unknown_key(key))
-    return document.problem(key, _found(error, _annotation(key)))
-
-
-def _found(error: Any, annotation: Any) -> str:
-    found = "***" if annotation is SecretStr else repr(error["input"])
-    if isinstance(error["input"], dict | list) or len(found) > 60:
-        found = f"a {type(error['input']).__name__}"
-    if isinstance(error["input"], str) and len(error["input"]) > 60:
-        found = f"{len(error['input'])} characters"
-    return f"found {found}, allowed: {_allowed(error)}"
+        return key, _unknown_key(key)
+    value = error["input"]
+    if _annotation(key) is SecretStr:
+        found = "***"
+    elif isinstance(value, str) and len(value) > 60:
+        found = f"{len(value)} characters"
+    elif isinstance(value, dict | list):
+        found = f"a {type(value).__name__}"
+    else:
+        found = repr(value)
+    return key, f"found {found}, allowed: {_allowed(error)}"
 
 
 def _unknown_key(key: Key) -> str:
@@ -207,7 +226,6 @@ _ALLOWED: dict[str, str | Callable[[dict[str, Any]], str]] = {
     "less_than_equal": lambda ctx: f"at most {ctx['le']:g}",
     "string_too_long": lambda ctx: f"at most {ctx['max_length']} characters",
     "string_too_short": "a text that is not empty",
-    "string_pattern_mismatch": "a language code, such as en or pt-BR",
     "value_error": lambda ctx: str(ctx["error"]).removeprefix("allowed: "),
     "missing": "a value here",
 }

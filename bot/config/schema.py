@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from bot.config.builtin import builtin_personas
+from bot.config.builtin import builtin_languages, builtin_personas
 
 PERSONA_NAME = re.compile(r"[a-z0-9_-]{1,32}")
 PROMPT_LENGTH = 8000
@@ -61,6 +61,12 @@ def _device(value: str) -> str:
     return value
 
 
+def _language(value: str) -> str:
+    if value not in builtin_languages():
+        raise ValueError(f"allowed: {', '.join(builtin_languages())}")
+    return value
+
+
 PersonaName = Annotated[str, AfterValidator(_persona_name)]
 Prompt = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=PROMPT_LENGTH)
@@ -68,7 +74,7 @@ Prompt = Annotated[
 Address = Annotated[str, AfterValidator(_address)]
 Identifier = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
 """A platform's id; YAML reads Discord's as whole numbers."""
-Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[A-Za-z]+)?$")]
+Language = Annotated[str, AfterValidator(_language)]
 
 
 class Section(BaseModel):

@@ -9,7 +9,7 @@ from bot.conversation.commands.definition import Conversation
 from bot.conversation.events import Author, Place
 from bot.conversation.responder import Responder
 from bot.conversation.settings import resolve
-from bot.conversation.texts import Texts, texts_for
+from bot.conversation.texts import Texts
 from bot.inference.client import InferenceClient
 from bot.storage import Store
 
@@ -27,7 +27,7 @@ class Core:
         """The bot's own words in the language of `place`."""
         config = self.config()
         settings = resolve(config, place, await self.store.get_settings(place.scopes()))
-        return texts_for(config, settings.language.value)
+        return Texts(config, settings.language.value)
 
     async def command(
         self, line: str, place: Place, author: Author, conversation: Conversation

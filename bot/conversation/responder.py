@@ -11,7 +11,7 @@ from bot.conversation.events import Place, Question
 from bot.conversation.personas import persona_in_force
 from bot.conversation.reply import Reply, ReplyState
 from bot.conversation.settings import resolve
-from bot.conversation.texts import texts_for
+from bot.conversation.texts import Texts
 from bot.inference.client import InferenceClient
 from bot.storage import Store
 
@@ -43,7 +43,7 @@ class Responder:
             question=question,
             reply=reply,
             persona=persona,
-            texts=texts_for(config, settings.language.value),
+            texts=Texts(config, settings.language.value),
             config=config,
             store=self._store,
             client=self._client,

@@ -1,0 +1,177 @@
+"""What the bot keeps, in a real SQLite file."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.storage import ScopeKey, StorageError, Store
+
+CHANNEL = ScopeKey("test", "channel", "1")
+SERVER = ScopeKey("test", "server", "1")
+HERE = ("test", "server")
+
+
+def url(folder: Path) -> str:
+    return f"sqlite+aiosqlite:///{folder / 'data' / 'bot.db'}"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with Store.open(url(tmp_path)) as store:
+        yield store
+
+
+async def save(store: Store, prompt: str) -> int:
+    return (await store.save_persona(*HERE, "pirate", prompt=prompt, by="ann")).version
+
+
+async def prompt_in_force(store: Store) -> str | None:
+    return next((p.prompt for p in await store.list_personas(*HERE)), None)
+
+
+async def test_settings_are_kept_by_scope_and_key(store: Store) -> None:
+    await store.set_setting(CHANNEL, "effort", "high", "ann")
+    await store.set_setting(CHANNEL, "effort", "low", "ben")
+    await store.set_setting(SERVER, "show_reasoning", True, "ann")
+    assert await store.get_settings([CHANNEL, SERVER]) == {
+        CHANNEL: {"effort": "low"},
+        SERVER: {"show_reasoning": True},
+    }
+    assert await store.get_settings([ScopeKey("other", "channel", "1")]) == {}
+
+
+async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
+    async with Store.open(url(tmp_path)) as store:
+        await store.set_setting(CHANNEL, "effort", "high", "ann")
+        await save(store, "Arr.")
+    async with Store.open(url(tmp_path)) as store:
+        assert await store.get_settings([CHANNEL]) == {CHANNEL: {"effort": "high"}}
+        assert await prompt_in_force(store) == "Arr."
+
+
+async def test_the_newest_version_of_a_persona_is_in_force(store: Store) -> None:
+    assert [await save(store, "one"), await save(store, "two")] == [1, 2]
+    assert await prompt_in_force(store) == "two"
+    assert [v.prompt for v in await store.persona_versions(*HERE, "pirate")] == ["two", "one"]
+
+
+async def test_undo_goes_back_one_version_each_time(store: Store) -> None:
+    for prompt in ("one", "two", "three"):
+        await save(store, prompt)
+    await store.undo_persona(*HERE, "pirate", "ann")
+    assert await prompt_in_force(store) == "two"
+    await store.undo_persona(*HERE, "pirate", "ann")
+    assert await prompt_in_force(store) == "one"
+    assert await store.undo_persona(*HERE, "pirate", "ann") is None
+    assert await prompt_in_force(store) == "one"
+
+
+async def test_what_was_saved_after_an_undo_is_undone_to_what_was_seen_before(
+    store: Store,
+) -> None:
+    for prompt in ("one", "two"):
+        await save(store, prompt)
+    await store.undo_persona(*HERE, "pirate", "ann")
+    await save(store, "three")
+    await store.undo_persona(*HERE, "pirate", "ann")
+    assert await prompt_in_force(store) == "one"
+
+
+async def test_undo_brings_a_deleted_persona_back(store: Store) -> None:
+    await save(store, "one")
+    await store.delete_persona(*HERE, "pirate", "ann")
+    assert await prompt_in_force(store) is None
+    await store.undo_persona(*HERE, "pirate", "ann")
+    assert await prompt_in_force(store) == "one"
+
+
+async def test_each_server_has_its_own_personas(store: Store) -> None:
+    await save(store, "one")
+    assert await store.list_personas("test", "elsewhere") == []
+    assert await store.persona_versions("other", "server", "pirate") == []
+
+
+async def test_usage_adds_up(store: Store) -> None:
+    for server in ("a", "a", "b"):
+        await store.add_usage("test", server, "ann", 10, 5)
+    await store.add_usage("test", "a", "ben", 1, 1)
+    usage = await store.usage_of("test", "ann")
+    assert (usage.requests, usage.prompt_tokens, usage.completion_tokens) == (3, 30, 15)
+
+
+async def test_usage_at_the_same_time_is_all_counted(store: Store) -> None:
+    await asyncio.gather(*(store.add_usage("test", "a", "ann", 1, 1) for _ in range(20)))
+    assert (await store.usage_of("test", "ann")).requests == 20
+
+
+async def test_two_processes_can_use_one_database(tmp_path: Path) -> None:
+    async with Store.open(url(tmp_path)) as one, Store.open(url(tmp_path)) as two:
+        stores = [one, two] * 10
+        await asyncio.gather(*(s.add_usage("test", "a", "ann", 1, 1) for s in stores))
+        assert (await one.usage_of("test", "ann")).requests == 20
+
+
+async def test_forgetting_a_person_leaves_nothing_of_theirs(store: Store, tmp_path: Path) -> None:
+    await store.add_usage("test", "a", "ann-id", 1, 1)
+    await store.set_feedback("test", "a", "message", "ann-id", 1)
+    await store.set_setting(CHANNEL, "effort", "high", "ann-id")
+    await store.save_persona(*HERE, "pirate", prompt="Arr.", by="ann-id")
+    await store.add_usage("test", "a", "ben-id", 1, 1)
+
+    await store.forget_user("test", "ann-id")
+
+    dump = "\n".join(sqlite3.connect(tmp_path / "data" / "bot.db").iterdump())
+    assert "ann-id" not in dump
+    assert "ben-id" in dump
+    assert await store.get_settings([CHANNEL]) == {CHANNEL: {"effort": "high"}}
+    assert await prompt_in_force(store) == "Arr."
+
+
+async def test_a_corrupt_file_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "bot.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(StorageError, match=r"bot\.db: file is not a database"):
+        async with Store.open(url(tmp_path)):
+            pass
+
+
+async def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    async with Store.open(url(tmp_path)):
+        pass
+    with sqlite3.connect(tmp_path / "data" / "bot.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StorageError, match="newer gptoss-bot"):
+        async with Store.open(url(tmp_path)):
+            pass
+
+
+@pytest.mark.parametrize("bad", ["nonsense", "nosuchdb://x", "sqlite+aiosqlite:////proc/x/bot.db"])
+async def test_an_address_that_cannot_be_opened_is_named(bad: str) -> None:
+    with pytest.raises(StorageError, match=r"storage\.url") as raised:
+        async with Store.open(bad):
+            pass
+    assert "\n" not in str(raised.value)
+
+
+async def test_a_password_in_the_address_is_never_shown() -> None:
+    with pytest.raises(StorageError) as raised:
+        async with Store.open("nosuchdb://me:hunter2@host/db"):
+            pass
+    assert "hunter2" not in str(raised.value)
+
+
+async def test_the_migrations_make_the_tables_that_the_code_expects(tmp_path: Path) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+    from sqlalchemy import create_engine
+
+    from bot.storage.tables import Base
+
+    async with Store.open(url(tmp_path)):
+        pass
+    with create_engine(f"sqlite:///{tmp_path / 'data' / 'bot.db'}").connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, Base.metadata) == []
