@@ -1,0 +1,1 @@
+"""The inference service (`bot serve`) and the bot's client for it."""

@@ -1,0 +1,51 @@
+"""Engines: what turns token ids into the next token ids on one device."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bot.inference.engines.base import Engine
+
+# For GNU OpenMP, read when torch is first imported: how long a thread waits busily for the others.
+# Its default is about 16 ms. A decode step meets its other threads 150 times, so where another
+# program takes a core, every meeting would burn the time in which the missing thread could run.
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+
+
+class EngineError(Exception):
+    """An engine that can't be had or go on. One line: what is wrong and what to do."""
+
+
+def load_engine(
+    folder: Path,
+    *,
+    device: str = "auto",
+    slots: int = 1,
+    context: int | None = None,
+    progress: Callable[[str, float], None],
+) -> Engine:
+    """The best engine for the model in `folder` on `device`: "auto", "cpu", "cuda" or "cuda:1".
+
+    `context` limits the tokens of prompt and answer below what the model allows. `progress` is
+    called with the stage, "loading" or "warming up", and its share done, 0 to 1. Raises
+    EngineError.
+    """
+    from bot.inference.engines import packed  # torch is imported only where an engine is loaded
+    from bot.inference.engines.causal import CausalEngine, CausalModel
+    from bot.inference.engines.device import find_device, device_errors_explained
+
+    torch_device = find_device(device)
+    with device_errors_explained(f"loading {folder.name}", torch_device):
+        progress("loading", 0.0)
+        model: CausalModel[Any]
+        if torch_device.type == "cpu" and packed.fits(folder):
+            model = packed.PackedLlama(folder)
+        else:
+            from bot.inference.engines.transformers import TransformersModel
+
+            model = TransformersModel(folder, torch_device)
+        engine = CausalEngine(model, slots, context)
+        progress("warming up", 0.0)
+        engine.warm_up()
+    return engine

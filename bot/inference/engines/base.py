@@ -1,0 +1,60 @@
+"""What the scheduler asks of an engine: admit a sequence, advance all by one step, release it.
+
+An engine owns one device and is driven by one thread. It knows token ids only: chat templates,
+text and reasoning channels are handled outside, once for all engines.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is drawn. `temperature` 0 is greedy; `seed` makes a draw repeatable."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    seed: int | None = None
+
+
+@dataclass(eq=False)
+class Sequence:
+    """One request inside the engine, from its prompt to its last token.
+
+    `forced` holds tokens that the engine must emit next instead of sampling: it takes them from the
+    left, one a step, feeds them to the model and reports them like sampled ones.
+    """
+
+    prompt: list[int]
+    sampling: Sampling = field(default_factory=Sampling)
+    forced: deque[int] = field(default_factory=deque)
+    cached_tokens: int = 0
+    """Prompt tokens whose keys and values were reused; the engine sets it when prefill begins."""
+
+
+class Engine(Protocol):
+    """A model on a device with a fixed number of slots.
+
+    `step` does a bounded piece of work: one chunk of a prompt's prefill or one decode step of every
+    running sequence, so that a cancelled sequence is gone within one step.
+    """
+
+    slots: int
+    """Sequences that can run at once."""
+    context: int
+    """Tokens that prompt and answer may have together."""
+
+    def admit(self, sequence: Sequence) -> None:
+        """Give `sequence` a free slot. The scheduler never admits more than `slots`."""
+
+    def step(self) -> list[tuple[Sequence, int]]:
+        """Advance the running sequences; returns the tokens produced, none during prefill."""
+        ...
+
+    def release(self, sequence: Sequence) -> None:
+        """Free the slot of a finished or cancelled sequence; its cache stays for prefix reuse."""
+
+    def close(self) -> None:
+        """Free the device. No call may follow."""

@@ -1,0 +1,110 @@
+"""The engine loop around a model that keeps keys and values: prefill, decode, prefix reuse."""
+
+from collections.abc import Sequence as Tokens
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from bot.inference.engines.base import Sequence
+from bot.inference.engines.device import device_errors_explained
+from bot.inference.engines.prefix_cache import Cached, PrefixCache
+from bot.inference.engines.sampling import Sampler
+
+CacheT = TypeVar("CacheT")
+
+
+class CausalModel(Protocol[CacheT]):
+    """A causal language model and its key-value caches, one cache a sequence."""
+
+    device: torch.device
+    context: int
+    """Tokens that the model was made for."""
+    chunk: int
+    """Prompt tokens to prefill in one step: at most about half a second of work."""
+    can_fork: bool
+    """Whether the state after fewer tokens can be had from a cache."""
+
+    def new_cache(self) -> CacheT: ...
+
+    def fork(self, cache: CacheT, length: int) -> CacheT:
+        """A copy of `cache` after its first `length` tokens."""
+        ...
+
+    def forward(self, tokens: Tokens[int], cache: CacheT) -> Tensor:
+        """Append `tokens` to the sequence in `cache`; the logits after the last, [vocabulary]."""
+        ...
+
+
+@dataclass
+class _Running(Generic[CacheT]):
+    sequence: Sequence
+    cached: Cached[CacheT]
+    sampler: Sampler
+    pending: list[int] = field(default_factory=list)
+    """Tokens that the model has not seen yet: what is left of the prompt, or the last token."""
+
+
+class CausalEngine(Generic[CacheT]):
+    """Runs up to `slots` sequences one after another within a step; see base.Engine."""
+
+    def __init__(self, model: CausalModel[CacheT], slots: int, context: int | None = None) -> None:
+        self.model = model
+        self.slots = slots
+        self.context = min(model.context, context or model.context)
+        self._running: dict[Sequence, _Running[CacheT]] = {}
+        self._finished = PrefixCache(model, token_limit=self.context)
+
+    def admit(self, sequence: Sequence) -> None:
+        cached = self._finished.take(sequence.prompt)
+        sequence.cached_tokens = len(cached.tokens)
+        sampler = Sampler(sequence.sampling, self.model.device)
+        pending = sequence.prompt[len(cached.tokens) :]
+        self._running[sequence] = _Running(sequence, cached, sampler, pending)
+
+    def step(self) -> list[tuple[Sequence, int]]:
+        """One prompt chunk of the sequence admitted first, one token of each that is past its own.
+
+        Raises EngineError when memory runs out; no call but `close` may follow.
+        """
+        produced = []
+        prefilling = False
+        for run in list(self._running.values()):
+            if len(run.pending) > 1:
+                if prefilling:
+                    continue
+                prefilling = True
+            chunk, run.pending = run.pending[: self.model.chunk], run.pending[self.model.chunk :]
+            logits = self._forward(run.cached, chunk)
+            if not run.pending:
+                forced = run.sequence.forced
+                token = forced.popleft() if forced else run.sampler(logits)
+                run.pending = [token]
+                produced.append((run.sequence, token))
+        return produced
+
+    def release(self, sequence: Sequence) -> None:
+        run = self._running.pop(sequence)
+        self._finished.put(run.cached)
+
+    def warm_up(self) -> None:
+        """Run both kinds of step once, so that the first request does not wait for them."""
+        cache = self.model.new_cache()
+        with torch.inference_mode():
+            self.model.forward([0] * min(32, self.context - 1), cache)
+            self.model.forward([0], cache)
+
+    def close(self) -> None:
+        self._running.clear()
+        self._finished.clear()
+        del self.model
+        torch.cuda.empty_cache()
+
+    def _forward(self, cached: Cached[CacheT], tokens: list[int]) -> Tensor:
+        length = len(cached.tokens) + len(tokens)
+        doing = f"a sequence of {length} tokens"
+        with device_errors_explained(doing, self.model.device), torch.inference_mode():
+            logits = self.model.forward(tokens, cached.cache)
+        cached.tokens += tokens
+        return logits

@@ -1,0 +1,73 @@
+"""Refusals in OpenAI's form: https://platform.openai.com/docs/guides/error-codes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+
+class ErrorObject(BaseModel):
+    """`message` is one line for a person, `param` the field at fault, `code` for programs."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorBody(BaseModel):
+    """The body of every HTTP error, and of an event that ends a stream early."""
+
+    error: ErrorObject
+
+
+class ApiError(Exception):
+    """A request that is refused with the HTTP status `status`. `retry_after` is in seconds."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.param = param
+        self.code = code
+        self.retry_after = retry_after
+
+    def body(self) -> dict[str, Any]:
+        """An ErrorBody as JSON."""
+        kind = "invalid_request_error" if self.status < 500 else "server_error"
+        if self.status == 429:
+            kind = "rate_limit_error"
+        error = ErrorObject(message=self.message, type=kind, param=self.param, code=self.code)
+        return ErrorBody(error=error).model_dump()
+
+
+_JSON_TYPES = {dict: "an object", list: "a list", str: "a string", type(None): "null"}
+
+
+def validation_error(errors: Sequence[ErrorDetails]) -> ApiError:
+    """The first of pydantic's errors as a refusal that names the field and quotes no text."""
+    error = errors[0]
+    if error["type"] == "json_invalid":
+        return ApiError(400, "The body is not valid JSON.", code="invalid_json")
+    path = [part for part in error["loc"] if part != "body"]
+    param = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)[1:]
+    if not param:
+        return ApiError(400, "The body must be a JSON object sent as application/json.")
+    if error["type"] == "missing":
+        return ApiError(
+            400, f"'{param}' is missing.", param=param, code="missing_required_parameter"
+        )
+    found = error["input"]
+    shown = found if isinstance(found, bool | int | float) else _JSON_TYPES[type(found)]
+    problem = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    problem = problem.replace(" after validation", "")
+    return ApiError(400, f"Invalid value for '{param}': {problem}; found {shown}.", param=param)

@@ -1,0 +1,99 @@
+"""Runs `bot serve` as a child process: starts it, restarts it after a crash, ends it."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import structlog
+from tenacity import RetryCallState, retry, retry_if_exception_type, wait_exponential
+
+from bot.exit_code import ExitCode
+
+log = structlog.get_logger()
+
+STOP_SECONDS = 10.0
+"""How long a child may drain after SIGTERM before it is killed."""
+STABLE_SECONDS = 60.0
+"""A child that ran for so long starts the backoff anew."""
+
+
+class ServiceUnusable(Exception):
+    """`bot serve` can't work as configured; it has said why on stderr."""
+
+
+class _Crashed(Exception):
+    """The child ended soon after its start."""
+
+
+def _log_restart(state: RetryCallState) -> None:
+    pause = state.next_action.sleep if state.next_action else 0.0
+    log.warning("inference service ended, restarting", pause_seconds=pause)
+
+
+class Supervisor:
+    """One `bot serve` on a loopback port of its own, reachable at `url` whenever it is up."""
+
+    def __init__(self, config_path: Path | None) -> None:
+        self._listen = f"127.0.0.1:{_free_port()}"
+        self._config_path = config_path
+        self._process: asyncio.subprocess.Process | None = None
+        self.url = f"http://{self._listen}/v1"
+
+    async def run(self) -> None:
+        """Keep the service running until cancelled, then end it. Raises ServiceUnusable."""
+        try:
+            while True:
+                await self._run_with_backoff()
+        finally:
+            await self._end()
+
+    @retry(
+        retry=retry_if_exception_type(_Crashed),
+        wait=wait_exponential(multiplier=0.5, min=0.5, max=30),
+        before_sleep=_log_restart,
+    )
+    async def _run_with_backoff(self) -> None:
+        """Returns when a child that had run well ended: the backoff then begins anew."""
+        started = time.monotonic()
+        code = await self._run_once()
+        if code == ExitCode.UNUSABLE:
+            raise ServiceUnusable
+        if time.monotonic() - started < STABLE_SECONDS:
+            raise _Crashed(code)
+
+    async def _run_once(self) -> int:
+        command = [sys.executable, "-m", "bot", "serve", "--listen", self._listen]
+        if self._config_path is not None:
+            command += ["--config", str(self._config_path)]
+        self._process = await asyncio.create_subprocess_exec(
+            *command,
+            # The child ends when this pipe closes, so it can't outlive a bot that was killed.
+            stdin=asyncio.subprocess.PIPE,
+            stdout=sys.stderr,
+            env=os.environ | {"BOT_SUPERVISED": "1"},
+            start_new_session=True,  # Ctrl-C in the terminal is for the bot alone
+        )
+        log.info("inference service started", pid=self._process.pid)
+        return await self._process.wait()
+
+    async def _end(self) -> None:
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

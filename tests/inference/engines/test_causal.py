@@ -1,0 +1,127 @@
+"""The engine loop, on a tiny random Llama and a tiny random gpt-oss with a window of 8 tokens."""
+
+import random
+from collections import deque
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from bot.inference.engines.base import Sampling, Sequence  # noqa: E402
+from bot.inference.engines.causal import CausalEngine  # noqa: E402
+from bot.inference.engines.transformers import TransformersModel, load_checkpoint  # noqa: E402
+from tests.inference.engines.tiny_models import VOCABULARY, save_gpt_oss, save_llama  # noqa: E402
+
+CPU = torch.device("cpu")
+GREEDY = Sampling(temperature=0)
+
+
+@pytest.fixture(scope="module", params=[save_llama, save_gpt_oss], ids=["llama", "gpt-oss"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
+    folder = request.param(tmp_path_factory.mktemp("model"))
+    model = TransformersModel(folder, CPU)
+    model.chunk = 16  # so that short prompts take several steps
+    return model
+
+
+def prompt_of(length: int, seed: int = 0) -> list[int]:
+    return random.Random(seed).choices(range(VOCABULARY), k=length)
+
+
+def finish(engine: CausalEngine, sequence: Sequence, tokens: int = 12) -> list[int]:
+    """The first `tokens` that `sequence` produces, alone in the engine."""
+    engine.admit(sequence)
+    answer: list[int] = []
+    while len(answer) < tokens:
+        answer += [token for _, token in engine.step()]
+    engine.release(sequence)
+    return answer
+
+
+def cold(model: TransformersModel, prompt: list[int], sampling: Sampling = GREEDY) -> list[int]:
+    return finish(CausalEngine(model, slots=1), Sequence(prompt, sampling))
+
+
+def test_greedy_answers_are_those_of_generate(tmp_path: Path) -> None:
+    checkpoint = load_checkpoint(save_gpt_oss(tmp_path), CPU)
+    prompt = prompt_of(40)
+    expected = checkpoint.generate(
+        torch.tensor([prompt]), do_sample=False, min_new_tokens=12, max_new_tokens=12
+    )
+    assert cold(TransformersModel(tmp_path, CPU), prompt) == expected[0, 40:].tolist()
+
+
+def test_a_step_prefills_one_chunk_and_the_last_chunk_gives_the_first_token(model) -> None:
+    engine = CausalEngine(model, slots=1)
+    engine.admit(Sequence(prompt_of(40), GREEDY))
+    assert [len(engine.step()) for _ in range(4)] == [0, 0, 1, 1]
+
+
+def test_the_next_turn_reuses_the_last_ones_tokens_and_answers_as_if_cold(model) -> None:
+    engine = CausalEngine(model, slots=1)
+    first = prompt_of(30)
+    answer = finish(engine, Sequence(first, GREEDY))
+    second = Sequence([*first, *answer, *prompt_of(10, seed=1)], GREEDY)
+    assert finish(engine, second) == cold(model, second.prompt)
+    assert second.cached_tokens == len(first) + len(answer) - 1  # the last was never fed
+
+
+def test_a_turn_that_leaves_the_last_one_midway_reuses_what_is_right(model) -> None:
+    engine = CausalEngine(model, slots=1)
+    first = prompt_of(40)
+    finish(engine, Sequence(first, GREEDY))
+    edited = Sequence([*first[:25], *prompt_of(15, seed=2)], GREEDY)
+    assert finish(engine, edited) == cold(model, edited.prompt)
+    assert edited.cached_tokens == 25
+    again = Sequence(first, GREEDY)  # what was edited away is still there
+    assert finish(engine, again) == cold(model, first)
+    assert again.cached_tokens == 39
+
+
+def test_several_sequences_at_once_answer_as_each_alone(model) -> None:
+    engine = CausalEngine(model, slots=3)
+    sequences = [Sequence(prompt_of(n, seed=n), GREEDY) for n in (5, 40, 20)]
+    for sequence in sequences:
+        engine.admit(sequence)
+    answers: dict[Sequence, list[int]] = {sequence: [] for sequence in sequences}
+    while min(map(len, answers.values())) < 12:
+        for sequence, token in engine.step():
+            answers[sequence].append(token)
+    assert [answers[s][:12] for s in sequences] == [cold(model, s.prompt) for s in sequences]
+
+
+def test_a_sequence_released_in_mid_prefill_leaves_a_clean_engine(model) -> None:
+    engine = CausalEngine(model, slots=1)
+    cancelled = Sequence(prompt_of(40), GREEDY)
+    engine.admit(cancelled)
+    engine.step()
+    engine.release(cancelled)
+    assert engine.step() == []
+    again = Sequence(cancelled.prompt, GREEDY)
+    assert finish(engine, again) == cold(model, cancelled.prompt)
+    assert again.cached_tokens == 16
+
+
+def test_forced_tokens_are_reported_and_seen_by_the_model(model) -> None:
+    prompt, forced = prompt_of(20), [3, 1, 4]
+    answer = finish(
+        CausalEngine(model, slots=1), Sequence(prompt, GREEDY, deque(forced)), tokens=10
+    )
+    assert answer[:3] == forced
+    assert answer[3:] == cold(model, prompt + forced)[:7]
+
+
+def test_a_seed_makes_an_answer_repeatable_whatever_ran_before(model) -> None:
+    engine = CausalEngine(model, slots=1)
+    prompt, sampling = prompt_of(20), Sampling(temperature=1.0, top_p=0.95, seed=5)
+    first = finish(engine, Sequence(prompt, sampling))
+    finish(engine, Sequence(prompt_of(9, seed=3), Sampling()))
+    assert finish(engine, Sequence(prompt, sampling)) == first
+    assert finish(engine, Sequence(prompt, Sampling(temperature=1.0, top_p=0.95, seed=6))) != first
+
+
+def test_the_context_is_the_models_unless_less_is_asked_for(model) -> None:
+    assert CausalEngine(model, slots=1).context == 256
+    assert CausalEngine(model, slots=1, context=100).context == 100
+    assert CausalEngine(model, slots=1, context=999).context == 256

@@ -1,0 +1,108 @@
+"""The packed decoder beside transformers' own Llama on the same, dequantized weights."""
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("gguf")
+
+from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
+
+from bot.inference.convert import convert_gguf  # noqa: E402
+from bot.inference.engines import load_engine  # noqa: E402
+from bot.inference.engines.base import Sampling, Sequence  # noqa: E402
+from bot.inference.engines.packed import FEW_ROWS, PackedLlama, fits  # noqa: E402
+from bot.inference.models import ModelUnavailable, fetch  # noqa: E402
+from tests.inference.tiny_gguf import write_gguf  # noqa: E402
+
+TOKENS = torch.randint(3, 250, (100,), generator=torch.Generator().manual_seed(1)).tolist()
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("converted")
+    source = tmp_path_factory.mktemp("source") / "tiny.gguf"
+    original = write_gguf(source)
+    convert_gguf(source, folder, lambda share: None)
+    if not fits(folder):
+        pytest.skip("this CPU has no vector kernels for packed weights")
+    with torch.inference_mode():
+        yield PackedLlama(folder), original(torch.tensor([TOKENS])).logits[0], folder
+
+
+def assert_close(logits, expected, tolerance: float) -> None:
+    """Within `tolerance` of the spread of the expected logits, at the worst token."""
+    assert (logits - expected).abs().max() < tolerance * expected.std()
+
+
+def test_prefill_equals_transformers(tiny) -> None:
+    model, expected, _ = tiny
+    cache = model.new_cache()
+    for start in range(0, 100, 25):  # chunks, each looking back at those before
+        logits = model.forward(TOKENS[start : start + 25], cache)
+        # only the head is packed here: bfloat16 rounds to about 1/256
+        assert_close(logits, expected[start + 24], 0.02)
+
+
+def test_decoding_is_closer_to_float32_than_transformers_is_in_bfloat16(tiny) -> None:
+    model, expected, folder = tiny
+    rounded = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+    in_bfloat16 = rounded(torch.tensor([TOKENS])).logits[0]
+    cache = model.new_cache()
+    logits = torch.stack([model.forward([token], cache) for token in TOKENS])
+    assert (logits - expected).std() < (in_bfloat16 - expected).std()
+
+
+def test_a_few_tokens_at_once_equal_them_one_by_one(tiny) -> None:
+    model, _, _ = tiny
+    at_once, one_by_one = model.new_cache(), model.new_cache()
+    model.forward(TOKENS[:40], at_once)
+    model.forward(TOKENS[:40], one_by_one)
+    together = model.forward(TOKENS[40 : 40 + FEW_ROWS], at_once)
+    for token in TOKENS[40 : 40 + FEW_ROWS]:
+        alone = model.forward([token], one_by_one)
+    assert_close(together, alone, 0.02)
+
+
+def test_a_fork_continues_from_the_prefix_and_leaves_its_source_alone(tiny) -> None:
+    model, _, _ = tiny
+    cache, cold = model.new_cache(), model.new_cache()
+    model.forward(TOKENS[:60], cache)
+    forked = model.fork(cache, 30)
+    model.forward(TOKENS[:30], cold)
+    assert torch.equal(model.forward([5, 6], forked), model.forward([5, 6], cold))
+    after = model.forward(TOKENS[60:], cache)
+    whole = model.new_cache()
+    model.forward(TOKENS[:60], whole)
+    assert torch.equal(after, model.forward(TOKENS[60:], whole))
+
+
+def test_a_folder_with_packed_weights_gets_the_packed_engine_on_a_cpu(tiny) -> None:
+    _, _, folder = tiny
+    stages: list[str] = []
+    engine = load_engine(folder, device="cpu", progress=lambda stage, _: stages.append(stage))
+    assert isinstance(engine.model, PackedLlama)
+    assert stages == ["loading", "warming up"]
+
+
+def test_the_default_model_says_what_transformers_says(pytestconfig: pytest.Config) -> None:
+    assert pytestconfig.cache
+    try:
+        folder = fetch("smollm2-135m", Path(pytestconfig.cache.mkdir("models")), lambda *_: None)
+    except ModelUnavailable as error:
+        pytest.skip(str(error))
+    if not fits(folder):
+        pytest.skip("this CPU has no vector kernels for packed weights")
+    question = [{"role": "user", "content": "Name the capital of France."}]
+    prompt = AutoTokenizer.from_pretrained(folder).apply_chat_template(
+        question, add_generation_prompt=True, return_dict=False
+    )
+    engine = load_engine(folder, device="cpu", progress=lambda *_: None)
+    sequence = Sequence(prompt, Sampling(temperature=0))
+    engine.admit(sequence)
+    answer = [token for _ in range(8) for _, token in engine.step()]
+    expected = AutoModelForCausalLM.from_pretrained(folder).generate(
+        torch.tensor([prompt]), do_sample=False, max_new_tokens=8
+    )
+    assert answer == expected[0, len(prompt) :].tolist()
