@@ -1,0 +1,44 @@
+# Everything a newcomer needs: `make chat`, `make test`. Each target sets up what it uses.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: chat test lint format bench clean
+
+chat: .venv/inference
+	@$(BIN)/bot chat
+
+test: .venv/dev
+	$(BIN)/pytest --cov --cov-report=term:skip-covered
+	$(BIN)/coverage report --include='bot/conversation/*,bot/inference/scheduler.py' --fail-under=95
+
+lint: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/inference
+	$(BIN)/bot bench
+
+clean:
+	rm -rf .venv
+
+.venv/bin/python:
+	@echo "Setting up a virtual environment in .venv" >&2
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --upgrade pip >&2
+
+.venv/inference: .venv/bin/python pyproject.toml
+	@echo "Installing gptoss-bot and what its inference needs (a few minutes the first time)" >&2
+	@$(BIN)/python -m pip install --quiet --editable '.[inference]' >&2
+	@touch $@
+
+.venv/dev: .venv/inference
+	@echo "Installing the development tools" >&2
+	@$(BIN)/python -m pip install --quiet --editable '.[inference,dev]' >&2
+	@touch $@

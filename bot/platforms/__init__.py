@@ -1,0 +1,1 @@
+"""Adapters: each turns a platform's events into questions, and replies into its messages."""

@@ -1,0 +1,22 @@
+"""What the bot asks of a platform adapter."""
+
+from typing import Protocol
+
+from bot.conversation.reply import Reply
+
+
+class Platform(Protocol):
+    """A connection to a chat platform."""
+
+    async def run(self) -> None:
+        """Take messages until `stop`, then return once every view has shown its reply's end."""
+
+    def stop(self) -> None:
+        """Take no more messages."""
+
+
+class ReplyView(Protocol):
+    """How one reply looks on a platform."""
+
+    async def follow(self, reply: Reply) -> None:
+        """Show the reply as it changes, at the platform's own pace; return once it is final."""
