@@ -1,6 +1,7 @@
 """The command `bot`. Each subcommand imports what it needs, so that `bot --help` is quick."""
 
 import asyncio
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,13 +37,32 @@ ConfigOption = Annotated[
 @app.command()
 def chat(config: ConfigOption = None) -> None:
     """Talk to the bot in this terminal; piped lines are answered one after another."""
-    _run(config, console=True)
+    from bot import log
+    from bot.app import App
+    from bot.storage import StorageError
+
+    loaded = _load(config)
+    log.configure("warning")
+    try:
+        raise typer.Exit(asyncio.run(App(loaded).run(console=True)))
+    except StorageError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(ExitCode.UNUSABLE) from error
 
 
 @app.command()
 def run(config: ConfigOption = None) -> None:
     """Run the bot on the chat platforms that the configuration names."""
-    _run(config, console=False)
+    loaded = _load(config)
+    if loaded.discord.token.get_secret_value() or loaded.slack.bot_token.get_secret_value():
+        problem = "this version has no Discord and no Slack adapter yet; bot chat works"
+    else:
+        problem = (
+            "no platform to run on: set discord.token or slack.bot_token in"
+            f" {loaded.path or 'config/bot.yaml'}, or talk in this terminal with bot chat"
+        )
+    typer.echo(problem, err=True)
+    raise typer.Exit(ExitCode.UNUSABLE)
 
 
 @app.command()
@@ -54,6 +74,7 @@ def serve(
     ] = None,
 ) -> None:
     """Run the inference service: one model behind OpenAI's chat completions API."""
+    _require_inference()
     from bot import log
     from bot.inference.server import run_server
 
@@ -77,6 +98,40 @@ def check(config: ConfigOption = None) -> None:
         console.print(finding.detail, markup=False, soft_wrap=True)
         passed &= finding.ok
     raise typer.Exit(ExitCode.OK if passed else ExitCode.UNUSABLE)
+
+
+@app.command()
+def bench(
+    config: ConfigOption = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", help="Write the figures to this file too.", show_default=False),
+    ] = None,
+) -> None:
+    """Measure the configured model here, beside plain transformers on the same model."""
+    _require_inference()
+    from rich.console import Console
+
+    from bot.inference.bench import report, run_bench
+    from bot.inference.engines import EngineError
+
+    inference = _load(config).inference
+    folder = _fetch(inference.model, inference.models_dir)
+    console = Console()
+    try:
+        with console.status("measuring") as status:
+            result = run_bench(
+                inference.model,
+                folder,
+                inference.device,
+                lambda stage: status.update(f"measuring {stage}"),
+            )
+    except EngineError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(ExitCode.UNUSABLE) from error
+    console.print(report(result))
+    if json_file:
+        json_file.write_text(result.to_json() + "\n", encoding="utf-8")
 
 
 @models.command("list")
@@ -104,27 +159,47 @@ def models_fetch(
     config: ConfigOption = None,
 ) -> None:
     """Download a model and make it ready, so that the next start is quick."""
+    _require_inference()
+    inference = _load(config).inference
+    name = name or inference.model
+    typer.echo(f"{name} is in {_fetch(name, inference.models_dir)}")
+
+
+def _fetch(name: str, models_dir: Path) -> Path:
+    """The model's folder, fetched with a progress bar if it isn't there."""
+    from rich.console import Console
     from rich.progress import Progress
 
     from bot.inference.models import ModelUnavailable, fetch
 
-    inference = _load(config).inference
-    name = name or inference.model
-    with Progress() as progress:
-        stages: dict[str, TaskID] = {}
+    progress = Progress(console=Console(stderr=True))
+    stages: dict[str, TaskID] = {}
 
-        def show(stage: str, fraction: float) -> None:
-            if stage not in stages:
-                stages[stage] = progress.add_task(f"{stage} {name}", total=1.0)
-            progress.update(stages[stage], completed=fraction)
+    def show(stage: str, fraction: float) -> None:
+        if stage not in stages:
+            progress.start()
+            stages[stage] = progress.add_task(f"{stage} {name}", total=1.0)
+        progress.update(stages[stage], completed=fraction)
 
-        try:
-            folder = fetch(name, inference.models_dir, show)
-        except ModelUnavailable as error:
+    try:
+        return fetch(name, models_dir, show)
+    except ModelUnavailable as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(ExitCode.UNUSABLE) from error
+    finally:
+        if stages:
             progress.stop()
-            typer.echo(str(error), err=True)
-            raise typer.Exit(ExitCode.UNUSABLE) from error
-    typer.echo(f"{name} is in {folder}")
+
+
+def _require_inference() -> None:
+    """End with one line where the extra with torch and the like is not installed."""
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        typer.echo(
+            "models run with torch and transformers, which are not installed:"
+            " pip install 'gptoss-bot[inference]', or set inference.url to another server",
+            err=True,
+        )
+        raise typer.Exit(ExitCode.UNUSABLE)
 
 
 def _load(path: Path | None) -> "Config":
@@ -135,18 +210,4 @@ def _load(path: Path | None) -> "Config":
     except ConfigError as error:
         for problem in error.problems:
             typer.echo(problem, err=True)
-        raise typer.Exit(ExitCode.UNUSABLE) from error
-
-
-def _run(path: Path | None, *, console: bool) -> None:
-    from bot import log
-    from bot.app import App
-    from bot.storage import StorageError
-
-    config = _load(path)
-    log.configure("warning" if console else "info")
-    try:
-        raise typer.Exit(asyncio.run(App(config).run(console=console)))
-    except StorageError as error:
-        typer.echo(str(error), err=True)
         raise typer.Exit(ExitCode.UNUSABLE) from error

@@ -1,7 +1,8 @@
 """`bot bench`: how fast a model answers here, beside plain transformers on the same model.
 
-Each contender runs in a process of its own, so that its peak memory is its own. Times are medians
-over repeats; decoding is greedy.
+Each contender runs in a process of its own, so that its peak memory is its own. On a CPU they take
+turns, so that other work on the machine slows both; on a GPU, which may have room for one copy of
+the model only, they run one after the other. Times are medians; decoding is greedy.
 """
 
 import json
@@ -11,11 +12,12 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
@@ -30,7 +32,7 @@ PROMPT_TOKENS = 512
 ANSWER_TOKENS = 64
 QUESTION_TOKENS = 64
 """A second turn's prompt is the first turn's, its answer and so many new tokens, 512 in all."""
-REPEATS = 3
+REPEATS = 5
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,24 @@ def run_bench(
     from bot.inference.engines.device import find_device
 
     torch_device = find_device(device)
-    measured = {}
-    for kind in (_EngineContender, _GenerateContender):
-        on_stage(kind.title)
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-            measured[kind], threads = process.submit(_measure, kind, folder, device).result()
+    pair = (_EngineContender, _GenerateContender)
+    measured: dict[type[_Contender], Measurement] = {}
+    for group in [pair] if torch_device.type == "cpu" else [(kind,) for kind in pair]:
+        with ExitStack() as stack:
+            processes = {
+                kind: stack.enter_context(ProcessPoolExecutor(1, get_context("spawn")))
+                for kind in group
+            }
+            for kind, process in processes.items():
+                on_stage(f"loading {kind.title}")
+                process.submit(_start, kind, folder, device).result()
+            for repeat in range(REPEATS + 1):
+                on_stage(f"round {repeat} of {REPEATS}" if repeat else "warming up")
+                for process in processes.values():
+                    process.submit(_run_round, repeat).result()
+            on_stage("perplexity")
+            for kind, process in processes.items():
+                measured[kind], threads = process.submit(_finish).result()
     return BenchResult(
         model=name,
         device=str(torch_device),
@@ -149,7 +164,6 @@ class _EngineContender:
         self._engine = load_engine(folder, device=device, progress=lambda stage, share: None)
 
     def answer(self, prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
-        """The answer, and when it was asked for and when each of its tokens came."""
         from bot.inference.engines.base import Sampling, Sequence
 
         answer: list[int] = []
@@ -223,34 +237,72 @@ class _Clock:
     def end(self) -> None: ...
 
 
-def _measure(
-    kind: type[_EngineContender] | type[_GenerateContender], folder: Path, device: str
-) -> tuple[Measurement, int]:
-    contender = kind(folder, device)
+class _Contender(Protocol):
+    title: str
 
-    import torch  # after the engine has set torch's threads up
+    def __init__(self, folder: Path, device: str) -> None: ...
+
+    def answer(self, prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
+        """A greedy answer, and when it was asked for and when each of its tokens came."""
+        ...
+
+    def logits(self, tokens: list[int]) -> "Tensor | None":
+        """After each of `tokens`, [tokens, vocabulary]."""
+        ...
+
+
+@dataclass
+class _Bench:
+    """One contender's process: the model, the text's tokens, and the times so far."""
+
+    contender: _Contender
+    device: "torch.device"
+    text: list[int]
+    cold: list[float] = field(default_factory=list)
+    second: list[float] = field(default_factory=list)
+    speed: list[float] = field(default_factory=list)
+
+
+_bench: _Bench
+
+
+def _start(kind: type[_Contender], folder: Path, device: str) -> None:
+    global _bench
+    contender = kind(folder, device)  # first of all: it sets torch's threads up
+
     from transformers import AutoTokenizer
 
     from bot.inference.engines.device import find_device
 
     text = AutoTokenizer.from_pretrained(folder)(TEXT.read_text(encoding="utf-8"))["input_ids"]
-    cold, second, speed = [], [], []
-    for repeat in range(REPEATS + 1):  # the first warms up
-        start = repeat * 16  # no two prompts begin alike
-        prompt = text[start : start + PROMPT_TOKENS]
-        first_turn = text[start + 8 : start + 8 + PROMPT_TOKENS - ANSWER_TOKENS - QUESTION_TOKENS]
-        _, times = contender.answer(prompt, 1)
-        cold.append(times[1] - times[0])
-        answer, times = contender.answer(first_turn, ANSWER_TOKENS)
-        speed.append((ANSWER_TOKENS - 1) / (times[-1] - times[1]))
-        _, times = contender.answer(first_turn + answer + text[-QUESTION_TOKENS:], 1)
-        second.append(times[1] - times[0])
+    _bench = _Bench(contender, find_device(device), text)
+
+
+def _run_round(repeat: int) -> None:
+    """Time a cold prompt, then a conversation's first answer and its second turn."""
+    answer, text = _bench.contender.answer, _bench.text
+    start = repeat * 16  # no two prompts begin alike
+    _, times = answer(text[start : start + PROMPT_TOKENS], 1)
+    _bench.cold.append(times[1] - times[0])
+    start += 8
+    first = text[start : start + PROMPT_TOKENS - ANSWER_TOKENS - QUESTION_TOKENS]
+    answered, times = answer(first, ANSWER_TOKENS)
+    _bench.speed.append((ANSWER_TOKENS - 1) / (times[-1] - times[1]))
+    _, times = answer(first + answered + text[-QUESTION_TOKENS:], 1)
+    _bench.second.append(times[1] - times[0])
+
+
+def _finish() -> tuple[Measurement, int]:
+    """The medians without the round that warmed up, and the number of threads."""
+    import torch
+
+    tokens = _bench.text[:PROMPT_TOKENS]
     measurement = Measurement(
-        first_token_cold=median(cold[1:]),
-        first_token_second_turn=median(second[1:]),
-        decode_speed=median(speed[1:]),
-        peak_memory=_peak_memory(find_device(device)),
-        perplexity=_perplexity(contender.logits(text[:PROMPT_TOKENS]), text[:PROMPT_TOKENS]),
+        first_token_cold=median(_bench.cold[1:]),
+        first_token_second_turn=median(_bench.second[1:]),
+        decode_speed=median(_bench.speed[1:]),
+        peak_memory=_peak_memory(_bench.device),
+        perplexity=_perplexity(_bench.contender.logits(tokens), tokens),
     )
     return measurement, torch.get_num_threads()
 

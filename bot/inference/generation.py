@@ -28,9 +28,9 @@ class Generation:
 
     It ends with the model's turn, a complete answer channel, one of the `stop` strings in the
     answer, or `max_tokens` tokens (of reasoning and answer together). When the model still reasons
-    after `reasoning_budget` tokens (None: no limit), the tokens that close the reasoning and open
-    the answer are put into `sequence.forced`; an engine that runs ahead may report some sampled
-    tokens before them.
+    after `reasoning_budget` tokens (None: no limit), or ends its turn there, the tokens that close
+    the reasoning and open the answer are put into `sequence.forced`; an engine that runs ahead may
+    report some sampled tokens before them.
     """
 
     finish_reason: Literal["stop", "length"] | None = None
@@ -78,7 +78,10 @@ class Generation:
 
     def _read(self, token: int) -> Delta:
         if token in self._stop_ids:
-            self.finish_reason = "stop"
+            if self._parser.reasoning and self._budget is not None:
+                self._close_reasoning()
+            else:
+                self.finish_reason = "stop"
             return Delta()
         delta = self._show(self._parse([token]))
         if self._parser.ended:
@@ -88,9 +91,12 @@ class Generation:
             and self._budget is not None
             and self.completion_tokens >= self._budget
         ):
-            self._sequence.forced.extend(self._parser.closing)
-            self._until_closed = []
+            self._close_reasoning()
         return delta
+
+    def _close_reasoning(self) -> None:
+        self._sequence.forced.extend(self._parser.closing)
+        self._until_closed = []
 
     def _await_closing(self, token: int) -> Delta:
         """Hold tokens back until the closing ones have come, after whatever the engine sampled."""

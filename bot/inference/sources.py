@@ -188,6 +188,8 @@ def _bar(progress: Progress) -> "type[tqdm[Any]]":
 
 
 class _Nowhere:
+    """A file that forgets."""
+
     def write(self, text: str) -> None: ...
 
     def flush(self) -> None: ...

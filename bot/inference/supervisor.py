@@ -41,10 +41,15 @@ class Supervisor:
         self._listen = f"127.0.0.1:{_free_port()}"
         self._config_path = config_path
         self._process: asyncio.subprocess.Process | None = None
+        self._worked = False
         self.url = f"http://{self._listen}/v1"
 
     async def run(self) -> None:
-        """Keep the service running until cancelled, then end it. Raises ServiceUnusable."""
+        """Keep the service running until cancelled, then end it.
+
+        Raises ServiceUnusable when its first start ends so. Later the configuration was good once:
+        a file that is broken while the bot runs must not end it, so the service is tried again.
+        """
         try:
             while True:
                 await self._run_with_backoff()
@@ -60,8 +65,9 @@ class Supervisor:
         """Returns when a child that had run well ended: the backoff then begins anew."""
         started = time.monotonic()
         code = await self._run_once()
-        if code == ExitCode.UNUSABLE:
+        if code == ExitCode.UNUSABLE and not self._worked:
             raise ServiceUnusable
+        self._worked = True
         if time.monotonic() - started < STABLE_SECONDS:
             raise _Crashed(code)
 
@@ -73,7 +79,7 @@ class Supervisor:
             *command,
             # The child ends when this pipe closes, so it can't outlive a bot that was killed.
             stdin=asyncio.subprocess.PIPE,
-            stdout=sys.stderr,
+            stdout=2,  # sys.stderr can be a proxy at the moment
             env=os.environ | {"BOT_SUPERVISED": "1"},
             start_new_session=True,  # Ctrl-C in the terminal is for the bot alone
         )

@@ -7,11 +7,11 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("gguf")
 
-from rich.console import Console  # noqa: E402
+from rich.console import Console
 
-from bot.inference.bench import BenchResult, report, run_bench  # noqa: E402
-from bot.inference.convert import convert_gguf  # noqa: E402
-from tests.inference.tiny_gguf import write_gguf  # noqa: E402
+from bot.inference.bench import BenchResult, report, run_bench
+from bot.inference.convert import convert_gguf
+from tests.inference.tiny_gguf import write_gguf
 
 
 @pytest.fixture(scope="module")

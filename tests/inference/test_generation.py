@@ -171,6 +171,23 @@ def test_a_model_that_reasons_again_after_the_forced_close_is_closed_again(
 
 
 @reasoning_formats
+@pytest.mark.parametrize("ahead", [0, 1, 2])
+def test_a_model_that_ends_its_turn_inside_its_reasoning_still_answers(
+    chat_format: ChatFormat, ahead: int
+) -> None:
+    class Hasty(Model):
+        """Ends its turn as soon as its reasoning is open."""
+
+        def __init__(self) -> None:
+            super().__init__(chat_format, "Blue." + END[chat_format], ahead)
+            self._thought = chat_format.control_ids(END[chat_format])
+
+    generation, sequence = begin(chat_format, budget=500)
+    assert Hasty().run(generation, sequence) == Delta(content="Blue.")
+    assert generation.finish_reason == "stop"
+
+
+@reasoning_formats
 def test_a_small_request_keeps_tokens_for_its_answer(chat_format: ChatFormat) -> None:
     for max_tokens in (16, 32):
         generation, sequence = begin(

@@ -1,4 +1,6 @@
 import hashlib
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -29,6 +31,11 @@ def test_the_built_in_presets_are_complete() -> None:
     assert set(presets()) == {"smollm2-135m", "gpt-oss-20b", "gpt-oss-120b", "qwen3-0.6b"}
     assert presets()["smollm2-135m"].sampling == Sampling(temperature=0.2, top_p=0.9)
     assert [p.size_text for p in presets().values()] == ["65 GB", "14 GB", "1.5 GB", "93 MB"]
+
+
+def test_models_are_known_without_torch() -> None:
+    code = "import sys; sys.modules['torch'] = None; from bot.inference import models, bench"
+    subprocess.run([sys.executable, "-c", f"{code}; models.presets()"], check=True)
 
 
 def test_a_mistyped_preset_is_answered_with_the_nearest_name(tmp_path: Path) -> None:

@@ -31,21 +31,27 @@ def load_engine(
     called with the stage, "loading" or "warming up", and its share done, 0 to 1. Raises
     EngineError.
     """
-    from bot.inference.engines import packed  # torch is imported only where an engine is loaded
+    import torch  # only where an engine is loaded: it takes a second, and the bot has none
+
+    from bot.inference.engines import packed
     from bot.inference.engines.causal import CausalEngine, CausalModel
-    from bot.inference.engines.device import find_device, device_errors_explained
+    from bot.inference.engines.device import find_device, memory_errors_explained
 
     torch_device = find_device(device)
-    with device_errors_explained(f"loading {folder.name}", torch_device):
-        progress("loading", 0.0)
-        model: CausalModel[Any]
-        if torch_device.type == "cpu" and packed.fits(folder):
-            model = packed.PackedLlama(folder)
-        else:
-            from bot.inference.engines.transformers import TransformersModel
+    progress("loading", 0.0)
+    try:
+        with memory_errors_explained(f"loading {folder.name}", torch_device):
+            model: CausalModel[Any]
+            if torch_device.type == "cpu" and packed.fits(folder):
+                model = packed.PackedLlama(folder)
+            else:
+                from bot.inference.engines.transformers import TransformersModel
 
-            model = TransformersModel(folder, torch_device)
-        engine = CausalEngine(model, slots, context)
-        progress("warming up", 0.0)
-        engine.warm_up()
+                model = TransformersModel(folder, torch_device)
+            engine = CausalEngine(model, slots, context)
+            progress("warming up", 0.0)
+            engine.warm_up()
+    except torch.AcceleratorError as error:  # a GPU too old for this torch, say
+        first_line = str(error).partition("\n")[0]
+        raise EngineError(f"{device} can't run {folder.name}: {first_line}") from error
     return engine

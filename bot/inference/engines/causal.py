@@ -7,8 +7,9 @@ from typing import Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from bot.inference.engines import EngineError
 from bot.inference.engines.base import Sequence
-from bot.inference.engines.device import device_errors_explained
+from bot.inference.engines.device import memory_errors_explained
 from bot.inference.engines.prefix_cache import Cached, PrefixCache
 from bot.inference.engines.sampling import Sampler
 
@@ -66,7 +67,7 @@ class CausalEngine(Generic[CacheT]):
     def step(self) -> list[tuple[Sequence, int]]:
         """One prompt chunk of the sequence admitted first, one token of each that is past its own.
 
-        Raises EngineError when memory runs out; no call but `close` may follow.
+        Raises EngineError when memory runs out; all that run must then be released.
         """
         produced = []
         prefilling = False
@@ -104,7 +105,12 @@ class CausalEngine(Generic[CacheT]):
     def _forward(self, cached: Cached[CacheT], tokens: list[int]) -> Tensor:
         length = len(cached.tokens) + len(tokens)
         doing = f"a sequence of {length} tokens"
-        with device_errors_explained(doing, self.model.device), torch.inference_mode():
-            logits = self.model.forward(tokens, cached.cache)
+        try:
+            with memory_errors_explained(doing, self.model.device), torch.inference_mode():
+                logits = self.model.forward(tokens, cached.cache)
+        except EngineError:
+            cached.tokens.clear()  # it may be written by half, so it is not kept
+            self._finished.clear()  # that may be room enough for the next
+            raise
         cached.tokens += tokens
         return logits

@@ -34,8 +34,8 @@ def find_device(name: str) -> torch.device:
 
 
 @contextmanager
-def device_errors_explained(doing: str, device: torch.device) -> Iterator[None]:
-    """Raise EngineError in place of the errors that torch raises when a device gives up."""
+def memory_errors_explained(doing: str, device: torch.device) -> Iterator[None]:
+    """Raise EngineError in place of torch's out-of-memory errors."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -44,9 +44,6 @@ def device_errors_explained(doing: str, device: torch.device) -> Iterator[None]:
             f"{doing}: the GPU {device} is out of memory ({free / 2**30:.1f} of"
             f" {total / 2**30:.1f} GiB free); free it, or set a smaller inference.context or model"
         ) from error
-    except torch.AcceleratorError as error:
-        first_line = str(error).partition("\n")[0]
-        raise EngineError(f"{doing}: the GPU {device} failed: {first_line}") from error
     except RuntimeError as error:
         if "can't allocate memory" not in str(error):  # torch has no exception of its own for this
             raise

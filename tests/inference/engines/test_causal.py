@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from bot.inference.engines import EngineError  # noqa: E402
 from bot.inference.engines.base import Sampling, Sequence  # noqa: E402
 from bot.inference.engines.causal import CausalEngine  # noqa: E402
 from bot.inference.engines.transformers import TransformersModel, load_checkpoint  # noqa: E402
@@ -119,6 +120,27 @@ def test_a_seed_makes_an_answer_repeatable_whatever_ran_before(model) -> None:
     finish(engine, Sequence(prompt_of(9, seed=3), Sampling()))
     assert finish(engine, Sequence(prompt, sampling)) == first
     assert finish(engine, Sequence(prompt, Sampling(temperature=1.0, top_p=0.95, seed=6))) != first
+
+
+def test_after_running_out_of_memory_the_engine_is_fit_for_other_sequences(
+    model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = CausalEngine(model, slots=1)
+    forward, prompt = model.forward, prompt_of(40)
+
+    def run_out_of_memory(tokens: list[int], cache: object) -> None:
+        forward(tokens, cache)
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried too much")
+
+    sequence = Sequence(prompt, GREEDY)
+    engine.admit(sequence)
+    engine.step()
+    with monkeypatch.context() as patch:
+        patch.setattr(model, "forward", run_out_of_memory)
+        with pytest.raises(EngineError, match=r"a sequence of 32 tokens: .* out of memory"):
+            engine.step()
+    engine.release(sequence)
+    assert finish(engine, Sequence(prompt, GREEDY)) == cold(model, prompt)
 
 
 def test_the_context_is_the_models_unless_less_is_asked_for(model) -> None:

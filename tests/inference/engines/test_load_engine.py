@@ -39,7 +39,7 @@ def test_a_gpu_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_mxfp4_weights_are_refused_where_they_would_grow(tmp_path: Path) -> None:
     config = {"model_type": "gpt_oss", "quantization_config": {"quant_method": "mxfp4"}}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(EngineError, match="MXFP4 weights .* threefold on a CPU; use a CUDA GPU"):
+    with pytest.raises(EngineError, match=r"MXFP4 weights .* threefold on a CPU; use a CUDA GPU"):
         load(tmp_path, device="cpu")
 
 

@@ -1,7 +1,5 @@
 """The packed decoder beside transformers' own Llama on the same, dequantized weights."""
 
-from pathlib import Path
-
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -9,6 +7,7 @@ pytest.importorskip("gguf")
 
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
+from bot.config.schema import InferenceConfig  # noqa: E402
 from bot.inference.convert import convert_gguf  # noqa: E402
 from bot.inference.engines import load_engine  # noqa: E402
 from bot.inference.engines.base import Sampling, Sequence  # noqa: E402
@@ -86,10 +85,10 @@ def test_a_folder_with_packed_weights_gets_the_packed_engine_on_a_cpu(tiny) -> N
     assert stages == ["loading", "warming up"]
 
 
-def test_the_default_model_says_what_transformers_says(pytestconfig: pytest.Config) -> None:
-    assert pytestconfig.cache
+def test_the_default_model_says_what_transformers_says() -> None:
+    config = InferenceConfig()
     try:
-        folder = fetch("smollm2-135m", Path(pytestconfig.cache.mkdir("models")), lambda *_: None)
+        folder = fetch(config.model, config.models_dir, lambda *_: None)
     except ModelUnavailable as error:
         pytest.skip(str(error))
     if not fits(folder):
