@@ -1,7 +1,7 @@
 """The wire: OpenAI's chat completions, as far as this service speaks them.
 
-https://platform.openai.com/docs/api-reference/chat. Beyond the standard are `min_p` (as in vLLM),
-`delta.reasoning_content` (as in DeepSeek's API and vLLM) and `queue` in the chunks of a waiting
+https://platform.openai.com/docs/api-reference/chat. Beyond the standard are `min_p` and
+`repetition_penalty` (as in vLLM), `delta.reasoning_content` (as in DeepSeek's API and vLLM) and `queue` in the chunks of a waiting
 request. Unknown fields are ignored, as by other compatible servers; so is `messages[].name`.
 """
 
@@ -110,6 +110,7 @@ class ChatRequest(_Request):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, Field(gt=0, le=2)] | None = None
     max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None = None
     stop: Annotated[

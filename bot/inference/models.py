@@ -83,7 +83,7 @@ def recommended_sampling(name: str, folder: Path) -> Sampling:
         return preset.sampling
     path = folder / "generation_config.json"
     config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    keys = ("temperature", "top_p", "min_p")
+    keys = ("temperature", "top_p", "min_p", "repetition_penalty")
     return Sampling(**{key: config[key] for key in keys if config.get(key) is not None})
 
 

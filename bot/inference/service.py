@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ import structlog
 from bot.exit_code import ExitCode
 from bot.inference.api import ChatRequest, Message, PromptRequest, chat_messages
 from bot.inference.engines import EngineError
-from bot.inference.engines.base import Sequence
+from bot.inference.engines.base import Sampling, Sequence
 from bot.inference.errors import ApiError
 from bot.inference.generation import Generation, reasoning_budget
 from bot.inference.job import Job
@@ -26,6 +26,8 @@ from bot.inference.scheduler import Closed, QueueFull, Scheduler
 from bot.inference.sources import ModelUnavailable, Progress
 
 log = structlog.get_logger()
+
+SAMPLING_FIELDS = {field.name for field in fields(Sampling)}
 
 NOT_READY_SECONDS = 5
 """After how long a client may ask again while the model is not ready."""
@@ -240,7 +242,7 @@ def _prepare(
     budget = None
     if model.chat_format.reasoning != ReasoningStyle.NONE:
         budget = reasoning_budget(max_tokens, request.effort)
-    asked = request.model_dump(include={"temperature", "top_p", "min_p", "seed"}, exclude_none=True)
+    asked = request.model_dump(include=SAMPLING_FIELDS, exclude_none=True)
     sequence = Sequence(prompt, replace(model.sampling, **asked))
     generation = Generation(
         model.chat_format,

@@ -29,7 +29,7 @@ def local_model(folder: Path) -> Path:
 
 def test_the_built_in_presets_are_complete() -> None:
     assert set(presets()) == {"smollm2-135m", "gpt-oss-20b", "gpt-oss-120b", "qwen3-0.6b"}
-    assert presets()["smollm2-135m"].sampling == Sampling(temperature=0.2, top_p=0.9)
+    assert presets()["smollm2-135m"].sampling == Sampling(0.2, 0.9, repetition_penalty=1.1)
     assert [p.size_text for p in presets().values()] == ["65 GB", "14 GB", "1.5 GB", "93 MB"]
 
 

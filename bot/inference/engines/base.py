@@ -16,6 +16,8 @@ class Sampling:
     temperature: float = 1.0
     top_p: float = 1.0
     min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    """Above 1, what the answer already has becomes less likely; 1 changes nothing."""
     seed: int | None = None
 
 

@@ -19,9 +19,26 @@ class Sampler:
             self._generator.seed()
         else:
             self._generator.manual_seed(sampling.seed)
+        self._drawn = torch.empty(0, dtype=torch.bool)
 
     def __call__(self, logits: Tensor) -> int:
         """The token drawn from `logits`, shape [vocabulary]."""
+        if self._sampling.repetition_penalty == 1:
+            return self._draw(logits)
+        token = self._draw(self._penalize(logits))
+        self._drawn[token] = True
+        return token
+
+    def _penalize(self, logits: Tensor) -> Tensor:
+        """Make the tokens drawn so far less likely (Keskar et al. 2019, CTRL, section 4.1)."""
+        if len(self._drawn) != len(logits):
+            self._drawn = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
+        penalty = self._sampling.repetition_penalty
+        return torch.where(
+            self._drawn, torch.where(logits > 0, logits / penalty, logits * penalty), logits
+        )
+
+    def _draw(self, logits: Tensor) -> int:
         if self._sampling.temperature < GREEDY_BELOW:
             return int(logits.argmax())
         probabilities = torch.softmax(logits.float() / self._sampling.temperature, dim=-1)

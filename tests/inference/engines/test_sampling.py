@@ -44,6 +44,14 @@ def test_min_p_drops_tokens_far_below_the_likeliest() -> None:
     assert set(draws(Sampling(min_p=0.6, seed=1))) == {1, 3}
 
 
+def test_a_repetition_penalty_makes_room_for_tokens_that_did_not_come_yet() -> None:
+    sampler = Sampler(Sampling(temperature=0, repetition_penalty=1.5), CPU)
+    assert [sampler(LOGITS) for _ in range(4)] == [1, 3, 1, 1]
+    positive = LOGITS + 5
+    sampler = Sampler(Sampling(temperature=0, repetition_penalty=2.0), CPU)
+    assert [sampler(positive) for _ in range(3)] == [1, 3, 2]
+
+
 def test_the_same_seed_draws_the_same_tokens_and_another_seed_others() -> None:
     assert draws(Sampling(seed=7)) == draws(Sampling(seed=7))
     assert draws(Sampling(seed=7)) != draws(Sampling(seed=8))
