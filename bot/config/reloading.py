@@ -6,7 +6,8 @@ from pathlib import Path
 
 from watchfiles import awatch
 
-from bot.config.loading import ConfigError, load_config
+from bot.config.document import ConfigError
+from bot.config.loading import load_config
 from bot.config.schema import Config
 
 RESTART_SECTIONS = ("inference", "discord", "slack", "storage")
@@ -39,14 +40,18 @@ async def watch(current: Callable[[], Config]) -> AsyncIterator[Change | ConfigE
     path = current().path
     if path is None:
         return
-    folders = [folder for folder in (path.parent, path.parent / "personas") if folder.is_dir()]
+    personas = path.parent / "personas"
 
     def is_ours(_: object, changed: str) -> bool:
         file = Path(changed)
-        return file.name == path.name or file.parent.name == "personas"
+        return file.name in (path.name, personas.name) or file.parent.name == personas.name
 
-    async for _ in awatch(*folders, watch_filter=is_ours, recursive=False):
-        try:
-            yield reload(current())
-        except ConfigError as error:
-            yield error
+    while True:
+        folders = [folder for folder in (path.parent, personas) if folder.is_dir()]
+        async for _ in awatch(*folders, watch_filter=is_ours, recursive=False):
+            try:
+                yield reload(current())
+            except ConfigError as error:
+                yield error
+            if personas.is_dir() != (personas in folders):
+                break  # made or removed meanwhile: watch what is there now

@@ -1,7 +1,7 @@
 """What the configuration file may say. Every key is optional; the defaults are here."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -50,9 +50,35 @@ def _persona_name(name: str) -> str:
 
 def _address(value: str) -> str:
     host, colon, port = value.rpartition(":")
-    if value and not (host and colon and port.isdecimal() and 0 <= int(port) <= 65535):
+    if not (host and colon and port.isdecimal() and 0 <= int(port) <= 65535):
         raise ValueError("allowed: HOST:PORT, such as 127.0.0.1:8000")
     return value
+
+
+def _web_address(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+\S*", value):
+        raise ValueError("allowed: an address that begins with http:// or https://")
+    return value
+
+
+def _database(value: str) -> str:
+    if not re.fullmatch(r"\w+\+\w+://.*", value):
+        raise ValueError(
+            "allowed: an SQLAlchemy URL with an asynchronous driver,"
+            " such as sqlite+aiosqlite:///data/bot.db"
+        )
+    return value
+
+
+def _unless_empty(check: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda value: check(value) if value else value
+
+
+def _folder(value: Path) -> Path:
+    try:
+        return value.expanduser()
+    except RuntimeError as error:
+        raise ValueError("allowed: a folder; ~ is the home of a user of this machine") from error
 
 
 def _device(value: str) -> str:
@@ -72,17 +98,16 @@ Prompt = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=PROMPT_LENGTH)
 ]
 Address = Annotated[str, AfterValidator(_address)]
-Identifier = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
-"""A platform's id; YAML reads Discord's as whole numbers."""
+WebAddress = Annotated[str, AfterValidator(_web_address)]
 Language = Annotated[str, AfterValidator(_language)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_enum_values=False)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class InferenceConfig(Section):
-    url: str = ""
+    url: Annotated[str, AfterValidator(_unless_empty(_web_address))] = ""
     api_key: SecretStr = SecretStr("")
     model: str = "smollm2-135m"
     device: Annotated[str, AfterValidator(_device)] = "auto"
@@ -91,26 +116,26 @@ class InferenceConfig(Section):
     queue_limit: int = Field(64, ge=1)
     request_timeout_seconds: float = Field(600, gt=0)
     context_tokens: int | None = Field(None, ge=256)
-    models_dir: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
+    models_dir: Annotated[Path, AfterValidator(_folder)] = Field(
         default_factory=lambda: user_cache_path("gptoss-bot") / "models"
     )
 
 
 class DiscordConfig(Section):
     token: SecretStr = SecretStr("")
-    api_url: str = "https://discord.com/api/v10"
+    api_url: WebAddress = "https://discord.com/api/v10"
 
 
 class SlackConfig(Section):
     bot_token: SecretStr = SecretStr("")
     app_token: SecretStr = SecretStr("")
     signing_secret: SecretStr = SecretStr("")
-    api_url: str = "https://slack.com/api/"
-    listen: Address = ""
+    api_url: WebAddress = "https://slack.com/api/"
+    listen: Annotated[str, AfterValidator(_unless_empty(_address))] = ""
 
 
 class StorageConfig(Section):
-    url: str = "sqlite+aiosqlite:///data/bot.db"
+    url: Annotated[str, AfterValidator(_database)] = "sqlite+aiosqlite:///data/bot.db"
 
 
 class PermissionsConfig(Section):
@@ -182,7 +207,7 @@ class ServerConfig(Section):
     effort: Effort | None = None
     language: Language | None = None
     permissions: PermissionsConfig | None = None
-    channels: dict[Identifier, ChannelConfig] = {}
+    channels: dict[str, ChannelConfig] = {}
 
 
 def _with_builtin_personas(personas: Any) -> Any:
@@ -198,7 +223,7 @@ class Config(Section):
     personas: Annotated[
         dict[PersonaName, PersonaConfig], BeforeValidator(_with_builtin_personas)
     ] = Field({}, validate_default=True)
-    servers: dict[Identifier, ServerConfig] = {}
+    servers: dict[str, ServerConfig] = {}
     texts: dict[str, str] = {}
     discord: DiscordConfig = DiscordConfig()
     slack: SlackConfig = SlackConfig()

@@ -9,9 +9,10 @@ import alembic.command
 import alembic.config
 import alembic.util
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -23,20 +24,17 @@ class StorageError(Exception):
 @asynccontextmanager
 async def open_database(url: str) -> AsyncIterator[AsyncEngine]:
     """The database at an SQLAlchemy URL, at this version's schema. Raises StorageError."""
+    where = f"storage.url: {_shown(url)}"
     try:
-        parsed = make_url(url)
-        if parsed.get_backend_name() == "sqlite" and parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(parsed)
-    except (ArgumentError, ImportError, OSError) as error:
-        raise StorageError(f"storage.url: {_shown(url)} can't be opened: {error}") from error
-    if engine.dialect.name == "sqlite":
-        event.listen(engine.sync_engine, "connect", _set_pragmas)
-        event.listen(engine.sync_engine, "begin", _begin_immediately)
+        engine = _create_engine(make_url(url))
+    except (SQLAlchemyError, ImportError, ValueError) as error:  # ValueError: the port
+        reason = f"{_reason(error)}; allowed: such as sqlite+aiosqlite:///data/bot.db"
+        raise StorageError(f"{where} can't be opened: {reason}") from error
     try:
-        with storage_errors(f"storage.url: {_shown(url)}"):
+        with storage_errors(where):
+            _make_file(engine.url)
             async with engine.begin() as connection:
-                await connection.run_sync(_migrate)
+                await connection.run_sync(_migrate, where)
         yield engine
     finally:
         await engine.dispose()
@@ -48,21 +46,53 @@ def storage_errors(what: str) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, OSError) as error:
-        # SQLAlchemy's text shows the statement and its values, the driver's says what is wrong.
-        reason = getattr(error, "orig", None) or error
-        raise StorageError(f"{what}: {' '.join(str(reason).split())}") from error
+        raise StorageError(f"{what}: {_reason(error)}") from error
 
 
-def _migrate(connection: Connection) -> None:
+def _reason(error: BaseException) -> str:
+    """In one line, without the values of a statement: those are in SQLAlchemy's text alone."""
+    if isinstance(error, StatementError):
+        error = error.orig or error
+    text: object = error
+    if isinstance(error, OSError):
+        text = error.strerror or error
+    elif isinstance(error, SQLAlchemyError) and error.args:
+        text = error.args[0]
+    return " ".join(str(text).split())
+
+
+def _create_engine(url: URL) -> AsyncEngine:
+    if url.get_backend_name() != "sqlite":
+        return create_async_engine(url)
+    # SQLite has one writer at a time. One connection makes transactions wait for each other in
+    # order; several would poll for the file's lock.
+    engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0)
+    event.listen(engine.sync_engine, "connect", _set_pragmas)
+    event.listen(engine.sync_engine, "begin", _begin_immediately)
+    return engine
+
+
+def _make_file(url: URL) -> None:
+    """Make SQLite's file and its folders, or raise the OSError that says why it can't be written.
+
+    SQLite would say less, and aiosqlite's thread may end with a traceback when connecting fails.
+    """
+    name = url.database or ":memory:"
+    if url.get_backend_name() == "sqlite" and not name.startswith((":memory:", "file:")):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).open("ab").close()
+
+
+def _migrate(connection: Connection, where: str) -> None:
     config = alembic.config.Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     try:
         alembic.command.upgrade(config, "head")
     except alembic.util.CommandError as error:
         raise StorageError(
-            f"the database is of a newer gptoss-bot than this one ({error});"
+            f"{where}: a newer gptoss-bot than this one made it ({_reason(error)});"
             " update the bot, or set storage.url to another database"
         ) from error
 
@@ -71,7 +101,7 @@ def _set_pragmas(connection: Any, _: object) -> None:
     # The driver's own transactions begin too late for a migration (sqlite3's legacy mode).
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=5000"):
+    for pragma in ("busy_timeout=5000", "journal_mode=WAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -88,5 +118,5 @@ def _shown(url: str) -> str:
     """Without a password."""
     try:
         return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return "its value"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import and_, delete, false, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from bot.storage.database import open_database, storage_errors
@@ -79,10 +79,9 @@ class Store:
             for scope in scopes
         )
         found: dict[ScopeKey, dict[str, Any]] = {}
-        by_row = {(scope.platform, scope.kind, scope.id): scope for scope in scopes}
         async with self._transaction() as session:
-            for row in await session.scalars(select(SettingRow).where(or_(*matches))):
-                scope = by_row[row.platform, row.scope_kind, row.scope_id]  # type: ignore[index]
+            for row in await session.scalars(select(SettingRow).where(or_(false(), *matches))):
+                scope = ScopeKey(row.platform, row.scope_kind, row.scope_id)
                 found.setdefault(scope, {})[row.key] = row.value
         return found
 
@@ -251,7 +250,7 @@ class Store:
     # Feedback and usage
 
     async def set_feedback(
-        self, platform: str, server: str, message_id: str, user_id: str, vote: int
+        self, platform: str, server: str, channel: str, message_id: str, user_id: str, vote: int
     ) -> None:
         """Keep a person's vote, 1 or -1, on an answer; a later one replaces it."""
         async with self._transaction() as session:
@@ -259,6 +258,7 @@ class Store:
                 FeedbackRow(
                     platform=platform,
                     server=server,
+                    channel=channel,
                     message_id=message_id,
                     user_id=user_id,
                     vote=vote,
@@ -275,23 +275,36 @@ class Store:
         completion_tokens: int,
     ) -> None:
         """Count one request of a person today."""
-        key = (platform, server, user_id, datetime.now(UTC).date())
+        today = datetime.now(UTC).date()
+        # Added up by the database, so that two bots on one database lose no request.
+        counted = (
+            update(UsageRow)
+            .where(
+                UsageRow.platform == platform,
+                UsageRow.server == server,
+                UsageRow.user_id == user_id,
+                UsageRow.day == today,
+            )
+            .values(
+                requests=UsageRow.requests + 1,
+                prompt_tokens=UsageRow.prompt_tokens + prompt_tokens,
+                completion_tokens=UsageRow.completion_tokens + completion_tokens,
+            )
+            .returning(UsageRow.requests)
+        )
         async with self._transaction() as session:
-            row = await session.get(UsageRow, key)
-            if row is None:
-                row = UsageRow(
-                    platform=platform,
-                    server=server,
-                    user_id=user_id,
-                    day=key[3],
-                    requests=0,
-                    prompt_tokens=0,
-                    completion_tokens=0,
+            if await session.scalar(counted) is None:
+                session.add(
+                    UsageRow(
+                        platform=platform,
+                        server=server,
+                        user_id=user_id,
+                        day=today,
+                        requests=1,
+                        prompt_tokens=prompt_tokens,
+                        completion_tokens=completion_tokens,
+                    )
                 )
-                session.add(row)
-            row.requests += 1
-            row.prompt_tokens += prompt_tokens
-            row.completion_tokens += completion_tokens
 
     async def usage_of(self, platform: str, user_id: str, since: date = date.min) -> Usage:
         """What a person used on all servers from the day `since` on."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import JSON, DateTime, ForeignKey, UniqueConstraint
+from sqlalchemy import JSON, DateTime, ForeignKey, String, UniqueConstraint
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -41,7 +41,7 @@ class SettingRow(Base):
     __tablename__ = "settings"
 
     platform: Mapped[str] = mapped_column(primary_key=True)
-    scope_kind: Mapped[str] = mapped_column(primary_key=True)
+    scope_kind: Mapped[ScopeKind] = mapped_column(String, primary_key=True)
     scope_id: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[Any]
@@ -84,9 +84,11 @@ class FeedbackRow(Base):
     __tablename__ = "feedback"
 
     platform: Mapped[str] = mapped_column(primary_key=True)
+    server: Mapped[str] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(primary_key=True)
     message_id: Mapped[str] = mapped_column(primary_key=True)
+    """Unique in its channel alone: Slack's is a time."""
     user_id: Mapped[str] = mapped_column(primary_key=True)
-    server: Mapped[str]
     vote: Mapped[int]
     created_at: Mapped[datetime]
 

@@ -1,7 +1,9 @@
 """The configuration file: what it may say, and what is said about mistakes."""
 
+import re
+import tempfile
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import pytest
 import yaml
@@ -9,7 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from bot.config import Config, ConfigError, Effort, builtin_config_dir, load_config
+from bot.config import (
+    Config,
+    ConfigError,
+    Effort,
+    builtin_config_dir,
+    check_persona,
+    load_config,
+)
+
+SHIPPED = (builtin_config_dir() / "bot.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def _no_variables_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BOT_CONFIG", *re.findall(r"\$\{(\w+):-", SHIPPED)):
+        monkeypatch.delenv(name, raising=False)
 
 
 def load(tmp_path: Path, text: str) -> Config:
@@ -25,13 +42,25 @@ def problems(tmp_path: Path, text: str) -> list[str]:
 
 
 def keys(model: type[BaseModel], prefix: str = "") -> set[str]:
-    """Every key of the schema, sections by their dotted names."""
+    """Every key of the schema by its dotted name; `*` stands for a name that people choose."""
     found = set()
     for name, info in model.model_fields.items():
         found.add(f"{prefix}{name}")
         for kind in (info.annotation, *get_args(info.annotation)):
             if isinstance(kind, type) and issubclass(kind, BaseModel):
-                found |= keys(kind, f"{prefix}{name}.")
+                chosen = "*." if get_origin(info.annotation) is dict else ""
+                found |= keys(kind, f"{prefix}{name}.{chosen}")
+    return found
+
+
+def keys_in(data: Any, prefix: str = "") -> set[str]:
+    """The keys of a file's data, named as `keys` does."""
+    found = set()
+    for name, value in data.items() if isinstance(data, dict) else ():
+        found.add(f"{prefix}{name}")
+        chosen = "*." if name in ("personas", "servers", "channels") else ""
+        for section in value.values() if chosen else [value]:
+            found |= keys_in(section, f"{prefix}{name}.{chosen}")
     return found
 
 
@@ -39,17 +68,23 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
     assert load(tmp_path, "").model_dump() == Config().model_dump()
 
 
-def test_the_shipped_file_has_every_setting_at_its_default(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name in ("INFERENCE_URL", "INFERENCE_MODEL", "DISCORD_TOKEN", "STORAGE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    file = builtin_config_dir() / "bot.yaml"
-    assert load_config(file).model_dump() == Config().model_dump()
-    # Commented examples count: those keys have no default that could be shown.
-    text = file.read_text(encoding="utf-8")
-    missing = {key for key in keys(Config) if f"{key.rpartition('.')[2]}:" not in text}
-    assert missing == set()
+def test_the_shipped_file_has_every_setting_at_its_default(tmp_path: Path) -> None:
+    assert load(tmp_path, SHIPPED).model_dump() == Config().model_dump()
+    shown = keys_in(yaml.safe_load(SHIPPED))
+    # What has no default is in the examples: see below.
+    assert {k for k in keys(Config) if not k.startswith(("personas.", "servers."))} <= shown
+
+
+def test_the_examples_in_the_shipped_file_are_right_and_show_the_rest(tmp_path: Path) -> None:
+    """Its `#  key: value` lines, uncommented, with the empty `{}` before them taken out."""
+    with_examples = re.sub(r"^#  ", "  ", SHIPPED, flags=re.MULTILINE)
+    with_examples = re.sub(r": \{\}$", ":", with_examples, flags=re.MULTILINE)
+    config = load(tmp_path, with_examples)
+    assert config.personas["tutor"].sampling is not None
+    assert config.texts
+    # Of a channel's system prompt and persona, a file can have only one.
+    missing = keys(Config) - keys_in(yaml.safe_load(with_examples))
+    assert missing <= {"servers.*.channels.*.persona", "servers.*.permissions.change_server"}
 
 
 def test_the_built_in_personas_are_always_there(tmp_path: Path) -> None:
@@ -129,7 +164,7 @@ def test_a_mistake_in_a_persona_file_names_that_file_and_its_line(tmp_path: Path
         ),
         (
             "servers:\n  1:\n    channels:\n      2: {system_prompt: a, persona: riddles}",
-            "bot.yaml:4: servers.1.channels.2: found a dict, "
+            "bot.yaml:4: servers.1.channels.2: found keys with values, "
             "allowed: system_prompt or persona, not both",
         ),
         (
@@ -138,14 +173,45 @@ def test_a_mistake_in_a_persona_file_names_that_file_and_its_line(tmp_path: Path
         ),
         (
             "storage:\n  url: a\nstorage:\n  url: b",
-            "bot.yaml:1: storage: given twice, again in line 3",
+            "bot.yaml:3: not valid YAML: the key 'storage' is given twice, first in line 1",
         ),
         (
             "a: [",
-            "bot.yaml:1: not valid YAML: expected the node content, but found '<stream end>'",
+            "bot.yaml:1: not valid YAML: while parsing a flow node, "
+            "expected the node content, but found '<stream end>'",
+        ),
+        (
+            "texts: {}\n---\ntexts: {}",
+            "bot.yaml:2: not valid YAML: expected a single document in the stream, "
+            "but found another document",
+        ),
+        ("texts: {[a]: b}", "bot.yaml:1: not valid YAML: a key is no text"),
+        ("texts:\n  off: 2024-13-45", "bot.yaml:2: not valid YAML: a value is no timestamp"),
+        ("servers: &all\n  1: *all", "bot.yaml: not valid YAML: nested too deeply"),
+        (
+            "texts: \x00",
+            "bot.yaml: not valid YAML: unacceptable character #x0000: "
+            "special characters are not allowed",
+        ),
+        ("personas: {pirate: {effort: low}}", "bot.yaml:1: personas.pirate.prompt: is missing"),
+        (
+            "inference:\n  url: gpu-box:8000/v1",
+            "bot.yaml:2: inference.url: found 'gpu-box:8000/v1', "
+            "allowed: an address that begins with http:// or https://",
+        ),
+        (
+            "inference: {models_dir: ~nobody-here/models}",
+            "bot.yaml:1: inference.models_dir: found '~nobody-here/models', "
+            "allowed: a folder; ~ is the home of a user of this machine",
+        ),
+        (
+            "storage: {url: 'sqlite:///bot.db'}",
+            "bot.yaml:1: storage.url: found 'sqlite:///bot.db', allowed: an SQLAlchemy URL with an "
+            "asynchronous driver, such as sqlite+aiosqlite:///data/bot.db",
         ),
         ("defaults: {language: xx}", "bot.yaml:1: defaults.language: found 'xx', allowed: de, en"),
         ("- a", "bot.yaml:1: found a list, allowed: sections and keys"),
+        ("hello", "bot.yaml:1: found a text, allowed: sections and keys"),
         (
             "inference:\n  model: ${NO_SUCH_VARIABLE}",
             "bot.yaml:2: inference.model: the environment variable NO_SUCH_VARIABLE is not set",
@@ -157,6 +223,15 @@ def test_a_mistake_in_a_persona_file_names_that_file_and_its_line(tmp_path: Path
         (
             "texts: {queued: '{place}'}",
             "bot.yaml:1: texts.queued: found {place}, allowed: {position}",
+        ),
+        (
+            "texts: {queued: '{position:{width}}'}",
+            "bot.yaml:1: texts.queued: found {position:{width}}, allowed: {position}",
+        ),
+        (
+            "texts: {thinking: '{'}",
+            "bot.yaml:1: texts.thinking: not a text with fields: "
+            "Single '{' encountered in format string",
         ),
         (
             "texts: {thinkin: 'x'}",
@@ -175,6 +250,12 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     assert len(problems(tmp_path, text)) == 3
 
 
+def values() -> list[str]:
+    """The keys that hold a value and not further keys."""
+    found = keys(Config)
+    return sorted(k for k in found - {"texts"} if not any(o.startswith(f"{k}.") for o in found))
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -184,8 +265,6 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     st.sampled_from(sorted(keys(Config))),
 )
 def test_no_value_anywhere_gives_more_than_clear_lines(value: Any, key: str) -> None:
-    import tempfile
-
     data = value
     for part in reversed(key.split(".")):
         data = {part: data}
@@ -197,12 +276,48 @@ def test_no_value_anywhere_gives_more_than_clear_lines(value: Any, key: str) -> 
         except ConfigError as error:
             for problem in error.problems:
                 assert problem.startswith(str(file))
-                assert "\n" not in problem
+                assert problem.isprintable()
+
+
+@pytest.mark.parametrize("wrong", ["[]", "{}"])
+@pytest.mark.parametrize("key", values())
+def test_a_mistake_in_any_setting_is_one_line_that_names_its_place(
+    tmp_path: Path, key: str, wrong: str
+) -> None:
+    *sections, name = key.replace("*", "name").split(".")
+    lines = [f"{'  ' * depth}{section}:" for depth, section in enumerate(sections)]
+    lines.append(f"{'  ' * len(sections)}{name}: {wrong}")
+    if sections[0] == "personas" and name != "prompt":
+        lines.append("    prompt: A persona needs one.")
+    [problem] = problems(tmp_path, "\n".join(lines))
+    assert problem.startswith(f"bot.yaml:{len(sections) + 1}: {'.'.join([*sections, name])}: found")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.yaml: can't be read: No such file"):
         load_config(tmp_path / "nowhere.yaml")
+
+
+def test_a_file_that_is_not_utf_8_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "bot.yaml"
+    file.write_bytes("texts: {thinking: Grüble}".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"bot\.yaml: is not UTF-8 text \(byte 20\)"):
+        load_config(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt", "problem"),
+    [
+        ("Pirate!", "Arr.", "found 'Pirate!', allowed: 1 to 32 of a-z, 0-9, - and _"),
+        ("p" * 33, "Arr.", "allowed: 1 to 32 of a-z, 0-9, - and _"),
+        ("pirate", "a" * 8001, "found 8001 characters, allowed: at most 8000 characters"),
+        ("pirate", "  ", "found '  ', allowed: a text that is not empty"),
+    ],
+)
+def test_a_persona_made_in_chat_keeps_the_same_rules(name: str, prompt: str, problem: str) -> None:
+    check_persona("p" * 32, "a" * 8000)
+    with pytest.raises(ConfigError, match=problem):
+        check_persona(name, prompt)
 
 
 def test_the_environment_fills_in_variables(
@@ -238,14 +353,60 @@ def test_bot_config_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert load_config().defaults.effort is Effort.HIGH
 
 
+def test_the_file_in_the_current_folder_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("config").mkdir()
+    Path("config/bot.yaml").write_text("defaults: {effort: high}")
+    assert load_config().defaults.effort is Effort.HIGH
+
+
 def test_without_any_file_the_defaults_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("BOT_CONFIG", raising=False)
     monkeypatch.chdir(tmp_path)
     config = load_config()
     assert config.path is None
     assert config.model_dump() == Config().model_dump()
+
+
+def test_keys_are_taken_as_they_are_written(tmp_path: Path) -> None:
+    config = load(tmp_path, "servers: {0123: {}, 1_0: {}}\npersonas: {on: Light., no: Dark.}")
+    assert set(config.servers) == {"0123", "1_0"}
+    assert {"on", "no"} <= set(config.personas)
+
+
+def test_a_section_may_be_taken_over_and_changed(tmp_path: Path) -> None:
+    text = """
+servers:
+  1: &usual {effort: low, persona: riddles}
+  2: &hard {<<: *usual, effort: high}
+  3: {<<: *hard, persona:}
+"""
+    servers = load(tmp_path, text).servers
+    assert [servers[i].effort for i in "123"] == ["low", "high", "high"]
+    assert [servers[i].persona for i in "123"] == ["riddles", "riddles", None]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "discord: very-secret",
+        "discord: ${TOKEN}",
+        "slack: {bot_token: [very-secret]}",
+        "inference: {api_key: {a: very-secret}}",
+        "inference: {api_key: !!int very-secret}",
+        "inference: {url: 'ftp://me:very-secret@host'}",
+        "storage: {url: 'postgres://me:very-secret@host/bot'}",
+        "servers: very-secret",
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_not_shown(
+    tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", "very-secret")
+    assert "very-secret" not in "\n".join(problems(tmp_path, text))
 
 
 def test_ids_may_be_written_as_numbers(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The configuration file is edited while the bot runs."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -39,19 +40,36 @@ def test_an_invalid_file_changes_nothing_and_says_why(file: Path) -> None:
         reload(config)
 
 
+Changes = AsyncIterator[Change | ConfigError]
+
+
+async def written_until_noticed(changes: Changes, file: Path, text: str) -> Change | ConfigError:
+    noticed = asyncio.ensure_future(anext(changes))
+    while not noticed.done():  # the watcher may not be set up at the first edit
+        await asyncio.to_thread(file.write_text, text)
+        await asyncio.wait({noticed}, timeout=0.3)
+    return noticed.result()
+
+
 async def test_edits_are_noticed_the_good_and_the_bad(file: Path) -> None:
     config = load_config(file)
     changes = watch(lambda: config)
-
-    async def edit_until_noticed(text: str) -> Change | ConfigError:
-        noticed = asyncio.ensure_future(anext(changes))
-        while not noticed.done():  # the watcher may not be set up at the first edit
-            await asyncio.to_thread(file.write_text, text)
-            await asyncio.wait({noticed}, timeout=0.3)
-        return noticed.result()
-
-    assert isinstance(await edit_until_noticed("defaults: {effort: max}"), ConfigError)
-    change = await edit_until_noticed("defaults: {effort: high}")
+    bad, good = "defaults: {effort: max}", "defaults: {effort: high}"
+    assert isinstance(await written_until_noticed(changes, file, bad), ConfigError)
+    change = await written_until_noticed(changes, file, good)
     while isinstance(change, ConfigError):  # the last write of the bad text, noticed late
-        change = await edit_until_noticed("defaults: {effort: high}")
+        change = await written_until_noticed(changes, file, good)
     assert change.config.defaults.effort is Effort.HIGH
+
+
+async def test_a_folder_of_personas_that_is_made_later_is_watched_too(file: Path) -> None:
+    config = load_config(file)
+    changes = watch(lambda: config)
+    await written_until_noticed(changes, file, "defaults: {effort: high}")
+    (file.parent / "personas").mkdir()
+    pirate = file.parent / "personas" / "pirate.yaml"
+    for prompt in ("Arr.", "Ahoy."):  # with the folder, and in it
+        change = await written_until_noticed(changes, pirate, prompt)
+        while isinstance(change, ConfigError) or "pirate" not in change.config.personas:
+            change = await written_until_noticed(changes, pirate, prompt)
+    assert change.config.personas["pirate"].prompt == "Ahoy."

@@ -2,10 +2,14 @@
 
 import asyncio
 import sqlite3
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bot.storage import ScopeKey, StorageError, Store
 
@@ -41,6 +45,7 @@ async def test_settings_are_kept_by_scope_and_key(store: Store) -> None:
         SERVER: {"show_reasoning": True},
     }
     assert await store.get_settings([ScopeKey("other", "channel", "1")]) == {}
+    assert await store.get_settings([]) == {}
 
 
 async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -69,15 +74,33 @@ async def test_undo_goes_back_one_version_each_time(store: Store) -> None:
     assert await prompt_in_force(store) == "one"
 
 
-async def test_what_was_saved_after_an_undo_is_undone_to_what_was_seen_before(
-    store: Store,
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@given(st.lists(st.sampled_from(["save", "delete", "undo"]), max_size=12))
+async def test_undo_always_shows_what_was_seen_before_and_no_version_is_lost(
+    store: Store, steps: list[str]
 ) -> None:
-    for prompt in ("one", "two"):
-        await save(store, prompt)
-    await store.undo_persona(*HERE, "pirate", "ann")
-    await save(store, "three")
-    await store.undo_persona(*HERE, "pirate", "ann")
-    assert await prompt_in_force(store) == "one"
+    server = ("test", str(uuid4()))  # one that no earlier example used
+    seen: list[str | None] = []
+    versions = 0
+    for number, step in enumerate(steps):
+        if step == "save":
+            await store.save_persona(*server, "pirate", prompt=str(number), by="ann")
+            seen.append(str(number))
+            versions += 1
+        elif step == "delete" and seen:
+            await store.delete_persona(*server, "pirate", "ann")
+            seen.append(None)
+            versions += 1
+        elif step == "undo":
+            undone = await store.undo_persona(*server, "pirate", "ann")
+            assert (undone is not None) == (len(seen) > 1)
+            if undone is not None:
+                seen.pop()
+                versions += 1
+        in_force = [p.prompt for p in await store.list_personas(*server)]
+        assert in_force == [p for p in seen[-1:] if p is not None]
+        kept = await store.persona_versions(*server, "pirate")
+        assert [v.version for v in kept] == list(range(versions, 0, -1))
 
 
 async def test_undo_brings_a_deleted_persona_back(store: Store) -> None:
@@ -107,7 +130,43 @@ async def test_usage_at_the_same_time_is_all_counted(store: Store) -> None:
     assert (await store.usage_of("test", "ann")).requests == 20
 
 
-async def test_two_processes_can_use_one_database(tmp_path: Path) -> None:
+async def test_feedback_is_one_vote_a_person_and_answer(store: Store, tmp_path: Path) -> None:
+    for channel, user, vote in (
+        ("a", "ann", 1),
+        ("a", "ann", -1),
+        ("a", "ben", 1),
+        ("b", "ann", 1),
+    ):
+        await store.set_feedback("test", "server", channel, "message", user, vote)
+    with sqlite3.connect(tmp_path / "data" / "bot.db") as database:
+        votes = database.execute("SELECT channel, user_id, vote FROM feedback ORDER BY 1, 2")
+        assert votes.fetchall() == [("a", "ann", -1), ("a", "ben", 1), ("b", "ann", 1)]
+
+
+async def test_a_database_in_memory_serves_many_at_once() -> None:
+    async with Store.open("sqlite+aiosqlite:///:memory:") as store:
+        await asyncio.gather(*(store.add_usage("test", "a", "ann", 1, 1) for _ in range(5)))
+        assert (await store.usage_of("test", "ann")).requests == 5
+
+
+async def test_processes_that_start_together_make_the_tables_once(tmp_path: Path) -> None:
+    program = f"""if True:
+        import asyncio
+        from bot.storage import Store
+        async def main():
+            async with Store.open({url(tmp_path)!r}) as store:
+                await store.add_usage("test", "a", "ann", 1, 1)
+        asyncio.run(main())
+    """
+    started = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", program) for _ in range(3)
+    ]
+    assert [await process.wait() for process in started] == [0, 0, 0]
+    async with Store.open(url(tmp_path)) as store:
+        assert (await store.usage_of("test", "ann")).requests == 3
+
+
+async def test_two_stores_can_use_one_database(tmp_path: Path) -> None:
     async with Store.open(url(tmp_path)) as one, Store.open(url(tmp_path)) as two:
         stores = [one, two] * 10
         await asyncio.gather(*(s.add_usage("test", "a", "ann", 1, 1) for s in stores))
@@ -116,7 +175,7 @@ async def test_two_processes_can_use_one_database(tmp_path: Path) -> None:
 
 async def test_forgetting_a_person_leaves_nothing_of_theirs(store: Store, tmp_path: Path) -> None:
     await store.add_usage("test", "a", "ann-id", 1, 1)
-    await store.set_feedback("test", "a", "message", "ann-id", 1)
+    await store.set_feedback("test", "a", "channel", "message", "ann-id", 1)
     await store.set_setting(CHANNEL, "effort", "high", "ann-id")
     await store.save_persona(*HERE, "pirate", prompt="Arr.", by="ann-id")
     await store.add_usage("test", "a", "ben-id", 1, 1)
@@ -143,12 +202,23 @@ async def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         pass
     with sqlite3.connect(tmp_path / "data" / "bot.db") as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(StorageError, match="newer gptoss-bot"):
+    with pytest.raises(StorageError, match=r"bot\.db: a newer gptoss-bot") as raised:
         async with Store.open(url(tmp_path)):
             pass
+    assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("bad", ["nonsense", "nosuchdb://x", "sqlite+aiosqlite:////proc/x/bot.db"])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "nonsense",
+        "nosuchdb://x",
+        "sqlite:///bot.db",
+        "sqlite+aiosqlite://host:port/bot.db",
+        "sqlite+aiosqlite:////proc/x/bot.db",
+        "sqlite+aiosqlite:////proc",
+    ],
+)
 async def test_an_address_that_cannot_be_opened_is_named(bad: str) -> None:
     with pytest.raises(StorageError, match=r"storage\.url") as raised:
         async with Store.open(bad):

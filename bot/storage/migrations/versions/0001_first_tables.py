@@ -41,9 +41,10 @@ def upgrade() -> None:
     op.create_table(
         "feedback",
         sa.Column("platform", sa.String(), primary_key=True),
+        sa.Column("server", sa.String(), primary_key=True),
+        sa.Column("channel", sa.String(), primary_key=True),
         sa.Column("message_id", sa.String(), primary_key=True),
         sa.Column("user_id", sa.String(), primary_key=True),
-        sa.Column("server", sa.String(), nullable=False),
         sa.Column("vote", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     )
