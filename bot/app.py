@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from bot.config import Config, ConfigError, watch
+from bot.config import Change, Config, ConfigError, watch
 from bot.conversation.core import Core
 from bot.conversation.responder import Responder
 from bot.exit_code import ExitCode
@@ -31,7 +31,8 @@ class App:
     async def run(self, *, console: bool) -> ExitCode:
         """Run until SIGTERM or the console's end."""
         stop = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, stop.set)
         async with AsyncExitStack() as stack:
             store = await stack.enter_async_context(Store.open(self.config.storage.url))
             inference = self.config.inference
@@ -44,9 +45,14 @@ class App:
             stack.push_async_callback(client.close)
             responder = Responder(lambda: self.config, store, client)
             core = Core(lambda: self.config, store, client, responder)
-            platforms: list[Platform] = [ConsolePlatform(core)] if console else []
+            terminal = ConsolePlatform(core) if console else None
+            platforms: list[Platform] = [terminal] if terminal else []
+            loop.add_signal_handler(signal.SIGINT, terminal.interrupt if terminal else stop.set)
 
-            service = asyncio.create_task(supervisor.run() if supervisor else stop.wait())
+            # Another server is not ours to watch.
+            service = asyncio.create_task(
+                supervisor.run() if supervisor else asyncio.Event().wait()
+            )
             reloading = asyncio.create_task(self._reload())
             talking = [asyncio.create_task(platform.run()) for platform in platforms]
             stopping = asyncio.create_task(stop.wait())
@@ -54,27 +60,39 @@ class App:
 
             for platform in platforms:
                 platform.stop()
-            await responder.drain(0 if service.done() else GRACE_SECONDS)
+            grace_seconds = 0 if service.done() else GRACE_SECONDS
+            log.info("stopping", grace_seconds=grace_seconds)
+            await responder.drain(grace_seconds)
             outcomes = await asyncio.gather(*talking, return_exceptions=True)
             for task in (stopping, reloading, service):
                 task.cancel()
             ends = await asyncio.gather(stopping, reloading, service, return_exceptions=True)
-        return _exit_code([*outcomes, *ends])
+        failed = terminal is not None and terminal.failed
+        return _exit_code([*outcomes, *ends], failed)
 
     async def _reload(self) -> None:
         """Take over the configuration file's changes."""
-        async for change in watch(lambda: self.config):
-            if isinstance(change, ConfigError):
-                log.error("configuration not taken over", problems=change.problems)
-                continue
-            self.config = change.config
-            log.info("configuration reloaded", needs_restart=change.needs_restart)
+        try:
+            async for change in watch(lambda: self.config):
+                self._take_over(change)
+        except Exception:
+            log.exception("the configuration file is no longer watched for changes")
+
+    def _take_over(self, change: Change | ConfigError) -> None:
+        if isinstance(change, ConfigError):
+            for problem in change.problems:
+                log.error("configuration not taken over", problem=problem)
+            return
+        self.config = change.config
+        log.info("configuration taken over")
+        if change.needs_restart:
+            log.warning("changes wait for a restart", keys=change.needs_restart)
 
 
-def _exit_code(outcomes: list[object]) -> ExitCode:
+def _exit_code(outcomes: list[object], failed: bool) -> ExitCode:
     for outcome in outcomes:
         if isinstance(outcome, ServiceUnusable):
             return ExitCode.UNUSABLE
         if isinstance(outcome, Exception):
             raise outcome
-    return ExitCode.FAILURE if ExitCode.FAILURE in outcomes else ExitCode.OK
+    return ExitCode.FAILURE if failed else ExitCode.OK

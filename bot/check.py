@@ -24,12 +24,13 @@ def check(config: Config) -> Iterator[Finding]:
     personas, servers = len(config.personas), len(config.servers)
     yield Finding("configuration", True, f"{where}: {personas} personas, {servers} servers")
     if config.inference.url:
-        yield Finding("inference", True, f"another server answers: {config.inference.url}")
+        server = re.sub("//.*@", "//***@", config.inference.url)
+        yield Finding("inference", True, f"another server answers: {server}")
     else:
         yield _model(config)
         yield _device(config.inference.device)
     yield from _tokens(config)
-    yield Finding("storage", True, _without_password(config.storage.url))
+    yield _storage(config.storage.url)
 
 
 def _model(config: Config) -> Finding:
@@ -88,7 +89,13 @@ def _tokens(config: Config) -> Iterator[Finding]:
             yield Finding(key, False, f"not in the form that such tokens have: {description}")
 
 
-def _without_password(url: str) -> str:
+def _storage(url: str) -> Finding:
     from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.ext.asyncio import create_async_engine
 
-    return make_url(url).render_as_string(hide_password=True)
+    try:
+        engine = create_async_engine(make_url(url))  # opens nothing yet
+    except (SQLAlchemyError, ImportError) as error:
+        return Finding("storage", False, f"storage.url can't be used: {error}")
+    return Finding("storage", True, engine.url.render_as_string(hide_password=True))

@@ -9,16 +9,19 @@ import structlog
 from structlog.processors import ExceptionRenderer
 from structlog.tracebacks import ExceptionDictTransformer
 
-QUIET_LOGGERS = ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "alembic", "watchfiles")
-"""Libraries whose lower levels are noise, or would show request bodies."""
+log = structlog.get_logger()
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
-def configure(level: str | None = None) -> None:
+def configure(default: str = "info") -> None:
     """Set up structlog, and the standard library's logging to go the same way.
 
-    The level is BOT_LOG_LEVEL's, else `level`, else info.
+    The level is BOT_LOG_LEVEL's, else `default`. Libraries log warnings and errors alone: their
+    lower levels would show request bodies and the values of SQL statements.
     """
-    level = (os.environ.get("BOT_LOG_LEVEL") or level or "info").upper()
+    asked = os.environ.get("BOT_LOG_LEVEL", "").lower()
+    level = asked if asked in LEVELS else default
     os.environ["BOT_LOG_LEVEL"] = level  # a supervised service logs at the same level
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -40,13 +43,24 @@ def configure(level: str | None = None) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_CurrentStderr())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         )
     )
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in QUIET_LOGGERS:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.basicConfig(handlers=[handler], force=True)  # at the level WARNING
+    logging.getLogger("bot").setLevel(level.upper())
+    if asked not in ("", level):
+        log.warning("BOT_LOG_LEVEL is no level", found=asked, allowed=LEVELS, instead=level)
+
+
+class _CurrentStderr:
+    """What sys.stderr is at the moment: a prompt and a progress bar put a proxy there."""
+
+    def write(self, text: str) -> None:
+        sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
 from bot.config import Config
 from bot.conversation.commands import CommandError, Context, run_text
 from bot.conversation.commands.definition import Conversation
@@ -11,7 +13,9 @@ from bot.conversation.responder import Responder
 from bot.conversation.settings import resolve
 from bot.conversation.texts import Texts
 from bot.inference.client import InferenceClient
-from bot.storage import Store
+from bot.storage import StorageError, Store
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -33,17 +37,23 @@ class Core:
         self, line: str, place: Place, author: Author, conversation: Conversation
     ) -> str:
         """Carry out a command typed as text; the answer says what happened, or why nothing did."""
-        context = Context(
-            place=place,
-            author=author,
-            conversation=conversation,
-            config=self.config(),
-            texts=await self.texts(place),
-            store=self.store,
-            client=self.client,
-            responder=self.responder,
-        )
+        config = self.config()
+        texts = Texts(config, config.defaults.language)
         try:
+            texts = await self.texts(place)
+            context = Context(
+                place=place,
+                author=author,
+                conversation=conversation,
+                config=config,
+                texts=texts,
+                store=self.store,
+                client=self.client,
+                responder=self.responder,
+            )
             return await run_text(line, context)
         except CommandError as error:
             return str(error)
+        except StorageError as error:
+            log.error("a command failed", error=str(error))
+            return texts("storage_failed")

@@ -1,8 +1,9 @@
 """The wire: OpenAI's chat completions, as far as this service speaks them.
 
 https://platform.openai.com/docs/api-reference/chat. Beyond the standard are `min_p` and
-`repetition_penalty` (as in vLLM), `delta.reasoning_content` (as in DeepSeek's API and vLLM) and `queue` in the chunks of a waiting
-request. Unknown fields are ignored, as by other compatible servers; so is `messages[].name`.
+`repetition_penalty` (as in vLLM), `delta.reasoning_content` (as in DeepSeek's API and vLLM) and
+`queue` in the chunks of a waiting request. Unknown fields are ignored, as by other compatible
+servers; so is `messages[].name`.
 """
 
 from collections.abc import Sequence

@@ -189,7 +189,7 @@ class InferenceClient:
         try:
             response = await self._http.get(f"{self._origin}/health")
         except httpx2.HTTPError as error:
-            return Health("unreachable", detail=_reason(error))
+            return Health("connecting", detail=_reason(error))
         try:
             body = response.json()
         except ValueError:

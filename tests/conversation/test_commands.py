@@ -1,5 +1,8 @@
 """Commands, typed as text."""
 
+import sqlite3
+from pathlib import Path
+
 import pytest
 
 from bot.config import Config
@@ -191,3 +194,17 @@ async def test_a_channel_prompt_of_the_file_is_shown_in_settings(chat: Chat) -> 
     assert "**Only haiku.** (configuration file, this channel)" in await chat.command("/settings")
     await chat.answer("Hi", place=CHANNEL)
     assert chat.inference.prompts[0][0]["content"] == "Only haiku."
+
+
+async def test_a_database_that_fails_is_one_clear_line(chat: Chat, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "bot.db") as database:
+        database.execute("DROP TABLE settings")
+    assert await chat.command("/effort high") == (
+        "That could not be saved: the database failed. The log says why."
+    )
+
+
+async def test_status_while_the_service_is_away_says_so(chat: Chat) -> None:
+    chat.inference.ready = False
+    chat.inference.stage = "connecting"
+    assert "connecting" in await chat.command("/status")

@@ -57,15 +57,13 @@ async def status(context: Context) -> str:
     try:
         model = await context.client.model_info()
     except InferenceError:
-        return texts("status_not_ready", stage="unreachable", progress="")
+        return texts("status_not_ready", stage="connecting", progress="")
     lines = [texts("status_model", model=model.id)]
     details = health.metrics or {}
     if "waiting" in details:
         lines.append(texts("status_queue", running=details["running"], waiting=details["waiting"]))
     if speed := details.get("tokens_per_second"):
         lines.append(texts("status_speed", speed=round(speed)))
-    if uptime := details.get("uptime_seconds"):
-        lines.append(texts("status_uptime", time=texts.duration(uptime)))
     return "\n".join(lines)
 
 

@@ -50,11 +50,14 @@ class StdinLines:
 
     @property
     def waiting(self) -> bool:
-        """Whether there is a line that nobody took yet."""
-        return bool(self._lines)
+        """Whether there is a line, or the input's end, that nobody took yet."""
+        return bool(self._lines) or self._ended
 
     def _read(self) -> None:
-        data = os.read(self._descriptor, 65536)
+        try:
+            data = os.read(self._descriptor, 65536)
+        except OSError:  # the terminal is gone
+            data = b""
         *lines, self._partial = (self._partial + data).split(b"\n")
         if not data:
             self._ended = True

@@ -2,14 +2,20 @@
 
 import asyncio
 import getpass
-import signal
+import os
+import re
 import sys
+from collections.abc import Coroutine
+from contextlib import nullcontext, suppress
 from functools import cached_property
+from io import TextIOWrapper
 from itertools import count
+from typing import Any, TypeVar
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.formatted_text import ANSI
 from prompt_toolkit.history import InMemoryHistory
+from prompt_toolkit.patch_stdout import patch_stdout
 from rich.console import Console
 
 from bot.conversation.commands import is_command
@@ -17,89 +23,93 @@ from bot.conversation.core import Core
 from bot.conversation.events import Author, Message, Place, Question
 from bot.conversation.reply import Reply, ReplyState
 from bot.platforms.console.lines import StdinLines
-from bot.platforms.console.view import ConsoleView, print_answer
+from bot.platforms.console.loading import show_loading
+from bot.platforms.console.view import ConsoleView, print_answer, write
 
-MENTION = "@bot"
+T = TypeVar("T")
+
+MENTION = re.compile(r"^@bot(?![\w-])[ ,:]*", re.IGNORECASE)
 PROMPT = ANSI("\x1b[1;34myou\x1b[0m ")
 PLACE = Place("console", "console", "terminal")
 BOT = Author("bot", "bot", is_bot=True)
 
 
 class ConsolePlatform:
-    """Typed lines are messages in a channel of which the person is the administrator.
-
-    Ctrl-C stops the answer; a second one leaves, as the end of the input does.
-    """
+    """Typed lines are messages in a channel of which the person is the administrator."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self._interactive = sys.stdin.isatty() and sys.stdout.isatty()
-        self._out = Console(highlight=False)
-        self._err = Console(stderr=True, highlight=False)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="replace")  # the locale may have no emoji
+        self._out = _Console(highlight=False)
+        self._err = _Console(stderr=True, highlight=False)
         self._lines = StdinLines()
         self._person = Author("local", _user_name(), moderator=True, admin=True)
         self._history: list[Message] = []
         self._ids = map(str, count(1))
         self._reply: Reply | None = None
         self._interrupted = False
-        self._leave = asyncio.Event()
+        self._leaving: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.failed = False
-        """Whether an answer failed: a piped conversation then ends with an error."""
+        """Whether an answer failed in a piped conversation, which then ends with an error."""
 
     async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self._interrupt)
-        try:
-            if self._interactive:
-                self._welcome()
+        if self._interactive:
+            await _unless(self._leaving, self._welcome())
+        with suppress(BrokenPipeError):  # who read the answers has gone, as `head` does
             while (line := await self._next_line()) is not None:
                 self._interrupted = False
                 await self._take(line)
-        finally:
-            loop.remove_signal_handler(signal.SIGINT)
 
     def stop(self) -> None:
-        self._leave.set()
+        if not self._leaving.done():
+            self._leaving.set_result(None)
 
-    async def forget(self) -> None:
-        self._history.clear()
-
-    def _welcome(self) -> None:
-        self._out.print(
-            f"[bold]gptoss-bot[/bold] with [cyan]{self._core.client.model}[/cyan]"
-            " · /help lists the commands · Ctrl-D leaves\n"
-        )
-
-    def _interrupt(self) -> None:
+    def interrupt(self) -> None:
+        """Ctrl-C: stop the answer; the second one in a row leaves, as the input's end does."""
         if self._reply is not None:
             self._reply.stop()
         if self._interrupted:
             self.stop()
         elif self._reply is None:
-            self._err.print("Ctrl-C again leaves.", style="dim")
+            write(self._err, "Ctrl-C again leaves.\n", "dim")
         self._interrupted = True
+
+    async def forget(self) -> None:
+        self._history = []  # a running answer goes on adding to the list that is forgotten
+
+    async def _welcome(self) -> None:
+        self._out.print(
+            f"[bold]gptoss-bot[/bold] with [cyan]{self._core.client.model}[/cyan]"
+            " · /help lists the commands · Ctrl-D leaves\n"
+        )
+        if self._err.is_terminal:
+            await show_loading(self._core.client, self._err)
 
     async def _next_line(self) -> str | None:
         """The next line that was typed or piped; None at the input's end or when stopped."""
-        reading = asyncio.create_task(self._read_line())
-        leaving = asyncio.create_task(self._leave.wait())
-        try:
-            await asyncio.wait({reading, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            return None if leaving.done() else reading.result()
-        finally:
-            reading.cancel()
-            leaving.cancel()
-            await asyncio.wait({reading, leaving})
+        line = await _unless(self._leaving, self._read_line())
+        return None if self._leaving.done() else line
 
     async def _read_line(self) -> str | None:
-        if not self._interactive or self._lines.waiting:
+        if not self._interactive:
             with self._lines.reading():
                 return await self._lines.next()
+        if self._lines.waiting:  # typed during the answer before
+            line = await self._lines.next()
+            if line is not None:
+                write(self._out, "you ", "bold blue")
+                write(self._out, f"{line}\n")
+            return line
         while True:
             try:
-                return await self._prompt.prompt_async(PROMPT)
+                # What is logged meanwhile appears above the prompt.
+                with patch_stdout(raw=True) if self._err.is_terminal else nullcontext():
+                    return await self._prompt.prompt_async(PROMPT, handle_sigint=False)
             except KeyboardInterrupt:
-                self._interrupt()
+                self.interrupt()
             except EOFError:
                 return None
 
@@ -109,39 +119,66 @@ class ConsolePlatform:
         return PromptSession(history=InMemoryHistory())
 
     async def _take(self, line: str) -> None:
-        text = line.strip()
-        if text.lower().startswith(MENTION):
-            text = text[len(MENTION) :].lstrip(" ,:")
+        text = _text_of(line)
         if is_command(text):
             print_answer(self._out, await self._core.command(text, PLACE, self._person, self))
         elif text:
             await self._ask(text)
 
     async def _ask(self, text: str) -> None:
+        history = self._history
         message = Message(next(self._ids), self._person, text)
-        reply = await self._core.responder.answer(Question(PLACE, message, tuple(self._history)))
-        self._reply = reply
         view = ConsoleView(self._out, self._err, await self._core.texts(PLACE))
-        commands = asyncio.create_task(self._take_commands())
+        reply = await self._core.responder.answer(Question(PLACE, message, tuple(history)))
+        self._reply = reply
+        following = asyncio.create_task(view.follow(reply))
         try:
-            await view.follow(reply)
+            if self._interactive:
+                await self._take_commands(following)
+            await following
         finally:
-            commands.cancel()
             self._reply = None
-        self.failed |= reply.state is ReplyState.FAILED
-        self._history.append(message)
+            reply.stop()  # nobody sees the rest; nothing if it has ended
+        self.failed |= reply.state is ReplyState.FAILED and not self._interactive
+        history.append(message)
         if reply.text:
-            self._history.append(Message(next(self._ids), BOT, reply.text))
+            history.append(Message(next(self._ids), BOT, reply.text))
 
-    async def _take_commands(self) -> None:
+    async def _take_commands(self, following: asyncio.Task[None]) -> None:
         """Carry out commands typed during an answer; other lines wait for its end."""
-        if not self._interactive:
-            return
+
+        def wanted(line: str) -> bool:
+            return is_command(_text_of(line))
+
         with self._lines.reading():
-            while (
-                line := await self._lines.next(lambda line: is_command(line.strip()))
-            ) is not None:
+            while (line := await _unless(following, self._lines.next(wanted))) is not None:
                 await self._take(line)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Raise the BrokenPipeError that is being handled; rich would end the whole process."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())  # for what is buffered
+        raise
+
+
+def _text_of(line: str) -> str:
+    """What is said in a line, without `@bot` before it."""
+    return MENTION.sub("", line.strip(), count=1)
+
+
+async def _unless(ended: asyncio.Future[Any], work: Coroutine[Any, Any, T]) -> T | None:
+    """The result of `work`; None if `ended` comes first, which cancels the work."""
+    if ended.done():
+        work.close()
+        return None
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 def _user_name() -> str:

@@ -1,7 +1,10 @@
 """How a reply looks in the terminal: a status line, then the text as it comes."""
 
+import unicodedata
+
 from rich.console import Console
 from rich.markdown import Markdown
+from rich.segment import Segment, Segments
 from rich.status import Status
 from rich.text import Text
 
@@ -10,13 +13,14 @@ from bot.conversation.texts import Texts
 
 
 class ConsoleView:
-    """Shows one reply. In a pipe, only the answer's text goes to standard output."""
+    """Shows one reply: the answer on `out`, all else on `err`."""
 
     def __init__(self, out: Console, err: Console, texts: Texts) -> None:
         self._out = out
         self._err = err
         self._texts = texts
         self._status = Status("", console=err)
+        self._shown_stage = ""
         self._shown_reasoning = 0
         self._shown_text = 0
 
@@ -30,50 +34,67 @@ class ConsoleView:
         self._end(reply)
 
     def _show(self, reply: Reply) -> None:
-        if reply.state is ReplyState.THINKING and reply.show_reasoning:
+        if len(reply.reasoning) < self._shown_reasoning:  # it is tried again from the beginning
+            self._shown_reasoning = 0
+            write(self._err, "\n")
+        reasoning = reply.reasoning[self._shown_reasoning :] if reply.show_reasoning else ""
+        text = reply.text[self._shown_text :]
+        if reasoning or text:
             self._status.stop()
-            self._write(self._err, reply.reasoning[self._shown_reasoning :], "dim")
-            self._shown_reasoning = len(reply.reasoning)
-        elif reply.text[self._shown_text :]:
-            self._status.stop()
-            if not self._shown_text:
-                self._begin(reply)
-            self._write(self._out, reply.text[self._shown_text :])
-            self._shown_text = len(reply.text)
-        elif not self._shown_text and self._err.is_terminal:
+        write(self._err, reasoning, "dim")
+        self._shown_reasoning += len(reasoning)
+        if text and not self._shown_text:
+            self._begin()
+        write(self._out, text)
+        self._shown_text += len(text)
+        if not (self._shown_reasoning or self._shown_text or reply.state.final):
+            self._wait(reply)
+
+    def _wait(self, reply: Reply) -> None:
+        """Tell what a reply without any text waits for; in a pipe each stage of loading once."""
+        if self._err.is_terminal:
             self._status.update(Text(status_line(reply, self._texts), style="dim"))
             self._status.start()
+        elif reply.state is ReplyState.LOADING and reply.stage != self._shown_stage:
+            self._shown_stage = reply.stage
+            write(self._err, self._texts("loading", stage=reply.stage, progress="") + "\n")
 
-    def _begin(self, reply: Reply) -> None:
+    def _begin(self) -> None:
         if self._shown_reasoning:
-            self._err.print()
+            write(self._err, "\n\n")
         if self._out.is_terminal:
-            self._out.print("bot ", end="", style="bold green")
+            write(self._out, "bot ", "bold green")
 
     def _end(self, reply: Reply) -> None:
         if self._shown_text:
-            self._out.print()
+            write(self._out, "\n")
+        elif self._shown_reasoning:
+            write(self._err, "\n")
+        notices = list(reply.notices)
         if reply.state is ReplyState.STOPPED:
-            self._err.print(self._texts("stopped"), style="yellow")
-        for notice in reply.notices:
-            self._err.print(notice, style="yellow", highlight=False)
+            notices.insert(0, self._texts("stopped"))
+        for notice in notices:
+            write(self._err, f"{notice}\n", "yellow")
         if self._out.is_terminal and (footer := footer_line(reply, self._texts)):
-            self._out.print(footer, style="dim", highlight=False)
-        self._out.print()
-
-    def _write(self, console: Console, text: str, style: str | None = None) -> None:
-        """Text exactly as it is: no markup, no wrapping, no highlighting."""
-        console.print(Text(_printable(text)), style=style, end="", soft_wrap=True, highlight=False)
-        console.file.flush()
+            write(self._out, f"{footer}\n", "dim")
+        if self._shown_text or self._out.is_terminal:
+            write(self._out, "\n")
 
 
 def print_answer(out: Console, text: str) -> None:
     """A command's answer: Markdown in a terminal, plain in a pipe."""
     if out.is_terminal:
-        out.print(Markdown(text))
+        out.print(Markdown(_printable(text)))
+        write(out, "\n")
     else:
-        out.print(Text(text), soft_wrap=True)
-    out.print()
+        write(out, f"{text}\n\n")
+
+
+def write(console: Console, text: str, style: str = "") -> None:
+    """Text as it is: no markup, no wrapping, tabs and spaces kept; only control characters go."""
+    if text:
+        segment = Segment(_printable(text), console.get_style(style))
+        console.print(Segments([segment]), end="", soft_wrap=True)
 
 
 def status_line(reply: Reply, texts: Texts) -> str:
@@ -106,4 +127,4 @@ def footer_line(reply: Reply, texts: Texts) -> str:
 
 def _printable(text: str) -> str:
     """Without control characters, so that a model can't send the terminal escape sequences."""
-    return "".join(c for c in text if c.isprintable() or c in "\n\t")
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))

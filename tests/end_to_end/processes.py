@@ -1,0 +1,187 @@
+"""`bot …` as a process of its own, at a pipe or at a terminal, and waiting for what it writes."""
+
+import asyncio
+import fcntl
+import os
+import pty
+import re
+import struct
+import sys
+import termios
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+SECONDS = 30.0
+"""How long a test waits for what must come."""
+ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)|\x1b[@-Z=>]|\x1b(\[[0-?]*[ -/]*)?$"
+)
+COLUMNS = 120
+
+
+class Output:
+    """What a process wrote so far."""
+
+    def __init__(self) -> None:
+        self.raw = b""
+        self._seen = 0
+        self._changed = asyncio.Event()
+
+    def feed(self, data: bytes) -> None:
+        self.raw += data
+        self._changed.set()
+
+    @property
+    def text(self) -> str:
+        """Without escape sequences and carriage returns."""
+        return ESCAPES.sub("", self.raw.decode(errors="replace")).replace("\r", "")
+
+    async def see(self, pattern: str, seconds: float = SECONDS) -> str:
+        """Wait for the regular expression after what was seen before; the text up to its end."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not (match := re.compile(pattern).search(self.text, self._seen)):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise AssertionError(f"no {pattern!r} in {self.text[self._seen :][-600:]!r}") from None
+        seen, self._seen = self._seen, match.end()
+        return self.text[seen : match.end()]
+
+
+class Bot:
+    """A running `bot`: `out` and `err` are the same at a terminal."""
+
+    def __init__(self, process: asyncio.subprocess.Process, write: Callable[[bytes], Any]) -> None:
+        self.process = process
+        self.out = Output()
+        self.err = Output()
+        self._write = write
+        self._reading: list[asyncio.Task[None]] = []
+
+    def type(self, text: str) -> None:
+        """Text as typed: `\\n` is the return key, `\\x03` Ctrl-C."""
+        self._write(text.encode())
+
+    def close_output(self) -> None:
+        """Read standard output no further, as `head` does when it has seen enough."""
+        self.process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]
+
+    async def exit_code(self) -> int:
+        """Wait for its end."""
+        async with asyncio.timeout(SECONDS):
+            code = await self.process.wait()
+            await asyncio.gather(*self._reading)
+        return code
+
+    def read(self, stream: asyncio.StreamReader, output: Output) -> None:
+        async def read() -> None:
+            while data := await stream.read(65536):
+                output.feed(data)
+
+        self._reading.append(asyncio.create_task(read()))
+
+
+def write_config(folder: Path, **sections: Any) -> Path:
+    """A configuration whose database is in `folder` too."""
+    storage = {"storage": {"url": f"sqlite+aiosqlite:///{folder / 'bot.db'}"}}
+    path = folder / "bot.yaml"
+    path.write_text(yaml.safe_dump(storage | sections), encoding="utf-8")
+    return path
+
+
+@asynccontextmanager
+async def piped(config: Path, *, stdin: Any = PIPE, **environment: str) -> AsyncIterator[Bot]:
+    """`bot chat` with pipes."""
+    process = await asyncio.create_subprocess_exec(
+        *_command(config), stdin=stdin, stdout=PIPE, stderr=PIPE, env=_environment(environment)
+    )
+    bot = Bot(process, process.stdin.write if process.stdin else lambda data: None)
+    assert process.stdout
+    assert process.stderr
+    bot.read(process.stdout, bot.out)
+    bot.read(process.stderr, bot.err)
+    async with _ended(bot):
+        yield bot
+
+
+async def converse(config: Path, text: str, **environment: str) -> tuple[Bot, int]:
+    """`bot chat` with `text` piped in, run to its end."""
+    async with piped(config, **environment) as bot:
+        bot.type(text)
+        assert bot.process.stdin
+        bot.process.stdin.close()
+        return bot, await bot.exit_code()
+
+
+@asynccontextmanager
+async def at_terminal(config: Path, **environment: str) -> AsyncIterator[tuple[Bot, int]]:
+    """`bot chat` in a terminal of its own, and the terminal's descriptor."""
+    keyboard, screen = pty.openpty()
+    fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 30, COLUMNS, 0, 0))
+    # The test's terminal doesn't answer questions about the cursor's position.
+    environment = {"TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"} | environment
+    process = await asyncio.create_subprocess_exec(
+        *_command(config),
+        stdin=screen,
+        stdout=screen,
+        stderr=screen,
+        env=_environment(environment),
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # Ctrl-C is a signal then
+    )
+    bot = Bot(process, lambda data: os.write(keyboard, data))
+    bot.err = bot.out
+    loop = asyncio.get_running_loop()
+    loop.add_reader(keyboard, lambda: bot.out.feed(os.read(keyboard, 65536)))
+    try:
+        async with _ended(bot):
+            yield bot, screen
+    finally:
+        loop.remove_reader(keyboard)
+        os.close(keyboard)
+        os.close(screen)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that process `pid` started and that still run."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+async def gone(pid: int) -> None:
+    """Wait until process `pid` has ended."""
+    async with asyncio.timeout(SECONDS):
+        while _state(pid) not in (None, "Z"):  # noqa: ASYNC110 (not our child: no event)
+            await asyncio.sleep(0.02)
+
+
+def _state(pid: int) -> str | None:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def _command(config: Path) -> list[str]:
+    return [sys.executable, "-m", "bot", "chat", "--config", str(config)]
+
+
+def _environment(changes: dict[str, str]) -> dict[str, str]:
+    unwanted = ("BOT_", "INFERENCE_", "DISCORD_", "SLACK_", "STORAGE_")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
+    return inherited | changes
+
+
+@asynccontextmanager
+async def _ended(bot: Bot) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        if bot.process.returncode is None:
+            bot.process.kill()
+        await bot.process.wait()

@@ -1,0 +1,154 @@
+"""`bot chat` with the `bot serve` that it starts, and a real though tiny and random model."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+pytest.importorskip("torch")
+
+from openai import AsyncOpenAI
+
+from bot.exit_code import ExitCode
+from tests.end_to_end.processes import Bot, at_terminal, children, gone, piped, write_config
+from tests.inference.tiny_model import save_tiny_model
+
+ENDLESS = 100_000
+"""Tokens: as long as the context allows, which takes the tiny model many seconds."""
+TEXT = r"\n{9}"
+"""All that the tiny model has to say: greedy, it repeats its prompt's last token for ever."""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    save_tiny_model(folder, context=ENDLESS)
+    return folder
+
+
+def configure(tmp_path: Path, model: Path | str, **sections: Any) -> Path:
+    """With a persona whose answers end at their length limit alone."""
+    return write_config(
+        tmp_path,
+        inference={"model": str(model), "device": "cpu"},
+        personas={"greedy": {"prompt": "Go on.", "sampling": {"temperature": 0}}},
+        defaults={"persona": "greedy"},
+        efforts={"medium": {"max_tokens": ENDLESS}, "low": {"max_tokens": 16}},
+        **sections,
+    )
+
+
+def service_of(bot: Bot) -> int:
+    """The process id of the one `bot serve`."""
+    (pid,) = children(bot.process.pid)
+    return pid
+
+
+def url_of(pid: int) -> str:
+    arguments = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
+    return f"http://{arguments[arguments.index('--listen') + 1]}"
+
+
+async def until_waiting(url: str) -> None:
+    """Return when a request waits in the service's queue."""
+    async with asyncio.timeout(30), httpx2.AsyncClient(trust_env=False) as client:
+        while not (await client.get(f"{url}/health")).json()["waiting"]:
+            pass
+
+
+async def test_the_conversation_survives_the_death_of_the_service(
+    tmp_path: Path, model: Path
+) -> None:
+    config = configure(tmp_path, model)
+    async with piped(config) as bot:
+        bot.type("One?\n")
+        await bot.err.see(r"made ready \(loading\)")
+        await bot.out.see(TEXT)
+        first = service_of(bot)
+
+        os.kill(first, signal.SIGKILL)
+        await bot.err.see("The answer was cut off")
+        bot.type("/effort medium\n")
+        await bot.out.see("Effort")
+        bot.type("Two?\n")
+        await bot.out.see(TEXT)
+        second = service_of(bot)
+        assert second != first
+        bot.process.send_signal(signal.SIGINT)
+        await bot.err.see("Stopped")
+
+        # One that waits in the queue, behind a request of this test, has produced nothing.
+        url = url_of(second)
+        bot.type("/effort low\n")
+        await bot.out.see("Effort")
+        async with AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
+            messages: Any = [{"role": "user", "content": "Hi"}]
+            stream = await client.chat.completions.create(
+                model=str(model), messages=messages, stream=True, temperature=0
+            )
+            await anext(aiter(stream))
+            bot.type("Three?\n")
+            await until_waiting(url)
+            # While the bot runs, not even a broken file may keep the service from coming back.
+            good = config.read_text(encoding="utf-8")
+            config.write_text("nonsense: 1\n", encoding="utf-8")
+            os.kill(second, signal.SIGKILL)
+            await bot.err.see("trying again")
+            await bot.err.see("bot.yaml:1.*nonsense")
+            config.write_text(good, encoding="utf-8")
+        await bot.err.see("length limit")
+        third = service_of(bot)
+
+        bot.process.terminate()
+        assert await bot.exit_code() == ExitCode.FAILURE  # for the answer that was cut off
+        await gone(third)
+    assert "Traceback" not in bot.err.text
+
+
+async def test_ctrl_c_stops_an_answer_and_leaves_but_never_hits_the_service(
+    tmp_path: Path, model: Path
+) -> None:
+    async with at_terminal(configure(tmp_path, model)) as (bot, _):
+        await bot.out.see(r"loading .*%")
+        await bot.out.see(r"you ?$")
+        service = service_of(bot)
+        bot.type("One?\r")
+        await bot.out.see("bot " + TEXT)
+        bot.type("\x03")
+        await bot.out.see(r"Stopped\.")
+        await bot.out.see(r"you ?$")
+        bot.type("Two?\r")
+        await bot.out.see("bot " + TEXT)
+        assert service_of(bot) == service
+        bot.type("\x03")
+        await bot.out.see(r"Stopped\.")
+        bot.type("\x03")
+        assert await bot.exit_code() == ExitCode.OK
+        await gone(service)
+
+
+async def test_no_service_outlives_a_bot_that_was_killed(tmp_path: Path, model: Path) -> None:
+    async with piped(configure(tmp_path, model)) as bot:
+        bot.type("One?\n")
+        await bot.err.see("made ready")
+        service = service_of(bot)
+        bot.process.kill()
+        await gone(service)
+
+
+async def test_a_model_that_can_not_be_had_ends_the_bot_with_one_clear_line(
+    tmp_path: Path,
+) -> None:
+    config = configure(tmp_path, "/nowhere/at/all")
+    async with piped(config) as bot, at_terminal(config) as (typed, _):
+        bot.type("Hi\n")
+        assert await bot.exit_code() == ExitCode.UNUSABLE
+        assert await typed.exit_code() == ExitCode.UNUSABLE
+    for text in (bot.err.text, typed.out.text):
+        assert text.count("the folder /nowhere/at/all holds no model") == 1
+        assert "Traceback" not in text
+    assert bot.out.text == ""

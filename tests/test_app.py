@@ -1,0 +1,24 @@
+"""The running bot, where no process can show it."""
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from structlog.testing import capture_logs
+
+from bot.app import App
+from bot.config import Change, Config
+
+
+async def test_a_watcher_that_fails_is_told_and_does_not_end_the_bot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def watch(current: Callable[[], Config]) -> AsyncIterator[Change]:
+        raise OSError("inotify watch limit reached")
+        yield
+
+    monkeypatch.setattr("bot.app.watch", watch)
+    with capture_logs() as logs:
+        await App(Config())._reload()
+    assert [(entry["log_level"], entry["event"]) for entry in logs] == [
+        ("error", "the configuration file is no longer watched for changes")
+    ]
