@@ -10,7 +10,7 @@ chat: .venv/inference
 
 test: .venv/dev
 	$(BIN)/pytest --cov --cov-report=term:skip-covered
-	$(BIN)/coverage report --include='bot/conversation/**,bot/inference/scheduler.py' --fail-under=95
+	$(BIN)/coverage report --include='bot/conversation/**,bot/inference/scheduler/**' --fail-under=95
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bot.config import Config
-from bot.inference.models import ModelUnavailable, is_fetched, presets
+from bot.inference.models.catalog import ModelUnavailable, is_fetched, presets
 
 
 @dataclass(frozen=True)

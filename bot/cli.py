@@ -76,7 +76,7 @@ def serve(
     """Run the inference service: one model behind OpenAI's chat completions API."""
     _require_inference()
     from bot import log
-    from bot.inference.server import run_server
+    from bot.inference.server.process import run_server
 
     loaded = _load(config)
     log.configure()
@@ -140,7 +140,7 @@ def models_list(config: ConfigOption = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from bot.inference.models import is_fetched, presets
+    from bot.inference.models.catalog import is_fetched, presets
 
     inference = _load(config).inference
     table = Table("Name", "Size", "License", "Here", "What it is", box=None, pad_edge=False)
@@ -170,7 +170,7 @@ def _fetch(name: str, models_dir: Path) -> Path:
     from rich.console import Console
     from rich.progress import Progress
 
-    from bot.inference.models import ModelUnavailable, fetch
+    from bot.inference.models.catalog import ModelUnavailable, fetch
 
     progress = Progress(console=Console(stderr=True))
     stages: dict[str, TaskID] = {}

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 
-from bot.inference.endpoints import create_app
 from bot.inference.engines.base import Engine, Sampling
-from bot.inference.loading import Model
-from bot.inference.prompt import ChatFormat
-from bot.inference.service import Service
-from bot.inference.sources import Progress
+from bot.inference.models.sources import Progress
+from bot.inference.server.endpoints import create_app
+from bot.inference.server.loading import Model
+from bot.inference.server.service import Service
+from bot.inference.text.prompt import ChatFormat
 
 NAME = "tiny"
 

@@ -10,7 +10,7 @@ pytest.importorskip("gguf")
 from rich.console import Console
 
 from bot.inference.bench import BenchResult, report, run_bench
-from bot.inference.convert import convert_gguf
+from bot.inference.models.convert import convert_gguf
 from tests.inference.tiny_gguf import write_gguf
 
 

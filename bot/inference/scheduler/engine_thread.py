@@ -1,0 +1,117 @@
+"""The thread that drives the engine: it alone calls it, one step after the other."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from queue import SimpleQueue
+
+import structlog
+
+from bot.inference.engines import EngineError
+from bot.inference.engines.base import Engine, Sequence
+from bot.inference.scheduler.job import Job
+from bot.inference.text.generation import Delta
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Output:
+    """What one step did for one job: a token's text, and on the last why it is the last.
+
+    `error` stands for both when the engine could not go on with the job.
+    """
+
+    job: Job
+    delta: Delta = field(default_factory=Delta)
+    finish_reason: str | None = None
+    error: str | None = None
+
+
+class EngineThread:
+    """Runs admitted jobs until they finish or are released; sleeps while there are none.
+
+    `on_step` gets each step's outputs. An EngineError ends the jobs that ran; any other error of
+    the engine ends the thread, and `on_failure` gets it. Both are called in the thread.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        on_step: Callable[[list[Output]], object],
+        on_failure: Callable[[Exception], object],
+    ) -> None:
+        self._engine = engine
+        self._on_step = on_step
+        self._on_failure = on_failure
+        self._commands: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._jobs: dict[Sequence, Job] = {}
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread.start()
+
+    def admit(self, job: Job) -> None:
+        self._commands.put(partial(self._admit, job))
+
+    def release(self, job: Job) -> None:
+        """Stop `job` before the next step, if it still runs."""
+        self._commands.put(partial(self._release, job))
+
+    def close(self) -> None:
+        """Stop after the step under way and free the device; `join` waits for it."""
+        self._commands.put(None)
+
+    def join(self) -> None:
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while self._obey():
+                self._step()
+        except Exception as error:
+            log.exception("the engine failed")
+            self._on_failure(error)
+        finally:
+            try:
+                self._engine.close()
+            except Exception:
+                log.exception("the engine could not be closed")
+
+    def _obey(self) -> bool:
+        """Carry out the commands, waiting for one while nothing runs; False once closed."""
+        while not self._jobs or not self._commands.empty():
+            command = self._commands.get()
+            if command is None:
+                return False
+            command()
+        return True
+
+    def _admit(self, job: Job) -> None:
+        self._engine.admit(job.sequence)
+        self._jobs[job.sequence] = job
+
+    def _release(self, job: Job) -> None:
+        if self._jobs.pop(job.sequence, None):
+            self._engine.release(job.sequence)
+
+    def _step(self) -> None:
+        outputs = []
+        try:
+            for sequence, token in self._engine.step():
+                if job := self._jobs.get(sequence):  # an engine may be a token ahead of a release
+                    outputs.append(self._output(job, token))
+        except EngineError as error:  # too little memory, say: the engine is fit for other jobs
+            log.error("the engine could not go on", jobs=len(self._jobs), reason=str(error))
+            outputs = [Output(job, error=str(error)) for job in self._jobs.values()]
+            for output in outputs:
+                self._release(output.job)
+        if outputs:
+            self._on_step(outputs)
+
+    def _output(self, job: Job, token: int) -> Output:
+        delta = job.generation.push(token)
+        reason = job.generation.finish_reason
+        if reason:
+            delta += job.generation.finish()
+            self._release(job)
+        return Output(job, delta, reason)

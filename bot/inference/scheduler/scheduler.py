@@ -1,0 +1,222 @@
+"""Who generates now: admission, fairness, queue places, deadlines and cancellation.
+
+Everything here runs on the event loop; the engine's work is done in `EngineThread`. A slot counts
+as free as soon as its job's release is sent, because the thread obeys commands in their order.
+"""
+
+import asyncio
+import heapq
+import math
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from bot.inference.engines.base import Engine, Sequence
+from bot.inference.scheduler.engine_thread import EngineThread, Output
+from bot.inference.scheduler.fair_queue import FairQueue
+from bot.inference.scheduler.job import Failed, Finished, Job, Queued, Started
+from bot.inference.scheduler.speed import Speed
+from bot.inference.text.generation import Generation
+
+OUTPUT_WEIGHT = 2.0
+"""What a generated token counts in fairness; one of the prompt counts 1 (Sheng et al.)."""
+
+RETRY_SECONDS = 5
+"""What a client is told to wait while no speed is known."""
+
+
+class QueueFull(Exception):
+    """As many requests wait as may. `retry_after` is in seconds."""
+
+    def __init__(self, waiting: int, retry_after: int) -> None:
+        super().__init__(f"{waiting} requests are waiting already; try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
+class Closed(Exception):
+    """The scheduler takes no requests any more."""
+
+
+class Scheduler:
+    """Shares `engine` between requests. To be made and used on one event loop.
+
+    `deadline_seconds` bounds waiting and generating together. `on_end` gets every job that has
+    ended, cancelled ones too; `on_failure` the error that broke the engine, after its jobs were
+    failed.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        queue_limit: int,
+        deadline_seconds: float,
+        on_end: Callable[[Job], None] = lambda job: None,
+        on_failure: Callable[[Exception], None] = lambda error: None,
+    ) -> None:
+        self.slots = engine.slots
+        self.speed = Speed()
+        self._queue_limit = queue_limit
+        self._deadline_seconds = deadline_seconds
+        self._on_end = on_end
+        self._on_failure = on_failure
+        self._queue: FairQueue[Job] = FairQueue()
+        self._running: dict[Job, None] = {}
+        self._timers: dict[Job, asyncio.TimerHandle] = {}
+        self._closed: str | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._announcing = False
+        self._retry_after = RETRY_SECONDS
+        self._loop = loop = asyncio.get_running_loop()
+        self._thread = EngineThread(
+            engine,
+            on_step=lambda outputs: loop.call_soon_threadsafe(self._stepped, outputs),
+            on_failure=lambda error: loop.call_soon_threadsafe(self._broken, error),
+        )
+
+    @property
+    def running(self) -> int:
+        return len(self._running)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    def check(self) -> None:
+        """Raise QueueFull or Closed if a request would be refused now."""
+        if self._closed:
+            raise Closed(self._closed)
+        if self.waiting >= self._queue_limit and self.running >= self.slots:
+            raise QueueFull(self.waiting, self._retry_after)
+
+    def submit(
+        self,
+        sequence: Sequence,
+        generation: Generation,
+        *,
+        id: str,
+        user: str,
+        effort: str | None,
+        max_tokens: int,
+    ) -> Job:
+        """Take a request. `user` is `server/user`; any other name is a server of its own.
+
+        Raises QueueFull, Closed.
+        """
+        self.check()
+        server, _, name = user.partition("/")
+        now = self._loop.time()
+        job = Job(id, (server, name), effort, max_tokens, sequence, generation, now, self._cancel)
+        late = Failed(
+            "deadline_exceeded", f"No complete answer within {self._deadline_seconds:g} s."
+        )
+        self._timers[job] = self._loop.call_at(now + self._deadline_seconds, self._end, job, late)
+        self._queue.push(job)
+        self._schedule()
+        return job
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Refuse new and waiting requests, let the running ones finish, then free the engine."""
+        self._closed = self._closed or "The service is shutting down."
+        over = Failed("shutting_down", "The service is shutting down.")
+        self._fail_waiting(over)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_seconds):
+                await self._idle.wait()
+        for job in list(self._running):
+            self._end(job, over)
+        self._thread.close()
+        await asyncio.to_thread(self._thread.join)
+
+    def _schedule(self) -> None:
+        while self._queue and self.running < self.slots:
+            job = self._queue.pop()
+            job.started = self._loop.time()
+            self._running[job] = None
+            self._idle.clear()
+            self._queue.charge(job.flow, len(job.sequence.prompt))
+            self._thread.admit(job)
+            job.emit(Started())
+        if not self._announcing:
+            self._announcing = True
+            self._loop.call_soon(self._announce)
+
+    def _stepped(self, outputs: list[Output]) -> None:
+        now = self._loop.time()
+        for output in outputs:
+            job = output.job
+            if job.ended is not None:  # cancelled while the step was under way
+                continue
+            if output.error:
+                self._end(job, Failed("engine_failed", output.error))
+                continue
+            job.first_token = job.first_token or now
+            job.last_token = now
+            job.tokens += 1
+            self._queue.charge(job.flow, OUTPUT_WEIGHT)
+            if output.delta.reasoning or output.delta.content:
+                job.emit(output.delta)
+            if output.finish_reason:
+                self._end(job, Finished(output.finish_reason, job.usage))
+
+    def _cancel(self, job: Job) -> None:
+        self._end(job, None)
+
+    def _end(self, job: Job, outcome: Finished | Failed | None) -> None:
+        """The one way out, from any state: finished, failed or cancelled."""
+        if job.ended is not None:
+            return
+        job.end(self._loop.time(), outcome)
+        self._timers.pop(job).cancel()
+        if job.started is None:
+            self._queue.remove(job)
+        else:
+            del self._running[job]
+            self._thread.release(job)
+            self.speed.observe(job)
+        self._schedule()
+        if not self._running:
+            self._queue = FairQueue()  # the end of a busy period: what was served counts no more
+            self._idle.set()
+        self._on_end(job)
+
+    def _announce(self) -> None:
+        """Tell each waiting client its place and time, if they changed."""
+        self._announcing = False
+        left = [self.speed.seconds_left(job) for job in self._running]
+        free_at = sorted(seconds for seconds in left if seconds is not None)
+        self._retry_after = RETRY_SECONDS
+        for position, job in enumerate(self._in_order(), start=1):
+            eta = None
+            if free_at:
+                eta = round(free_at[0], 1)
+                heapq.heapreplace(free_at, free_at[0] + (self.speed.seconds_left(job) or 0.0))
+                if position == 1:
+                    self._retry_after = max(1, math.ceil(eta))
+            place = Queued(position, eta)
+            if place != job.place:
+                job.place = place
+                job.emit(place)
+
+    def _in_order(self) -> Iterator[Job]:
+        """The waiting jobs as they will be served if nobody else comes."""
+        queue = self._queue.copy()
+        for job in self._running:
+            queue.charge(job.flow, OUTPUT_WEIGHT * (self.speed.tokens_left(job) or 0))
+        while queue:
+            job = queue.pop()
+            tokens = self.speed.tokens_left(job) or 0
+            queue.charge(job.flow, len(job.sequence.prompt) + OUTPUT_WEIGHT * tokens)
+            yield job
+
+    def _broken(self, error: Exception) -> None:
+        self._closed = "The engine failed."
+        failed = Failed("engine_failed", "The engine failed; the service is restarting.")
+        self._fail_waiting(failed)
+        for job in list(self._running):
+            self._end(job, failed)
+        self._on_failure(error)
+
+    def _fail_waiting(self, failed: Failed) -> None:
+        for job in list(self._in_order()):
+            self._end(job, failed)

@@ -1,0 +1,1 @@
+"""`bot serve`: the model behind OpenAI's API, as a process."""

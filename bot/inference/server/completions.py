@@ -1,0 +1,105 @@
+"""A job's events as OpenAI's chat completion: one object, or a stream of server-sent events."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from bot.inference.scheduler.job import Failed, Finished, Job, Queued, Started
+from bot.inference.server import api
+from bot.inference.server.errors import ApiError
+from bot.inference.text.reasoning import Delta
+
+STATUS_OF = {"deadline_exceeded": 504, "shutting_down": 503, "engine_failed": 500}
+"""HTTP status of a failed job, for a client that does not stream."""
+
+
+def new_id() -> str:
+    """A completion's id, also its job's."""
+    return f"chatcmpl-{uuid4().hex}"
+
+
+async def completion(job: Job, model: str) -> api.ChatCompletion:
+    """The complete answer. Raises ApiError when the job fails or is cancelled."""
+    text = Delta()
+    async for event in job:
+        if isinstance(event, Delta):
+            text += event
+    match job.outcome:
+        case Finished(reason, usage):
+            message = api.AnswerMessage(
+                content=text.content, reasoning_content=text.reasoning or None
+            )
+            return api.ChatCompletion(
+                id=job.id,
+                created=int(time.time()),
+                model=model,
+                choices=[api.Choice(message=message, finish_reason=reason)],
+                usage=api.Usage.of(usage),
+            )
+        case Failed() as failed:
+            raise _error(failed)
+        case None:
+            raise ApiError(499, "The client closed the connection.")
+
+
+class CompletionStream(StreamingResponse):
+    """The job as server-sent events; it is cancelled when the client goes away."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, job: Job, model: str, *, include_usage: bool) -> None:
+        super().__init__(self._events(include_usage), headers={"Cache-Control": "no-store"})
+        self._job = job
+        self._model = model
+        self._created = int(time.time())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._job:  # not in the generator, which never runs if the client is gone by now
+            await super().__call__(scope, receive, send)
+
+    async def _events(self, include_usage: bool) -> AsyncIterator[str]:
+        async for event in self._job:
+            match event:
+                case Queued(position, eta):
+                    place = api.QueuePlace(position=position, eta_seconds=eta)
+                    yield self._chunk(api.ChunkDelta(), queue=place)
+                case Started():
+                    yield self._chunk(api.ChunkDelta(role="assistant", content=""))
+                case Delta(reasoning, content):
+                    yield self._chunk(
+                        api.ChunkDelta(reasoning_content=reasoning or None, content=content or None)
+                    )
+                case Finished(reason, usage):
+                    yield self._chunk(api.ChunkDelta(), finish_reason=reason)
+                    if include_usage:
+                        yield self._chunk(None, usage=api.Usage.of(usage))
+                case Failed():
+                    yield f"data: {json.dumps(_error(event).body())}\n\n"
+        yield "data: [DONE]\n\n"
+
+    def _chunk(
+        self,
+        delta: api.ChunkDelta | None,
+        *,
+        finish_reason: str | None = None,
+        usage: api.Usage | None = None,
+        queue: api.QueuePlace | None = None,
+    ) -> str:
+        choices = [api.ChunkChoice(delta=delta, finish_reason=finish_reason)] if delta else []
+        chunk = api.ChatCompletionChunk(
+            id=self._job.id,
+            created=self._created,
+            model=self._model,
+            choices=choices,
+            usage=usage,
+            queue=queue,
+        )
+        return f"data: {chunk.model_dump_json()}\n\n"
+
+
+def _error(failed: Failed) -> ApiError:
+    return ApiError(STATUS_OF[failed.code], failed.message, code=failed.code)

@@ -1,0 +1,97 @@
+"""The HTTP routes of the inference service: OpenAI's, vLLM's `/tokenize`, health and metrics."""
+
+import asyncio
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
+
+from bot.inference.scheduler.job import Job
+from bot.inference.server import api
+from bot.inference.server.completions import CompletionStream, completion, new_id
+from bot.inference.server.errors import ApiError, ErrorBody, validation_error
+from bot.inference.server.gate import Gate
+from bot.inference.server.service import Service
+
+
+def create_app(service: Service, api_key: str = "") -> FastAPI:
+    """The application around `service`; with `api_key`, all but health and metrics ask for it."""
+    app = FastAPI(
+        title="gptoss-bot inference",
+        docs_url=None,
+        redoc_url=None,
+        responses={"default": {"model": ErrorBody, "description": "A refusal."}},
+    )
+    app.add_middleware(Gate, api_key=api_key)
+
+    @app.post("/v1/chat/completions", response_model=api.ChatCompletion)
+    async def chat_completions(body: api.ChatRequest, request: Request) -> Response:
+        job = await service.submit(body, id=new_id())
+        if body.stream:
+            usage = body.stream_options is not None and body.stream_options.include_usage
+            return CompletionStream(job, service.name, include_usage=usage)
+        with job:
+            watch = asyncio.create_task(_cancel_on_disconnect(request, job))
+            try:
+                answer = await completion(job, service.name)
+            finally:
+                watch.cancel()
+        return Response(answer.model_dump_json(), media_type="application/json")
+
+    @app.post("/tokenize")
+    async def tokenize(body: api.PromptRequest) -> api.Tokens:
+        tokens = await service.tokenize(body)
+        context = service.model().engine.context
+        return api.Tokens(count=len(tokens), max_model_len=context, tokens=tokens)
+
+    @app.get("/v1/models")
+    async def models() -> api.ModelList:
+        model = service.model()
+        card = api.ModelCard(
+            id=service.name,
+            created=service.created,
+            max_model_len=model.engine.context,
+            reasoning=model.chat_format.reasoning.value,
+        )
+        return api.ModelList(data=[card])
+
+    @app.get("/health")
+    async def health() -> Response:
+        ready = service.stage.status == "ready"
+        return JSONResponse(service.health(), 200 if ready else 503)
+
+    @app.get("/metrics")
+    async def prometheus() -> Response:
+        metrics = service.metrics.render(running=service.running, waiting=service.waiting)
+        return Response(metrics, media_type=CONTENT_TYPE_LATEST)
+
+    def refuse(error: ApiError) -> Response:
+        service.metrics.refused(error.status)
+        headers = {"Retry-After": str(error.retry_after)} if error.retry_after else None
+        return JSONResponse(error.body(), error.status, headers)
+
+    @app.exception_handler(ApiError)
+    async def refused(request: Request, error: ApiError) -> Response:
+        return refuse(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return refuse(validation_error(error.errors()))
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        return refuse(ApiError(error.status_code, f"{error.detail}."))
+
+    @app.exception_handler(Exception)
+    async def bug(request: Request, error: Exception) -> Response:
+        return refuse(ApiError(500, "The service made an error; its log says more."))
+
+    return app
+
+
+async def _cancel_on_disconnect(request: Request, job: Job) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    job.cancel()

@@ -1,0 +1,64 @@
+"""What a request must pass before it is read: the API key, the body's size and its pace."""
+
+import asyncio
+import hmac
+
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bot.inference.server.errors import ApiError
+
+MAX_BODY_BYTES = 8 * 2**20
+"""Room for the longest context in any script, escaped."""
+BODY_SECONDS = 30.0
+"""How long a client may be silent while it sends a body."""
+OPEN_PATHS = ("/health", "/metrics")
+"""For probes and Prometheus, which send no key; they show numbers only."""
+
+
+class Gate:
+    """ASGI middleware. An empty `api_key` lets everyone in."""
+
+    def __init__(self, app: ASGIApp, api_key: str) -> None:
+        self._app = app
+        self._authorization = f"Bearer {api_key}".encode() if api_key else b""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        if scope["type"] == "http":
+            receive = _bounded(receive)
+            if not self._admits(scope):
+                error = ApiError(401, "The API key is missing or wrong.", code="invalid_api_key")
+                app = JSONResponse(error.body(), 401, {"WWW-Authenticate": "Bearer"})
+        await app(scope, receive, send)
+
+    def _admits(self, scope: Scope) -> bool:
+        if not self._authorization or scope["path"] in OPEN_PATHS:
+            return True
+        sent = HTTPConnection(scope).headers.get("authorization", "").encode()
+        return hmac.compare_digest(sent, self._authorization)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """`receive` that raises HTTPException 413 or 408 while a body is too long or does not come."""
+    size = 0
+    complete = False
+
+    async def bounded() -> Message:
+        nonlocal size, complete
+        if complete:  # what follows is the disconnect, whenever it comes
+            return await receive()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, f"No body came for {BODY_SECONDS:g} s") from None
+        size += len(message.get("body", b""))
+        if size > MAX_BODY_BYTES:
+            raise HTTPException(413, f"The body is over {MAX_BODY_BYTES} bytes")
+        complete = not message.get("more_body", False)
+        return message
+
+    return bounded

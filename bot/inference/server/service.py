@@ -1,0 +1,254 @@
+"""The model behind the HTTP server: on its way to ready, serving, on its way out."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
+from typing import Any
+
+import structlog
+
+from bot.exit_code import ExitCode
+from bot.inference.engines import EngineError
+from bot.inference.engines.base import Sampling, Sequence
+from bot.inference.models.sources import ModelUnavailable, Progress
+from bot.inference.scheduler.job import Job
+from bot.inference.scheduler.scheduler import Closed, QueueFull, Scheduler
+from bot.inference.server.api import ChatRequest, Message, PromptRequest, chat_messages
+from bot.inference.server.errors import ApiError
+from bot.inference.server.loading import Model
+from bot.inference.server.metrics import Metrics
+from bot.inference.text.generation import Generation, reasoning_budget
+from bot.inference.text.prompt import PromptError, ReasoningStyle
+
+log = structlog.get_logger()
+
+SAMPLING_FIELDS = {field.name for field in fields(Sampling)}
+
+NOT_READY_SECONDS = 5
+"""After how long a client may ask again while the model is not ready."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`status` is fetching, converting, loading, warming up, ready, draining or failed.
+
+    `progress` goes from 0 to 1 where it is known.
+    """
+
+    status: str
+    progress: float | None = None
+    detail: str = ""
+
+
+class Service:
+    """Loads the model `name` in a thread of its own, then serves it until drained or broken.
+
+    `load` is called in that thread, with a function to report its stage and how much of it is done
+    (0 to 1); it raises ModelUnavailable, EngineError or PromptError. A broken engine is not
+    repaired: its requests fail, `failed` is set, and the process is to end and be started anew.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        load: Callable[[Progress], Model],
+        *,
+        queue_limit: int,
+        deadline_seconds: float,
+    ) -> None:
+        self.name = name
+        self.metrics = Metrics(name)
+        self.created = int(time.time())
+        self.stage = Stage("loading")
+        self.exit_code = ExitCode.OK
+        self.failed = asyncio.Event()
+        """Set when nothing more can be served; `exit_code` says how the process should end."""
+        self._load = load
+        self._queue_limit = queue_limit
+        self._deadline_seconds = deadline_seconds
+        self._model: Model | None = None
+        self._scheduler: Scheduler | None = None
+        # One thread, because tokenizers are not made for several.
+        self._renderer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="render")
+
+    def start(self) -> None:
+        """Begin to load; to be called on the event loop."""
+        loop = asyncio.get_running_loop()
+
+        def tell(function: Callable[..., None], *args: Any) -> None:
+            with suppress(RuntimeError):  # the loop is closed: the process is on its way out
+                loop.call_soon_threadsafe(function, *args)
+
+        def load() -> None:
+            try:
+                model = self._load(partial(tell, self._report))
+            except (ModelUnavailable, EngineError, PromptError) as error:
+                tell(self._fail, str(error), ExitCode.UNUSABLE)
+            except Exception as error:
+                log.exception("the model could not be loaded")
+                detail = f"loading {self.name} failed: {type(error).__name__}"
+                tell(self._fail, detail, ExitCode.FAILURE)
+            else:
+                tell(self._serve, model)
+
+        # A daemon, so that a process told to stop need not wait until the model is loaded.
+        threading.Thread(target=load, name="load", daemon=True).start()
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Refuse requests from now on and return when the last has ended."""
+        if not self.failed.is_set():
+            self.stage = Stage("draining")
+        if self._scheduler:
+            await self._scheduler.drain(grace_seconds)
+        self._renderer.shutdown(wait=False)
+
+    @property
+    def running(self) -> int:
+        return self._scheduler.running if self._scheduler else 0
+
+    @property
+    def waiting(self) -> int:
+        return self._scheduler.waiting if self._scheduler else 0
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        return self._scheduler.speed.tokens_per_second if self._scheduler else None
+
+    def health(self) -> dict[str, Any]:
+        """The stage and how busy the engine is."""
+        busy = {"running": self.running, "waiting": self.waiting}
+        return asdict(self.stage) | busy | {"tokens_per_second": self.tokens_per_second}
+
+    def model(self, name: str | None = None) -> Model:
+        """The model, if it is ready and `name` (None is any) is its; raises ApiError."""
+        if self._model is None or self.stage.status != "ready":
+            raise self._not_ready()
+        if name not in (None, self.name):
+            raise ApiError(
+                404,
+                f"The model '{name}' does not exist; this service has '{self.name}'.",
+                param="model",
+                code="model_not_found",
+            )
+        return self._model
+
+    async def tokenize(self, request: PromptRequest) -> list[int]:
+        """The prompt's token ids. Raises ApiError."""
+        return await self._render(self.model(request.model), request.messages, effort=None)
+
+    async def submit(self, request: ChatRequest, *, id: str) -> Job:
+        """Hand the request to the scheduler. Raises ApiError."""
+        model = self.model(request.model)
+        assert self._scheduler
+        try:
+            self._scheduler.check()  # before the work of rendering
+            prompt = await self._render(model, request.messages, request.effort)
+            sequence, generation, max_tokens = _prepare(model, request, prompt)
+            return self._scheduler.submit(
+                sequence,
+                generation,
+                id=id,
+                user=request.user or "",
+                effort=request.effort,
+                max_tokens=max_tokens,
+            )
+        except QueueFull as full:
+            raise ApiError(
+                429, str(full), code="queue_full", retry_after=full.retry_after
+            ) from full
+        except Closed as closed:
+            raise self._not_ready() from closed
+
+    async def _render(self, model: Model, messages: list[Message], effort: str | None) -> list[int]:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(
+                self._renderer, model.chat_format.render, chat_messages(messages), effort
+            )
+        except PromptError as error:
+            raise ApiError(400, str(error), param="messages") from error
+
+    def _not_ready(self) -> ApiError:
+        stage = self.stage
+        share = f" ({stage.progress:.0%})" if stage.progress is not None else ""
+        return ApiError(
+            503,
+            f"The model '{self.name}' can't answer now: {stage.status}{share}.",
+            code="not_ready",
+            retry_after=NOT_READY_SECONDS,
+        )
+
+    def _report(self, status: str, progress: float) -> None:
+        if self.stage.status != "draining":
+            self.stage = Stage(status, progress)
+
+    def _serve(self, model: Model) -> None:
+        if self.stage.status == "draining":
+            return
+        self._model = model
+        self._scheduler = Scheduler(
+            model.engine,
+            queue_limit=self._queue_limit,
+            deadline_seconds=self._deadline_seconds,
+            on_end=self._ended,
+            on_failure=self._broken,
+        )
+        self.stage = Stage("ready")
+        log.info("ready", model=self.name, context_tokens=model.engine.context)
+
+    def _ended(self, job: Job) -> None:
+        self.metrics.observe(job)
+        assert job.ended is not None
+        log.info(
+            "request ended",
+            id=job.id,
+            outcome=job.outcome_name,
+            effort=job.effort,
+            **asdict(job.usage),
+            seconds_waited=round((job.started or job.ended) - job.submitted, 3),
+            seconds=round(job.ended - job.submitted, 3),
+        )
+
+    def _broken(self, error: Exception) -> None:
+        self._fail(f"the engine failed: {type(error).__name__}", ExitCode.FAILURE)
+
+    def _fail(self, detail: str, exit_code: ExitCode) -> None:
+        self.stage = Stage("failed", detail=detail)
+        self.exit_code = exit_code
+        self.failed.set()
+        log.error("the service can't go on", detail=detail)
+
+
+def _prepare(
+    model: Model, request: ChatRequest, prompt: list[int]
+) -> tuple[Sequence, Generation, int]:
+    """What the engine runs, what reads its tokens, and how many they may be."""
+    context = model.engine.context
+    room = context - len(prompt)
+    if room < 1:
+        raise ApiError(
+            400,
+            f"The model's context is {context} tokens, but the messages are {len(prompt)} tokens"
+            " and an answer needs at least one.",
+            param="messages",
+            code="context_length_exceeded",
+        )
+    max_tokens = min(request.max_completion_tokens or request.max_tokens or room, room)
+    budget = None
+    if model.chat_format.reasoning != ReasoningStyle.NONE:
+        budget = reasoning_budget(max_tokens, request.effort)
+    asked = request.model_dump(include=SAMPLING_FIELDS, exclude_none=True)
+    sequence = Sequence(prompt, replace(model.sampling, **asked))
+    generation = Generation(
+        model.chat_format,
+        sequence,
+        max_tokens=max_tokens,
+        stop=request.stop or [],
+        reasoning_budget=budget,
+    )
+    return sequence, generation, max_tokens

@@ -1,0 +1,1 @@
+"""Between text and token ids: prompts into a model, reasoning and answers out of it."""

@@ -1,0 +1,126 @@
+"""One request's answer: each token that the engine reports becomes the text to send on."""
+
+from collections.abc import Sequence as Strings
+from typing import Literal
+
+from bot.inference.engines.base import Sequence
+from bot.inference.text.prompt import ChatFormat
+from bot.inference.text.reasoning import Delta, parser_for
+from bot.inference.text.stop_strings import StopStrings
+
+__all__ = ["Delta", "Generation", "reasoning_budget"]
+
+_REASONING_SHARE = {"low": 1 / 2, "medium": 2 / 3, "high": 3 / 4}
+_LEAST_ANSWER = 16
+"""Tokens kept for the answer however small the request's budget is."""
+
+
+def reasoning_budget(max_tokens: int, effort: str | None) -> int:
+    """Tokens of a request's `max_tokens` that reasoning may use; the rest is the answer's.
+
+    The share is 1/2 at low effort, 2/3 at medium and where none is given, 3/4 at high.
+    """
+    return int(max_tokens * _REASONING_SHARE[effort or "medium"])
+
+
+class Generation:
+    """Follows `sequence` from its first token to its last.
+
+    It ends with the model's turn, a complete answer channel, one of the `stop` strings in the
+    answer, or `max_tokens` tokens (of reasoning and answer together). When the model still reasons
+    after `reasoning_budget` tokens (None: no limit), or ends its turn there, the tokens that close
+    the reasoning and open the answer are put into `sequence.forced`; an engine that runs ahead may
+    report some sampled tokens before them.
+    """
+
+    finish_reason: Literal["stop", "length"] | None = None
+    """Why the answer is complete; None while it is not."""
+    completion_tokens: int = 0
+    """Tokens reported so far: reasoning, answer, control tokens, forced ones."""
+    reasoning_tokens: int = 0
+    """Those of them that are the text of the model's reasoning."""
+
+    def __init__(
+        self,
+        chat_format: ChatFormat,
+        sequence: Sequence,
+        *,
+        max_tokens: int,
+        stop: Strings[str] = (),
+        reasoning_budget: int | None = None,
+    ) -> None:
+        self._sequence = sequence
+        self._stop_ids = chat_format.stop_ids
+        self._stop_strings = StopStrings(stop)
+        self._parser = parser_for(chat_format, sequence.prompt)
+        self._max_tokens = max_tokens
+        self._budget = reasoning_budget
+        if self._budget is not None:
+            self._budget = min(self._budget, max_tokens - len(self._parser.closing) - _LEAST_ANSWER)
+        self._until_closed: list[int] | None = None
+        """Tokens since the closing ones were put into `forced`, while those have not all come."""
+
+    def push(self, token: int) -> Delta:
+        """The text that `token`, the sequence's next, makes certain; none once it is complete."""
+        if self.finish_reason is not None:
+            return Delta()
+        self.completion_tokens += 1
+        delta = self._await_closing(token) if self._until_closed is not None else self._read(token)
+        if self.finish_reason is None and self.completion_tokens >= self._max_tokens:
+            self.finish_reason = "length"
+        return delta
+
+    def finish(self) -> Delta:
+        """What was held back in case it became a stop string, a tag or a whole character."""
+        waiting, self._until_closed = self._until_closed or [], None
+        delta = self._show(self._parse(waiting) + self._parser.flush())
+        return delta + Delta(content=self._stop_strings.flush())
+
+    def _read(self, token: int) -> Delta:
+        if token in self._stop_ids:
+            if self._parser.reasoning and self._budget is not None:
+                self._close_reasoning()
+            else:
+                self.finish_reason = "stop"
+            return Delta()
+        delta = self._show(self._parse([token]))
+        if self._parser.ended:
+            self.finish_reason = "stop"
+        elif (
+            self._parser.reasoning
+            and self._budget is not None
+            and self.completion_tokens >= self._budget
+        ):
+            self._close_reasoning()
+        return delta
+
+    def _close_reasoning(self) -> None:
+        self._sequence.forced.extend(self._parser.closing)
+        self._until_closed = []
+
+    def _await_closing(self, token: int) -> Delta:
+        """Hold tokens back until the closing ones have come, after whatever the engine sampled."""
+        assert self._until_closed is not None
+        self._until_closed.append(token)
+        sampled = len(self._until_closed) - len(self._parser.closing)
+        if sampled < 0 or self._until_closed[sampled:] != self._parser.closing:
+            return Delta()
+        tokens, self._until_closed = self._until_closed[:sampled], None
+        return self._show(self._parse(tokens) + self._parser.close())
+
+    def _parse(self, tokens: list[int]) -> Delta:
+        """Text of `tokens` up to the end of the model's turn."""
+        delta = Delta()
+        for token in tokens:
+            if token in self._stop_ids:
+                break
+            before = self._parser.reasoning
+            delta += self._parser.push(token)
+            self.reasoning_tokens += before and self._parser.reasoning
+        return delta
+
+    def _show(self, delta: Delta) -> Delta:
+        content = self._stop_strings.push(delta.content)
+        if self._stop_strings.found:
+            self.finish_reason = "stop"
+        return Delta(delta.reasoning, content)

@@ -1,0 +1,213 @@
+"""Messages to token ids: the model's own chat template, safe against typed control tokens.
+
+The template never sees what people typed. Each message's text is replaced by a placeholder, the
+template is rendered, and the tokenizer's added tokens (`<|end|>`, `<think>`, …) are recognised in
+that: they can only be the template's own. The runs of text between them, placeholders replaced by
+what was typed, are encoded by a second tokenizer that has no added tokens. For ordinary text the
+ids are those of `apply_chat_template`.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from jinja2 import TemplateError
+from tokenizers import Tokenizer, pre_tokenizers
+
+from bot.inference.text.detokenizer import Detokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+ROLES = ("system", "user", "assistant")
+EFFORTS = ("low", "medium", "high")
+THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
+
+_HARMONY = {"<|start|>", "<|channel|>", "<|message|>", "<|end|>"}
+_HARMONY_STOPS = ("<|return|>", "<|call|>")
+# Plain ASCII, so that no vocabulary turns it into an unknown token.
+_PLACEHOLDER = re.compile(r"xTYPED(\d+)TEXTx")
+
+
+class PromptError(Exception):
+    """Messages or a model that no prompt can be made of; the text is one line for a person."""
+
+
+class ReasoningStyle(StrEnum):
+    """How a model sets its reasoning apart from its answer."""
+
+    NONE = "none"
+    HARMONY = "harmony"
+    """Channels between control tokens: https://cookbook.openai.com/articles/openai-harmony"""
+    THINK = "think"
+    """A `<think>` … `</think>` block before the answer."""
+
+
+class ChatFormat:
+    """A model's tokenizer and chat template, as far as prompts and answers need them.
+
+    `eos` holds end-of-turn ids beyond the tokenizer's own, as in `generation_config.json`.
+    Raises PromptError when the tokenizer has no chat template.
+    """
+
+    reasoning: ReasoningStyle
+    stop_ids: frozenset[int]
+    """Tokens that end the model's turn."""
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerFast", eos: Iterable[int] = ()) -> None:
+        if not tokenizer.chat_template:
+            raise PromptError("the model has no chat template; choose one that is tuned for chat")
+        self._templated = tokenizer
+        self._tokenizer: Tokenizer = tokenizer.backend_tokenizer
+        self._plain = _without_added_tokens(self._tokenizer)
+        added = self._tokenizer.get_added_tokens_decoder()
+        # Some tokenizers add runs of white space too; those control nothing.
+        self._controls = {i for i, token in added.items() if re.search(r"\w", token.content)}
+        tags = (THINK_OPEN, THINK_CLOSE)
+        self._hidden = frozenset(
+            i for i, token in added.items() if token.special and token.content not in tags
+        )
+        template = tokenizer.get_chat_template()
+        stops = {*eos, tokenizer.eos_token_id} - {None}
+        if {token.content for token in added.values()} >= _HARMONY:
+            self.reasoning = ReasoningStyle.HARMONY
+            stops |= {self._tokenizer.token_to_id(name) for name in _HARMONY_STOPS} - {None}
+        elif any(tag in template for tag in tags):
+            self.reasoning = ReasoningStyle.THINK
+        else:
+            self.reasoning = ReasoningStyle.NONE
+        self.stop_ids = frozenset(stops)
+
+    @classmethod
+    def from_folder(cls, path: Path) -> Self:
+        """Read `tokenizer.json`, the chat template and the end-of-turn ids of a model's folder."""
+        from transformers import PreTrainedTokenizerFast  # takes seconds
+
+        if not (path / "tokenizer.json").is_file():
+            raise PromptError(f"{path} has no tokenizer.json")
+        # The flag is about Mistral's tokenizers; unset, transformers warns about gpt-oss's too.
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(path, fix_mistral_regex=False)
+        eos: list[int] = []
+        for file in (path / "generation_config.json", path / "config.json"):
+            if file.is_file():
+                found = json.loads(file.read_text(encoding="utf-8")).get("eos_token_id")
+                eos += [found] if isinstance(found, int) else found or []
+        return cls(tokenizer, eos)
+
+    def render(self, messages: Sequence[Mapping[str, str]], effort: str | None = None) -> list[int]:
+        """Token ids of a prompt that ends where the model's answer begins.
+
+        Each message has a `role` (system, user or assistant) and a `content`. `effort` is low,
+        medium or high, handed to the template as `reasoning_effort`; templates with a thinking
+        switch get `enable_thinking`, off for low. None leaves both to the template's defaults.
+        The template may show today's date, so prompts are stable within a day.
+
+        Raises PromptError for an unknown role or effort, for text that is not Unicode, and for
+        messages that the template refuses or would leave out.
+        """
+        typed: list[str] = []
+        marked = [_mark(number, message, typed) for number, message in enumerate(messages, 1)]
+        rendered = self._apply_template(marked, effort)
+        for number, (message, text) in enumerate(zip(marked, typed, strict=True), 1):
+            if message["content"].strip() not in rendered:
+                raise PromptError(
+                    f"the model's chat template leaves out message {number}, whose role is "
+                    f"{message['role']} ({len(text)} characters)"
+                )
+
+        def encode(run: str) -> list[int]:
+            return self._encode_text(_PLACEHOLDER.sub(lambda m: typed[int(m[1]) - 1], run))
+
+        ids: list[int] = []
+        position = 0
+        encoding = self._tokenizer.encode(rendered, add_special_tokens=False)
+        for token, (begin, end) in zip(encoding.ids, encoding.offsets, strict=True):
+            if token in self._controls:
+                ids += encode(rendered[position:begin])
+                ids.append(token)
+                position = end
+        return ids + encode(rendered[position:])
+
+    def opens_reasoning(self, prompt: list[int]) -> bool:
+        """Whether `prompt` itself opens the `<think>` block that the model goes on in."""
+        return self.reasoning is ReasoningStyle.THINK and self._tokenizer.decode(
+            prompt[-16:], skip_special_tokens=False
+        ).rstrip().endswith(THINK_OPEN)
+
+    def control_ids(self, text: str) -> list[int]:
+        """Token ids of `text` that we wrote ourselves: control tokens in it are control tokens."""
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of `ids`, control tokens included."""
+        return str(self._tokenizer.decode(ids, skip_special_tokens=False))
+
+    def detokenizer(self) -> Detokenizer:
+        """A fresh incremental detokenizer, which leaves the model's special tokens out."""
+        return Detokenizer(self._tokenizer, self._hidden)
+
+    def _apply_template(self, messages: list[dict[str, str]], effort: str | None) -> str:
+        if not messages:
+            raise PromptError("there are no messages")
+        options: dict[str, str | bool] = {}
+        if effort is not None:
+            if effort not in EFFORTS:
+                raise PromptError(f"unknown effort; it is one of {', '.join(EFFORTS)}")
+            options = {"reasoning_effort": effort, "enable_thinking": effort != "low"}
+        try:
+            return str(
+                self._templated.apply_chat_template(
+                    messages, tokenize=False, add_generation_prompt=True, **options
+                )
+            )
+        except (TemplateError, TypeError) as error:
+            reason = " ".join(str(error).split())
+            raise PromptError(
+                f"the model's chat template refuses these messages: {reason}"
+            ) from error
+
+    def _encode_text(self, text: str) -> list[int]:
+        """Token ids of ordinary text, with no control token among them whatever it spells.
+
+        Where the vocabulary itself knows a control token's text (Unigram models do), the text is
+        encoded in two parts, cut inside it.
+        """
+        encoding = self._plain.encode(text, add_special_tokens=False)
+        for token, (begin, end) in zip(encoding.ids, encoding.offsets, strict=True):
+            if token in self._controls and end - begin > 1:
+                cut = begin + 1
+                return self._encode_text(text[:cut]) + self._encode_text(text[cut:])
+        return list(encoding.ids)
+
+
+def _mark(number: int, message: Mapping[str, str], typed: list[str]) -> dict[str, str]:
+    """The message with a placeholder for its text, which is appended to `typed`.
+
+    White space around the text stays, so that a template which trims it still does.
+    """
+    role, content = message["role"], message["content"]
+    if role not in ROLES:
+        raise PromptError(f"message {number} has an unknown role; it is one of {', '.join(ROLES)}")
+    try:
+        content.encode()
+    except UnicodeEncodeError as error:
+        raise PromptError(f"message {number} holds half of a surrogate pair, no text") from error
+    text = content.strip()
+    typed.append(text)
+    placeholder = f"xTYPED{number}TEXTx" if text else ""
+    return {"role": role, "content": content.replace(text, placeholder, 1) if text else content}
+
+
+def _without_added_tokens(tokenizer: Tokenizer) -> Tokenizer:
+    """The same vocabulary and rules, for which every text is ordinary text."""
+    plain = Tokenizer(tokenizer.model)
+    plain.normalizer = tokenizer.normalizer
+    rule = tokenizer.pre_tokenizer
+    if isinstance(rule, pre_tokenizers.Metaspace) and rule.prepend_scheme == "first":
+        # "First" is the start of the prompt, not of each run of text between control tokens.
+        rule = pre_tokenizers.Metaspace(rule.replacement, "never", rule.split)
+    plain.pre_tokenizer = rule
+    return plain

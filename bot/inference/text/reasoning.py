@@ -1,0 +1,216 @@
+"""A model's tokens, told apart into reasoning and answer.
+
+A parser takes every token that the model produced and returns the text to show. What belongs to
+the reasoning stays there, also when the model ends without an answer.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+from bot.inference.text.prompt import THINK_CLOSE, THINK_OPEN, ChatFormat, ReasoningStyle
+from bot.inference.text.stop_strings import StopStrings
+
+_LONGEST_HEADER = 32
+"""Tokens of a harmony header (up to `<|message|>`) from which on the model counts as lost in it."""
+
+
+@dataclass(frozen=True)
+class Delta:
+    """Text to append to the reasoning and to the answer."""
+
+    reasoning: str = ""
+    content: str = ""
+
+    def __add__(self, later: "Delta") -> "Delta":
+        return Delta(self.reasoning + later.reasoning, self.content + later.content)
+
+
+class Parser(Protocol):
+    """Reads one answer of the model, token by token."""
+
+    closing: list[int]
+    """Tokens that, fed to the model, end its reasoning and begin its answer."""
+    ended: bool
+    """Whether the answer is complete, though the model did not end its turn."""
+
+    @property
+    def reasoning(self) -> bool:
+        """Whether the model is at its reasoning, so that `closing` would cut it short."""
+        ...
+
+    def push(self, token: int) -> Delta:
+        """The text that `token` makes certain."""
+        ...
+
+    def close(self) -> Delta:
+        """Go over to the answer: the `closing` tokens were fed to the model."""
+        ...
+
+    def flush(self) -> Delta:
+        """The text held back so far; call it when no token follows."""
+        ...
+
+
+def parser_for(chat_format: ChatFormat, prompt: list[int]) -> Parser:
+    """The parser of what the model says after `prompt`."""
+    match chat_format.reasoning:
+        case ReasoningStyle.HARMONY:
+            return HarmonyParser(chat_format)
+        case ReasoningStyle.THINK:
+            return ThinkParser(chat_format, chat_format.opens_reasoning(prompt))
+        case ReasoningStyle.NONE:
+            return PlainParser(chat_format)
+
+
+class PlainParser:
+    """Everything is the answer."""
+
+    reasoning = False
+    ended = False
+
+    def __init__(self, chat_format: ChatFormat) -> None:
+        self.closing: list[int] = []
+        self._text = chat_format.detokenizer()
+
+    def push(self, token: int) -> Delta:
+        return Delta(content=self._text.push(token))
+
+    def close(self) -> Delta:
+        return Delta()
+
+    def flush(self) -> Delta:
+        return Delta(content=self._text.flush())
+
+
+class _Place(Enum):
+    """Where in the model's output the next token stands."""
+
+    START = auto()
+    """Before any text: in a harmony header, or where a `<think>` block may open."""
+    REASONING = auto()
+    ANSWER = auto()
+
+
+class HarmonyParser:
+    """gpt-oss's format: `<|channel|>NAME<|message|>TEXT<|end|><|start|>assistant<|channel|>…`.
+
+    https://cookbook.openai.com/articles/openai-harmony. The channel `final`, or none, is the
+    answer; `analysis`, `commentary` and any other is reasoning. Control tokens are known by id,
+    headers (role, recipient, channel, constraint) have no text.
+    """
+
+    def __init__(self, chat_format: ChatFormat) -> None:
+        self._start, self._channel, self._message, self._end = chat_format.control_ids(
+            "<|start|><|channel|><|message|><|end|>"
+        )
+        self.closing = chat_format.control_ids(
+            "<|end|><|start|>assistant<|channel|>final<|message|>"
+        )
+        self.ended = False
+        self._format = chat_format
+        self._text = chat_format.detokenizer()
+        self._place = _Place.START
+        self._header: list[int] = []
+
+    @property
+    def reasoning(self) -> bool:
+        return self._place is _Place.REASONING or len(self._header) > _LONGEST_HEADER
+
+    def push(self, token: int) -> Delta:
+        if token in (self._start, self._channel, self._end):
+            shown = self.flush()
+            self.ended = token == self._end and self._place is _Place.ANSWER
+            self._place = _Place.START
+            self._header = [] if token != self._channel else [token]
+            return shown
+        if token == self._message:
+            if self._place is _Place.START:
+                self._place = self._channel_of_header()
+                self._header = []
+        elif self._place is _Place.START:
+            self._header.append(token)
+        else:
+            return self._delta(self._text.push(token))
+        return Delta()
+
+    def close(self) -> Delta:
+        shown = self.flush()
+        self._place, self._header = _Place.ANSWER, []
+        return shown
+
+    def flush(self) -> Delta:
+        return self._delta(self._text.flush())
+
+    def _delta(self, text: str) -> Delta:
+        return Delta(content=text) if self._place is _Place.ANSWER else Delta(reasoning=text)
+
+    def _channel_of_header(self) -> _Place:
+        if self._channel not in self._header:
+            return _Place.ANSWER
+        name = self._format.decode(self._header[self._header.index(self._channel) + 1 :])
+        return _Place.ANSWER if re.match(r"\s*final\b", name) else _Place.REASONING
+
+
+class ThinkParser:
+    """`<think>` … `</think>`, then the answer; the tags are known by their text.
+
+    A block opens only before the answer has begun, so an answer may speak about the tag. White
+    space before and after the block is no part of the answer.
+    """
+
+    ended = False
+
+    def __init__(self, chat_format: ChatFormat, in_reasoning: bool) -> None:
+        self.closing = chat_format.control_ids(f"\n{THINK_CLOSE}\n\n")
+        self._text = chat_format.detokenizer()
+        self._place = _Place.REASONING if in_reasoning else _Place.START
+        self._held = ""
+        self._end_tag = StopStrings([THINK_CLOSE])
+
+    @property
+    def reasoning(self) -> bool:
+        return self._place is _Place.REASONING
+
+    def push(self, token: int) -> Delta:
+        return self._read(self._text.push(token))
+
+    def close(self) -> Delta:
+        if self._place is not _Place.REASONING:
+            return Delta()
+        shown = self.flush()
+        self._place = _Place.START
+        return shown
+
+    def flush(self) -> Delta:
+        shown = self._read(self._text.flush())
+        if self._place is _Place.REASONING:
+            return shown + Delta(reasoning=self._end_tag.flush())
+        held, self._held = self._held, ""
+        return shown + Delta(content=held)
+
+    def _read(self, text: str) -> Delta:
+        match self._place:
+            case _Place.START:
+                return self._read_start(text)
+            case _Place.REASONING:
+                shown = Delta(reasoning=self._end_tag.push(text))
+                if not self._end_tag.found:
+                    return shown
+                self._place = _Place.START
+                return shown + self._read(self._end_tag.rest)
+            case _Place.ANSWER:
+                return Delta(content=text)
+
+    def _read_start(self, text: str) -> Delta:
+        self._held = (self._held + text).lstrip()
+        if self._held.startswith(THINK_OPEN):
+            text, self._held = self._held.removeprefix(THINK_OPEN), ""
+            self._place, self._end_tag = _Place.REASONING, StopStrings([THINK_CLOSE])
+            return self._read(text)
+        if THINK_OPEN.startswith(self._held):
+            return Delta()
+        text, self._held = self._held, ""
+        self._place = _Place.ANSWER
+        return Delta(content=text)

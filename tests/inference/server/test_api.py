@@ -1,0 +1,123 @@
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+pytest.importorskip("transformers")
+
+from bot.inference.server.api import ChatRequest, chat_messages
+from bot.inference.server.errors import validation_error
+
+HELLO = [{"role": "user", "content": "Hello"}]
+
+
+def parse(**fields: Any) -> ChatRequest:
+    return ChatRequest.model_validate({"model": "tiny", "messages": HELLO} | fields)
+
+
+def complaint(**fields: Any) -> str:
+    with pytest.raises(ValidationError) as info:
+        parse(**fields)
+    return validation_error(info.value.errors()).message
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"temperature": 2.5},
+            "Invalid value for 'temperature': should be less than or equal to 2; found 2.5.",
+        ),
+        (
+            {"top_p": 0},
+            "Invalid value for 'top_p': should be greater than 0; found 0.",
+        ),
+        (
+            {"temperature": "hot"},
+            "Invalid value for 'temperature': should be a valid number; found a string.",
+        ),
+        (
+            {"temperature": float("nan")},
+            "Invalid value for 'temperature': should be a finite number; found nan.",
+        ),
+        (
+            {"max_tokens": 0},
+            "Invalid value for 'max_tokens': should be greater than or equal to 1; found 0.",
+        ),
+        (
+            {"messages": []},
+            "Invalid value for 'messages': List should have at least 1 item, not 0; found a list.",
+        ),
+        (
+            {"messages": [{"role": "tool", "content": "x"}]},
+            "Invalid value for 'messages[0].role': should be 'system', 'developer', 'user' or"
+            " 'assistant'; found a string.",
+        ),
+        (
+            {"messages": [{"role": "user"}]},
+            "'messages[0].content' is missing.",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+            "Invalid value for 'messages[0].content': only text is understood: a string or a list"
+            " of text parts; found a list.",
+        ),
+        (
+            {"messages": [{"role": "user", "content": "\ud800"}]},
+            "Invalid value for 'messages[0].content': has half a character (a lone surrogate);"
+            " found a string.",
+        ),
+        (
+            {"stop": list("abcde")},
+            "Invalid value for 'stop': List should have at most 4 items, not 5; found a list.",
+        ),
+        ({"n": 2}, "Invalid value for 'n': should be 1; found 2."),
+        (
+            {"reasoning_effort": "extreme"},
+            "Invalid value for 'reasoning_effort': should be 'none', 'minimal', 'low', 'medium' or"
+            " 'high'; found a string.",
+        ),
+    ],
+)
+def test_what_is_not_understood_is_named_with_what_is_allowed(
+    fields: dict[str, Any], message: str
+) -> None:
+    assert complaint(**fields) == message
+
+
+def test_a_refusal_never_quotes_text() -> None:
+    assert "secret" not in complaint(messages=[{"role": "user", "content": {"secret": "secret"}}])
+    assert "secret" not in complaint(user=["secret"])
+
+
+def test_unknown_fields_are_ignored_as_by_other_compatible_servers() -> None:
+    assert parse(logit_bias={}, tools=[], service_tier="auto").model == "tiny"
+
+
+def test_text_parts_are_joined_and_developer_is_the_system() -> None:
+    parts = [{"type": "text", "text": "Be "}, {"type": "text", "text": "brief."}]
+    request = parse(messages=[{"role": "developer", "content": parts}, *HELLO])
+    assert chat_messages(request.messages) == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Hello"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sent", "effort"),
+    [("none", "low"), ("minimal", "low"), ("low", "low"), ("high", "high"), (None, None)],
+)
+def test_the_least_efforts_are_low(sent: str | None, effort: str | None) -> None:
+    assert parse(reasoning_effort=sent).effort == effort
+
+
+def test_a_single_stop_string_is_a_list_of_one() -> None:
+    assert parse(stop="END").stop == ["END"]
+    assert parse(stop=None).stop is None
+
+
+def test_the_schema_describes_every_form_that_is_understood() -> None:
+    schema = json.dumps(ChatRequest.model_json_schema())
+    assert '"const": "text"' in schema
+    assert '"maxItems": 4' in schema

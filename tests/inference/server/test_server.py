@@ -1,0 +1,309 @@
+import asyncio
+import itertools
+import json
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+pytest.importorskip("transformers")
+
+import httpx2
+
+from bot.exit_code import ExitCode
+from bot.inference.engines import EngineError
+from bot.inference.engines.base import Sequence
+from bot.inference.models.sources import Progress
+from bot.inference.server import gate, process
+from bot.inference.server.loading import Model
+from bot.inference.server.service import Service
+from bot.inference.text.prompt import ChatFormat
+from tests.inference.scripted_engine import ScriptedEngine
+from tests.inference.serving import NAME, loaded, serving, until
+from tests.inference.tokenizers_fixture import (
+    SMOLLM2_TEMPLATE,
+    chatml_tokenizer,
+    sentencepiece_tokenizer,
+)
+
+FORMAT = ChatFormat(chatml_tokenizer(SMOLLM2_TEMPLATE))
+MESSAGES = [{"role": "user", "content": "Hello"}]
+CHAT: dict[str, Any] = {"model": NAME, "messages": MESSAGES}
+
+
+def endless(sequence: Sequence) -> Iterator[int]:
+    return itertools.repeat(FORMAT.control_ids(" blue")[0])
+
+
+def short(sequence: Sequence) -> list[int]:
+    return [*FORMAT.control_ids("Hello you"), min(FORMAT.stop_ids)]
+
+
+@asynccontextmanager
+async def http(engine: ScriptedEngine, **options: Any) -> AsyncIterator[httpx2.AsyncClient]:
+    async with (
+        serving(loaded(FORMAT, engine), **options) as (_, url),
+        httpx2.AsyncClient(base_url=url, trust_env=False) as client,
+    ):
+        yield client
+
+
+async def test_while_the_model_is_on_its_way_health_tells_the_stage_and_requests_get_503() -> None:
+    reports: list[Progress] = []
+    may_go_on = threading.Event()
+
+    def load(progress: Progress) -> Model:
+        reports.append(progress)
+        assert may_go_on.wait(10)
+        return loaded(FORMAT, ScriptedEngine(short))(progress)
+
+    async with (
+        serving(load, wait_until_ready=False) as (service, url),
+        httpx2.AsyncClient(base_url=url, trust_env=False) as client,
+    ):
+        await until(lambda: bool(reports))
+        reports[0]("fetching", 0.25)
+        await until(lambda: service.stage.status == "fetching")
+        health = await client.get("/health")
+        assert health.status_code == 503
+        assert (health.json()["status"], health.json()["progress"]) == ("fetching", 0.25)
+        refused = await client.post("/v1/chat/completions", json=CHAT)
+        assert refused.status_code == 503
+        assert int(refused.headers["retry-after"]) > 0
+        assert refused.json()["error"]["message"] == (
+            "The model 'tiny' can't answer now: fetching (25%)."
+        )
+        assert (await client.get("/v1/models")).status_code == 503
+        may_go_on.set()
+        await until(lambda: service.stage.status == "ready")
+        health = await client.get("/health")
+        assert health.status_code == 200
+        assert health.json()["status"] == "ready"
+        assert (await client.post("/v1/chat/completions", json=CHAT)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("error", "detail", "exit_code"),
+    [
+        (EngineError("no such device"), "no such device", ExitCode.UNUSABLE),
+        (KeyError("secret"), "loading tiny failed: KeyError", ExitCode.FAILURE),
+    ],
+)
+async def test_a_model_that_can_not_be_loaded_is_a_failure_with_its_reason(
+    error: Exception, detail: str, exit_code: ExitCode
+) -> None:
+    def load(progress: Progress) -> Model:
+        raise error
+
+    async with serving(load, wait_until_ready=False) as (service, url):
+        await service.failed.wait()
+        assert service.exit_code == exit_code
+        async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+            health = await client.get("/health")
+            assert health.status_code == 503
+            assert (health.json()["status"], health.json()["detail"]) == ("failed", detail)
+
+
+async def test_the_first_event_of_a_stream_comes_before_the_engine_has_done_anything() -> None:
+    engine = ScriptedEngine(short)
+    async with http(engine) as client:
+        with engine.paused():
+            async with client.stream(
+                "POST", "/v1/chat/completions", json=CHAT | {"stream": True}
+            ) as response:
+                first = await anext(aiter(response.aiter_lines()))
+        event = json.loads(first.removeprefix("data: "))
+        assert response.headers["content-type"].startswith("text/event-stream")
+        assert event["choices"] == [
+            {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}
+        ]
+
+
+async def test_while_draining_requests_are_refused_and_running_answers_finish() -> None:
+    engine = ScriptedEngine(short)
+    async with (
+        serving(loaded(FORMAT, engine)) as (service, url),
+        httpx2.AsyncClient(base_url=url, trust_env=False) as client,
+    ):
+        with engine.paused():
+            answer = asyncio.create_task(client.post("/v1/chat/completions", json=CHAT))
+            await until(lambda: service.running == 1)
+            waiting = asyncio.create_task(client.post("/v1/chat/completions", json=CHAT))
+            await until(lambda: service.waiting == 1)
+            draining = asyncio.create_task(service.drain(30))
+            assert (await waiting).status_code == 503
+            assert (await client.get("/health")).json()["status"] == "draining"
+            refused = await client.post("/v1/chat/completions", json=CHAT)
+            assert refused.status_code == 503
+            assert "draining" in refused.json()["error"]["message"]
+        assert (await answer).json()["choices"][0]["finish_reason"] == "stop"
+        await draining
+
+
+async def test_a_stream_ends_with_done() -> None:
+    async with http(ScriptedEngine(short)) as client:
+        response = await client.post("/v1/chat/completions", json=CHAT | {"stream": True})
+        assert response.text.endswith("data: [DONE]\n\n")
+
+
+async def test_tokenize_speaks_vllms_dialect_and_counts_what_the_prompt_is() -> None:
+    async with http(ScriptedEngine(short, context=512)) as client:
+        answer = (await client.post("/tokenize", json={"messages": MESSAGES})).json()
+        completion = (await client.post("/v1/chat/completions", json=CHAT)).json()
+    assert answer["tokens"] == FORMAT.render(MESSAGES)
+    assert answer["count"] == len(answer["tokens"]) == completion["usage"]["prompt_tokens"]
+    assert answer["max_model_len"] == 512
+
+
+async def test_messages_that_the_template_refuses_are_the_clients_error() -> None:
+    mistral = ChatFormat(sentencepiece_tokenizer())  # its turns must alternate
+    async with (
+        serving(loaded(mistral, ScriptedEngine(short))) as (_, url),
+        httpx2.AsyncClient(base_url=url, trust_env=False) as client,
+    ):
+        response = await client.post("/tokenize", json={"messages": MESSAGES * 2})
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == "messages"
+    assert "must alternate" in response.json()["error"]["message"]
+
+
+async def test_metrics_have_vllms_names_and_count_what_happened() -> None:
+    engine = ScriptedEngine(short)
+    async with http(engine) as client:
+        await client.post("/v1/chat/completions", json=CHAT)
+        await client.post("/v1/chat/completions", json=CHAT | {"temperature": -1})
+        text = (await client.get("/metrics")).text
+    label = 'model_name="tiny"'
+    tokens = float(len(short(Sequence([]))))
+    prompt = float(len(FORMAT.render(MESSAGES)))
+    for line in (
+        f"vllm:num_requests_running{{{label}}} 0.0",
+        f"vllm:num_requests_waiting{{{label}}} 0.0",
+        f"vllm:prompt_tokens_total{{{label}}} {prompt}",
+        f"vllm:generation_tokens_total{{{label}}} {tokens}",
+        f"vllm:prefix_cache_queries_total{{{label}}} {prompt}",
+        f"vllm:prefix_cache_hits_total{{{label}}} 0.0",
+        f'vllm:request_success_total{{finished_reason="stop",{label}}} 1.0',
+        f"vllm:time_to_first_token_seconds_count{{{label}}} 1.0",
+        f"vllm:request_time_per_output_token_seconds_count{{{label}}} 1.0",
+        f'bot_requests_refused_total{{{label},status="400"}} 1.0',
+    ):
+        assert line in text
+
+
+async def test_cancelled_requests_are_counted_as_aborted() -> None:
+    engine = ScriptedEngine(endless)
+    async with http(engine) as client:
+        async with client.stream("POST", "/v1/chat/completions", json=CHAT | {"stream": True}):
+            pass
+        await until(lambda: not engine.running)
+        text = (await client.get("/metrics")).text
+    assert 'vllm:request_success_total{finished_reason="abort",model_name="tiny"} 1.0' in text
+
+
+async def test_requests_past_their_deadline_are_counted_as_errors() -> None:
+    async with http(ScriptedEngine(endless), deadline_seconds=0.05) as client:
+        assert (await client.post("/v1/chat/completions", json=CHAT)).status_code == 504
+        text = (await client.get("/metrics")).text
+    assert 'vllm:request_success_total{finished_reason="error",model_name="tiny"} 1.0' in text
+
+
+async def test_only_health_and_metrics_are_open_without_the_key() -> None:
+    async with http(ScriptedEngine(short), api_key="sk-right") as client:
+        assert (await client.get("/health")).status_code == 200
+        assert (await client.get("/metrics")).status_code == 200
+        for request in ("/v1/models", "/tokenize", "/v1/chat/completions", "/openapi.json"):
+            assert (await client.get(request)).status_code == 401
+        key = {"Authorization": "Bearer sk-right"}
+        assert (await client.get("/v1/models", headers=key)).status_code == 200
+
+
+async def test_unknown_paths_and_methods_are_refused_in_openais_form() -> None:
+    async with http(ScriptedEngine(short)) as client:
+        unknown = await client.get("/v1/embeddings")
+        assert unknown.status_code == 404
+        assert unknown.json()["error"]["message"] == "Not Found."
+        assert (await client.get("/v1/chat/completions")).json()["error"]["message"] == (
+            "Method Not Allowed."
+        )
+
+
+async def test_a_body_that_is_no_json_object_is_refused() -> None:
+    async with http(ScriptedEngine(short)) as client:
+        for body, kind in [(b"[]", "application/json"), (b"a=b", "text/plain"), (b"", "")]:
+            response = await client.post(
+                "/v1/chat/completions", content=body, headers={"Content-Type": kind}
+            )
+            assert response.status_code == 400
+            assert response.json()["error"]["type"] == "invalid_request_error"
+
+
+async def test_a_huge_body_is_refused_without_reading_all_of_it() -> None:
+    async with http(ScriptedEngine(short)) as client:
+        response = await client.post(
+            "/tokenize",
+            content=b" " * (gate.MAX_BODY_BYTES + 1),
+            headers={"Content-Type": "application/json"},
+        )
+    assert response.status_code == 413
+    assert str(gate.MAX_BODY_BYTES) in response.json()["error"]["message"]
+
+
+async def test_a_client_that_sends_headers_only_is_refused_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gate, "BODY_SECONDS", 0.05)
+    async with http(ScriptedEngine(short)) as client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+        writer.write(
+            b"POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 100\r\n\r\n{"
+        )
+        assert b" 408 " in await reader.readline()
+        writer.close()
+
+
+async def test_a_mistake_of_ours_is_a_500_without_details(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(service: Service) -> dict[str, Any]:
+        raise KeyError("secret")
+
+    monkeypatch.setattr(Service, "health", broken)
+    async with http(ScriptedEngine(short)) as client:
+        response = await client.get("/health")
+    assert response.status_code == 500
+    assert "secret" not in response.text
+
+
+def test_only_loopback_may_be_listened_on_without_a_key() -> None:
+    with pytest.raises(process.ListenError, match=r"set inference\.api_key") as info:
+        process.bind("0.0.0.0:0", api_key="")
+    assert info.value.exit_code == ExitCode.UNUSABLE
+    for listen, key in [("127.0.0.1:0", ""), ("[::1]:0", ""), ("0.0.0.0:0", "sk-key")]:
+        with process.bind(listen, key) as listener:
+            assert listener.getsockname()[1] > 0
+
+
+@pytest.mark.parametrize("listen", ["8000", ":8000", "127.0.0.1", "localhost:http"])
+def test_what_is_no_address_is_refused(listen: str) -> None:
+    with pytest.raises(process.ListenError, match="is no HOST:PORT"):
+        process.bind(listen, "")
+
+
+def test_a_host_that_is_not_this_machines_is_one_clear_line() -> None:
+    with pytest.raises(process.ListenError, match="listening there failed: Cannot assign"):
+        process.bind("192.0.2.1:0", "sk-key")
+
+
+def test_a_taken_port_is_one_clear_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(process.ListenError) as info:
+            process.bind(address, "")
+    assert str(info.value) == (
+        f"inference.listen is {address}, but listening there failed: Address already in use."
+    )
