@@ -132,7 +132,7 @@ class TestAWheel:
             converted.append(gguf.read_text())
             (folder / "config.json").write_text("{}")
 
-        monkeypatch.setattr("bot.inference.convert.convert_gguf", convert)
+        monkeypatch.setattr("bot.inference.models.convert.convert_gguf", convert)
         cache = tmp_path / "models"
         assert not is_fetched("tiny", cache)
         folder = fetch("tiny", cache, ignore)
@@ -148,7 +148,7 @@ class TestAWheel:
             (folder / "config.json").write_text("{}")
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("bot.inference.convert.convert_gguf", fail)
+        monkeypatch.setattr("bot.inference.models.convert.convert_gguf", fail)
         with pytest.raises(ModelUnavailable, match=r"tiny can't be kept in .*: No space left"):
             fetch("tiny", tmp_path, ignore)
         assert not is_fetched("tiny", tmp_path)
