@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot.config import Config
+from bot.config import Config, Effort
 from bot.conversation.events import Question
 from bot.conversation.history import ChatMessage, Prompt, chat_messages, estimate_tokens, fit
 from bot.conversation.personas import Persona
@@ -99,8 +99,7 @@ class Answer:
     async def _ask(self, share: float) -> tuple[Finished, Prompt]:
         """One request, from the prompt in `share` of its budget to the last token."""
         context = (await self.client.model_info()).context or ASSUMED_CONTEXT
-        # At least half of a small context stays for the conversation.
-        max_tokens = min(self.config.efforts[self.reply.effort].max_tokens, context // 2)
+        max_tokens = answer_tokens(self.config, self.reply.effort, context)
         prompt = await fit(
             chat_messages(self._system_prompt(), self.question),
             int((context - max_tokens) * share),
@@ -143,8 +142,8 @@ class Answer:
             reply.notices.append(texts("question_cut", count=prompt.cut_characters))
         if end.reason == "length":
             reply.notices.append(texts("length_reached"))
-        answer_tokens = end.completion_tokens - end.reasoning_tokens
-        reply.usage = Usage(end.prompt_tokens, end.reasoning_tokens, answer_tokens, seconds)
+        in_answer = end.completion_tokens - end.reasoning_tokens
+        reply.usage = Usage(end.prompt_tokens, end.reasoning_tokens, in_answer, seconds)
         try:
             await self.store.add_usage(
                 self.question.place.platform,
@@ -167,6 +166,11 @@ class Answer:
     def _fail(self, notice: str, error: InferenceError) -> None:
         log.warning("answer failed", error=str(error), kind=type(error).__name__)
         self.reply.change(ReplyState.FAILED, notice)
+
+
+def answer_tokens(config: Config, effort: Effort, context: int | None) -> int:
+    """Tokens that an answer may have; half of a small context stays for the conversation."""
+    return min(config.efforts[effort].max_tokens, (context or ASSUMED_CONTEXT) // 2)
 
 
 def _fair_share_key(question: Question) -> str:

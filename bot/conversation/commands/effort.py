@@ -1,6 +1,7 @@
 """`/effort`: how hard the model thinks."""
 
 from bot.config import Effort
+from bot.conversation.answer import answer_tokens
 from bot.conversation.commands.definition import Command, CommandError, Context, Option, OptionKind
 from bot.inference.client import InferenceError
 
@@ -13,20 +14,15 @@ async def set_effort(context: Context, level: str, scope: str | None = None) -> 
     target = context.scope(scope)
     context.require_change(target.kind)
     await context.store.set_setting(target, "effort", effort.value, context.author.id)
-    lines = [texts("effort_set", level=effort.value, scope=texts(f"scope_{target.kind}"))]
-    if await _model_reasons(context) is False:
-        budget = context.config.efforts[effort].max_tokens
-        lines.append(texts("effort_no_reasoning", count=budget))
-    return "\n".join(lines)
-
-
-async def _model_reasons(context: Context) -> bool | None:
-    """None while the service can't tell."""
+    answer = texts("effort_set", level=effort.value, scope=texts(f"scope_{target.kind}"))
     try:
-        reasoning = (await context.client.model_info()).reasoning
-    except InferenceError:
-        return None
-    return None if reasoning is None else reasoning != "none"
+        model = await context.client.model_info()
+    except InferenceError:  # the service can't tell yet
+        return answer
+    if model.reasoning != "none":
+        return answer
+    count = answer_tokens(context.config, effort, model.context)
+    return "\n".join([answer, texts("effort_no_reasoning", count=count)])
 
 
 SCOPE = Option(OptionKind.SCOPE, "For this thread, this channel or the whole server", False)

@@ -22,7 +22,12 @@ async def settings(context: Context) -> str:
     else:
         rows.insert(0, ("system_prompt", found.system_prompt))
     return "\n".join(
-        texts("setting_line", key=key, value=s.value, source=texts(f"source_{s.source}"))
+        texts(
+            "setting_line",
+            key=key,
+            value=str(s.value).lower() if isinstance(s.value, bool) else s.value,
+            source=texts(f"source_{s.source}"),
+        )
         for key, s in rows
     )
 
