@@ -61,12 +61,19 @@ class Core:
         conversation: Conversation,
     ) -> str:
         """Carry out a command whose options came one by one; the answer as for `command`."""
+        return await self._told(self.run_checked(command, values, place, author, conversation))
 
-        async def carry_out() -> str:
-            context = await self._context(place, author, conversation)
-            return await command.handler(context, **values)
-
-        return await self._told(carry_out())
+    async def run_checked(
+        self,
+        command: Command,
+        values: Mapping[str, str],
+        place: Place,
+        author: Author,
+        conversation: Conversation,
+    ) -> str:
+        """Like `run`, but raises CommandError, or StorageError, where nothing was done."""
+        context = await self._context(place, author, conversation)
+        return await command.handler(context, **values)
 
     async def fill_form(
         self,
