@@ -357,7 +357,7 @@ class DiscordPlatform:
             return
 
         async def submit(sent: discord.Interaction, written: dict[str, str]) -> None:
-            await sent.response.defer(ephemeral=True)
+            await sent.response.defer(ephemeral=True, thinking=True)
             try:
                 answer = await self._core.run_checked(command, values | written, *self._given(sent))
             except CommandError as error:
@@ -519,7 +519,8 @@ def ask_about_menu(
 
 async def _client(token: str) -> discord.Client:
     """A client with the intents that the portal grants, sharded if Discord says so."""
-    async with discord.Client(intents=discord.Intents.none()) as probe:
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice here
+    async with discord.Client(intents=discord.Intents(guilds=True)) as probe:
         await probe.login(token)
         assert probe.application is not None
         flags = probe.application.flags

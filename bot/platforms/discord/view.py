@@ -112,8 +112,8 @@ class DiscordView:
         reasoning = reply.reasoning if reply.show_reasoning and look.embeds else ""
         *full, last = sources or [""]
         contents = [*full, self._content(last, lines)]
-        if look.heading and full:
-            contents[0] = f"{own_line(look.heading)}\n{contents[0]}"
+        if look.heading:
+            contents[0] = f"{own_line(look.heading)[: OWN_LINES_LENGTH // 2]}\n{contents[0]}"
         parts = [Part(content) for content in contents]
         buttons = buttons_under(reply, again=look.again)
         parts[-1] = Part(contents[-1], buttons, file=file)
@@ -121,10 +121,9 @@ class DiscordView:
         return parts
 
     def _content(self, text: str, lines: Sequence[str]) -> str:
-        """The last message's content; a heading stands above it where it is the first too."""
+        """A message's content with lines of the bot's own under the text."""
         own = own_line("\n".join(filter(None, lines)))[: OWN_LINES_LENGTH // 2]
-        heading = own_line(self.look.heading)[: OWN_LINES_LENGTH // 2] if not text else ""
-        return "\n".join(filter(None, [heading, text, own])) or own_line("…")
+        return "\n".join(filter(None, [text, own])) or own_line("…")
 
     async def _apply(self, parts: Sequence[Part], effort: Effort) -> None:
         for index, part in enumerate(parts):
