@@ -74,11 +74,11 @@ class DiscordView:
         self._shown: list[Part | None] = [None for _ in messages]
 
     async def open(self) -> None:
-        """Show at once that an answer is on its way."""
-        await self._apply([Part(self._content("", [self.look.texts("thinking")]))], Effort.LOW)
+        """See exchange.View."""
+        await self._say(self.look.texts("thinking"))
 
     async def follow(self, reply: Reply) -> None:
-        """Show every change at the pace that the channel allows, the last one always.
+        """See exchange.View. Every change at the pace that the channel allows, the last always.
 
         Raises discord.HTTPException.
         """
@@ -87,13 +87,17 @@ class DiscordView:
             if not reply.state.final:
                 await self._pace.edit(self.messages[0].channel.id, reply)
 
-    async def say(self, text: str) -> None:
-        """Show `text` instead of an answer."""
-        await self._apply([Part(self._content("", [text]))], Effort.LOW)
+    async def fail(self) -> None:
+        """See exchange.View."""
+        await self._say(self.look.texts("storage_failed"))
 
     async def delete(self) -> None:
-        """Take the answer away."""
+        """See exchange.View."""
         await self._remove(0)
+
+    async def _say(self, text: str) -> None:
+        """Show a line of the bot's own instead of an answer."""
+        await self._apply([Part(self._content("", [text]))], Effort.LOW)
 
     def _parts(self, reply: Reply) -> list[Part]:
         """The messages as they should be; the bot's own lines stand under the last."""
