@@ -33,6 +33,12 @@ class Effort(StrEnum):
     MEDIUM = "medium"
     HIGH = "high"
 
+    @property
+    def harder(self) -> "Effort":
+        """The next level; the highest has none."""
+        levels = list(Effort)
+        return levels[min(levels.index(self) + 1, len(levels) - 1)]
+
 
 class Permission(StrEnum):
     """Who may do something; each platform knows its moderators and administrators."""

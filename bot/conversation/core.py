@@ -71,9 +71,12 @@ class Core:
         author: Author,
         conversation: Conversation,
     ) -> str:
-        """Like `run`, but raises CommandError, or StorageError, where nothing was done."""
-        context = await self._context(place, author, conversation)
-        return await command.handler(context, **values)
+        """Like `run`, but raises CommandError where nothing was done."""
+        try:
+            context = await self._context(place, author, conversation)
+            return await command.handler(context, **values)
+        except StorageError as error:
+            raise CommandError(self.storage_failed(error)) from error
 
     async def fill_form(
         self,
@@ -89,7 +92,7 @@ class Core:
             context = await self._context(place, author, conversation)
             return await command.fill_form(context, **values)
         except StorageError as error:
-            raise CommandError(self._storage_failed(error)) from error
+            raise CommandError(self.storage_failed(error)) from error
 
     async def _carry_out(
         self, line: str, place: Place, author: Author, conversation: Conversation
@@ -115,9 +118,10 @@ class Core:
         except CommandError as error:
             return str(error)
         except StorageError as error:
-            return self._storage_failed(error)
+            return self.storage_failed(error)
 
-    def _storage_failed(self, error: StorageError) -> str:
-        log.error("a command failed", error=str(error))
+    def storage_failed(self, error: StorageError) -> str:
+        """Log the error; what to tell the person, in the default language."""
+        log.error("the database failed", error=str(error))
         config = self.config()
         return Texts(config, config.defaults.language)("storage_failed")

@@ -1,7 +1,7 @@
 """The buttons under an answer. They work after a restart: all they need is in their ids."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Self
@@ -95,6 +95,14 @@ def buttons_under(reply: Reply, *, again: bool) -> tuple[Action, ...]:
     if reply.state is ReplyState.FAILED:
         return (*remake[:1], Action.DELETE)
     return (*remake, Action.DELETE, Action.UP, Action.DOWN)
+
+
+def pressed_under(message: discord.Message) -> Iterator[Pressed]:
+    """What pressing each of the buttons under `message` would mean."""
+    for row in message.components:
+        for button in row.children if isinstance(row, discord.ActionRow) else ():
+            if match := re.fullmatch(TEMPLATE, getattr(button, "custom_id", None) or ""):
+                yield Pressed.parse(match)
 
 
 def view_of(

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
 from inspect import Parameter, Signature
 from typing import Any
 
@@ -12,23 +11,25 @@ from discord import app_commands
 from bot.config import Effort
 from bot.conversation.commands import COMMANDS, Command
 from bot.conversation.commands.definition import Option, OptionKind
+from bot.platforms.discord.interactions import Interactions
 from bot.platforms.discord.limits import CHOICES
 
-Run = Callable[[discord.Interaction, Command, dict[str, str]], Awaitable[None]]
-Names = Callable[[discord.Interaction], Awaitable[list[str]]]
-
 GROUPS = {"persona": "Who answers: the personas of this server"}
+ASK_ABOUT = "Ask about this"
 SCOPES = ("thread", "channel", "server")
 
 
 def add_commands(
-    tree: app_commands.CommandTree[discord.Client], run: Run, persona_names: Names
+    tree: app_commands.CommandTree[discord.Client], interactions: Interactions
 ) -> None:
-    """Put every command of the bot into `tree`; two words make a group and its command."""
+    """Put every command into `tree`, and the message menu's entry.
+
+    A name of two words makes a group and its command.
+    """
     groups: dict[str, app_commands.Group] = {}
     for command in COMMANDS.values():
         group_name, _, word = command.name.rpartition(" ")
-        built = _build(word, command, run, persona_names)
+        built = _build(word, command, interactions)
         if not group_name:
             tree.add_command(built)
             continue
@@ -38,6 +39,9 @@ def add_commands(
             )
             tree.add_command(groups[group_name])
         groups[group_name].add_command(built)
+    tree.add_command(
+        app_commands.ContextMenu(name=ASK_ABOUT, callback=interactions.ask_about, **_where())
+    )
 
 
 def fingerprint(tree: app_commands.CommandTree[discord.Client]) -> str:
@@ -47,15 +51,16 @@ def fingerprint(tree: app_commands.CommandTree[discord.Client]) -> str:
 
 
 def _build(
-    word: str, command: Command, run: Run, persona_names: Names
+    word: str, command: Command, interactions: Interactions
 ) -> app_commands.Command[Any, Any, Any]:
     async def callback(interaction: discord.Interaction, **values: str | None) -> None:
-        await run(interaction, command, {k: v for k, v in values.items() if v is not None})
+        given = {k: v for k, v in values.items() if v is not None}
+        await interactions.command(interaction, command, given)
 
     async def personas(
         interaction: discord.Interaction, typed: str
     ) -> list[app_commands.Choice[str]]:
-        names = [n for n in await persona_names(interaction) if typed.lower() in n]
+        names = [n for n in await interactions.persona_names(interaction) if typed.lower() in n]
         return [app_commands.Choice(name=n, value=n) for n in names[:CHOICES]]
 
     options = [option for option in command.typed_options if option not in command.form_options]
