@@ -1,6 +1,7 @@
 """The composition root of `bot run`: builds the parts, starts them and ends them in order."""
 
 import asyncio
+import gc
 import signal
 from contextlib import AsyncExitStack
 
@@ -48,6 +49,8 @@ class App:
             terminal = ConsolePlatform(core) if console else None
             platforms: list[Platform] = [terminal] if terminal else self._platforms(core)
             loop.add_signal_handler(signal.SIGINT, terminal.interrupt if terminal else stop.set)
+            gc.freeze()  # imports stay for ever: collections need only look at what comes after
+            gc.collect()
 
             # Another server is not ours to watch.
             service = asyncio.create_task(

@@ -24,10 +24,6 @@ class Asked:
     notices: list[str]
 
 
-Ask = Callable[[Effort | None], Awaitable[Asked]]
-"""Reads the question and its conversation as they are now."""
-
-
 class View(Protocol):
     """Shows an answer in a chat, again and again in the same place."""
 
@@ -44,15 +40,25 @@ class View(Protocol):
         """Take the answer away."""
 
 
+AQuestion = TypeVar("AQuestion")
 AView = TypeVar("AView", bound=View)
 
 
-class Exchange(Generic[AView]):
-    """An answer that can be stopped, made again in place, and taken away."""
+class Exchange(Generic[AQuestion, AView]):
+    """An answer that can be stopped, made again in place, and taken away.
 
-    def __init__(self, ask: Ask, view: AView, responder: Responder, content: str) -> None:
-        self.content = content
-        """What was asked, to tell an edit of the question from one that only adds a preview."""
+    `question` is the platform's own; after an edit it is replaced. `ask` reads it and its
+    conversation as they are now, for an answer at an effort of its own or at the usual one.
+    """
+
+    def __init__(
+        self,
+        question: AQuestion,
+        ask: Callable[[AQuestion, Effort | None], Awaitable[Asked]],
+        view: AView,
+        responder: Responder,
+    ) -> None:
+        self.question = question
         self.view = view
         self._ask = ask
         self._responder = responder
@@ -62,34 +68,32 @@ class Exchange(Generic[AView]):
 
     async def answer(self, effort: Effort | None = None) -> None:
         """Answer, in place of the answer so far; returns once it is shown."""
-        self.stop()
+        self._abandon()
         turn = self._turn
         async with self._lock:
             if turn == self._turn:
                 await self._answer(effort, turn)
 
     def stop(self) -> None:
-        """Stop what is being written, wherever it is."""
-        self._turn += 1
+        """Stop an answer that is being written and keep what came."""
         if self._reply is not None:
             self._reply.stop()
 
-    def stop_running(self) -> bool:
-        """Stop an answer that is being written and keep what came; False where there is none."""
-        if self._reply is None or self._reply.state.final:
-            return False
-        self._reply.stop()
-        return True
-
     async def delete(self) -> None:
         """Stop and take the answer away."""
-        self.stop()
+        self._abandon()
         async with self._lock:
             await self.view.delete()
 
+    def _abandon(self) -> None:
+        """End what is going on, wherever it is: something else takes its place."""
+        self._turn += 1
+        if self._reply is not None:
+            self._reply.abandon()
+
     async def _answer(self, effort: Effort | None, turn: int) -> None:
         try:
-            _, asked = await asyncio.gather(self.view.open(), self._ask(effort))
+            _, asked = await asyncio.gather(self.view.open(), self._ask(self.question, effort))
             if turn != self._turn:
                 return
             reply = await self._responder.answer(asked.question)
@@ -100,8 +104,9 @@ class Exchange(Generic[AView]):
         self._reply = reply
         reply.notices.extend(asked.notices)
         if turn != self._turn:
-            reply.stop()
+            reply.abandon()
         try:
             await self.view.follow(reply)
         finally:
             reply.stop()  # nobody sees the rest; nothing if it has ended
+            self._reply = None

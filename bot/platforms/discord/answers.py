@@ -3,6 +3,7 @@
 from __future__ import annotations  # some of discord.py's types exist for checkers alone
 
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -27,15 +28,16 @@ from bot.platforms.discord.messages import (
 )
 from bot.platforms.discord.permissions import lacks
 from bot.platforms.discord.sending import Pace
-from bot.platforms.discord.view import DiscordView, Look, Send
-from bot.platforms.exchange import Ask, Asked, Exchange
+from bot.platforms.discord.view import DiscordView, Look, Send, Shown
+from bot.platforms.exchange import Asked, Exchange
 
 REMEMBERED = 2000
 """Questions that are deduplicated, and whose edits and deletions are followed."""
 SEARCHED = 50
 """Messages that are looked through for an answer to make again."""
 
-DiscordExchange = Exchange[DiscordView]
+DiscordExchange = Exchange[Any, DiscordView]
+"""The question is a message, or the text of a question about one."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Allowed:
     """What may be done in a channel; `notices` tell of what may not, once for each channel."""
 
     thread: bool
+    replies: bool
     embeds: bool
     files: bool
     notices: list[str]
@@ -57,6 +60,8 @@ class Answers:
         self._pace = pace
         self._exchanges: OrderedDict[int, DiscordExchange | None] = OrderedDict()
         """None where a message was heard and no more."""
+        self._joined: set[int] = set()
+        """Threads; Discord's own word of it comes later, or not at all."""
         self._told: set[tuple[str, str]] = set()
         """Channels in which a missing permission was told of, and which."""
 
@@ -82,6 +87,11 @@ class Answers:
             if exchange and any(m.id == message for m in exchange.view.messages):
                 return exchange
         return None
+
+    def is_member_of(self, thread: discord.Thread) -> bool:
+        """Whether the bot opened or joined the thread."""
+        opened = self._client.user is not None and thread.owner_id == self._client.user.id
+        return opened or thread.me is not None or thread.id in self._joined
 
     async def open(
         self, question: discord.Message, messages: list[discord.Message] | None = None
@@ -111,9 +121,12 @@ class Answers:
             embeds=allowed.embeds,
             file_above=above if allowed.files else None,
         )
-        view = DiscordView(look, _send_after(question, thread), self._pace, messages or [])
-        ask = self._ask(question, place, allowed.notices)
-        exchange = Exchange(ask, view, self._core.responder, question.content)
+        if thread is None and isinstance(question.channel, discord.Thread):
+            await self._join(question.channel)
+        send = _send_after(question, thread, reply=allowed.replies)
+        view = DiscordView(look, send, self._pace, messages or [])
+        ask = self._ask(place, allowed.notices)
+        exchange = Exchange(question, ask, view, self._core.responder)
         self.remember(question.id, exchange)
         return exchange
 
@@ -172,6 +185,7 @@ class Answers:
         effects = {lack.effect for lack in missing}
         return Allowed(
             thread="thread" not in effects,
+            replies="history" not in effects,
             embeds="embed" not in effects,
             files="file" not in effects,
             notices=[lack.line(texts) for lack in new],
@@ -183,8 +197,17 @@ class Answers:
         name = (" ".join(words) or question.author.name)[:THREAD_NAME_LENGTH]
         return await self._pace.landed(lambda: question.create_thread(name=name))
 
-    def _ask(self, question: discord.Message, place: Place, notices: list[str]) -> Ask:
-        async def ask(effort: Effort | None) -> Asked:
+    async def _join(self, thread: discord.Thread) -> None:
+        """Become a member: of its threads the bot hears without being mentioned."""
+        if not self.is_member_of(thread):
+            with suppress(discord.HTTPException):  # an answer is possible all the same
+                await thread.join()
+                self._joined.add(thread.id)
+
+    def _ask(
+        self, place: Place, notices: list[str]
+    ) -> Callable[[discord.Message, Effort | None], Awaitable[Asked]]:
+        async def ask(question: discord.Message, effort: Effort | None) -> Asked:
             me = self._client.user
             assert me is not None
             limits = self._core.config().conversation
@@ -205,11 +228,13 @@ class Answers:
         return ask
 
 
-def _send_after(question: discord.Message, thread: discord.Thread | None) -> Send:
-    async def send(after: discord.Message | None, content: str, **options: Any) -> discord.Message:
+def _send_after(question: discord.Message, thread: discord.Thread | None, *, reply: bool) -> Send:
+    """`reply`: whether messages may refer to others, which takes the right to read them."""
+
+    async def send(after: Shown | None, content: str, **options: Any) -> discord.Message:
         # Each part replies to the one before, so that the chain of replies has the whole answer.
-        if after is None and thread is not None:
-            return await thread.send(content, **options)
+        if not reply or (after is None and thread is not None):
+            return await (thread or question.channel).send(content, **options)
         before = after or question
         return await before.reply(content, **options)
 

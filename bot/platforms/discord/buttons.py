@@ -115,4 +115,5 @@ def view_of(
     for action in actions:
         label = None if action in (Action.UP, Action.DOWN) else texts(f"button_{action}")
         view.add_item(AnswerButton(Pressed(action, asker, question, effort), label))
+    view.stop()  # discord.py need not keep it: a pressed button is found by its id
     return view

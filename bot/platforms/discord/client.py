@@ -29,8 +29,10 @@ async def new_client(token: str, api_url: str) -> discord.Client:
     heard = intents(flags.gateway_message_content or flags.gateway_message_content_limited)
     nobody = discord.AllowedMentions.none()
     if shards > 1:
-        return discord.AutoShardedClient(intents=heard, allowed_mentions=nobody, shard_count=shards)
-    return discord.Client(intents=heard, allowed_mentions=nobody)
+        return discord.AutoShardedClient(
+            intents=heard, allowed_mentions=nobody, max_messages=None, shard_count=shards
+        )
+    return discord.Client(intents=heard, allowed_mentions=nobody, max_messages=None)
 
 
 def intents(message_content: bool) -> discord.Intents:

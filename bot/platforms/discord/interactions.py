@@ -19,7 +19,7 @@ from bot.platforms.discord.forms import CommandForm, EditAgain, QuestionForm
 from bot.platforms.discord.limits import CONTENT_LENGTH
 from bot.platforms.discord.messages import Channel, author_of, own_line, place_of, read
 from bot.platforms.discord.sending import Pace
-from bot.platforms.discord.view import DiscordView, Look
+from bot.platforms.discord.view import DiscordView, Look, Shown
 from bot.platforms.exchange import Asked, Exchange
 from bot.platforms.splitting import split_markdown
 
@@ -109,15 +109,13 @@ class Interactions:
         async def submit(sent: discord.Interaction, text: str) -> None:
             await sent.response.defer(thinking=True)
 
-            async def ask(effort: Effort | None) -> Asked:
+            async def ask(text: str, effort: Effort | None) -> Asked:
                 limit = self._core.config().conversation.attachment_max_bytes
                 target = await read(about, _me(sent), limit, texts)
                 question = Message(str(sent.id), author, text)
                 return Asked(Question(place, question, [target.message], effort), target.notices)
 
-            async def send(
-                after: discord.Message | None, content: str, **options: Any
-            ) -> discord.Message:
+            async def send(after: Shown | None, content: str, **options: Any) -> discord.Message:
                 options.pop("nonce", None)  # not for an interaction's answers
                 message: discord.Message = await sent.followup.send(content, wait=True, **options)
                 return message
@@ -125,7 +123,7 @@ class Interactions:
             heading = texts("asked_about", name=author.name, question=" ".join(text.split()))
             look = Look(texts, sent.user.id, sent.id, heading=heading, again=False)
             view = DiscordView(look, send, self._pace)
-            exchange = Exchange(ask, view, self._core.responder, text)
+            exchange = Exchange(text, ask, view, self._core.responder)
             self._answers.remember(sent.id, exchange)
             self._background.start(exchange.answer())
 
@@ -152,7 +150,7 @@ class Interactions:
         elif pressed.action is Action.DELETE:
             await exchange.delete()
         elif pressed.action is Action.STOP:
-            exchange.stop_running()
+            exchange.stop()
         else:
             effort = pressed.effort.harder if pressed.action is Action.HARDER else None
             self._background.start(exchange.answer(effort))

@@ -50,7 +50,9 @@ def author_of(
     person: discord.abc.User, rights: discord.Permissions | None, me: discord.ClientUser
 ) -> Author:
     """A person and their rights in a channel: all of them in a direct conversation (None)."""
-    roles = person.roles if isinstance(person, discord.Member) else []
+    roles: list[discord.Role] = []
+    if isinstance(person, discord.Member) and person.guild:  # None where the bot is no member
+        roles = person.roles
     return Author(
         str(person.id),
         person.display_name,

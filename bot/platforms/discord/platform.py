@@ -131,9 +131,11 @@ class DiscordPlatform:
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """The asker edits the question: the answer is made again in place."""
         exchange = self._answers.to(event.message_id)
-        if exchange is not None and exchange.content != event.message.content:
-            exchange.content = event.message.content
-            self._background.start(exchange.answer())
+        edited = event.message
+        if exchange is None or exchange.question.content == edited.content:
+            return  # Discord adds previews to what was said
+        exchange.question = edited
+        self._background.start(exchange.answer())
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
         """The asker deletes the question: generation stops and the answer goes.
@@ -143,7 +145,7 @@ class DiscordPlatform:
         if exchange := self._answers.to(event.message_id):
             self._background.start(exchange.delete())
         elif exchange := self._answers.showing(event.message_id):
-            exchange.stop_running()
+            exchange.stop()
 
     def _is_for_me(self, message: discord.Message) -> bool:
         if message.guild is None or self._me in message.mentions:
@@ -156,7 +158,7 @@ class DiscordPlatform:
         if not (message.content or message.attachments):
             return False  # without the intent there is nothing to read
         channel = message.channel
-        if isinstance(channel, discord.Thread) and (channel.me or channel.owner == self._me):
+        if isinstance(channel, discord.Thread) and self._answers.is_member_of(channel):
             return True
         mode = resolve(self._core.config(), place_of(channel, message.guild.id), {}).answer.value
         return mode is AnswerMode.ALWAYS

@@ -23,11 +23,15 @@ OWN_LINES_LENGTH = 400
 """Characters kept free in each message for the bot's own lines."""
 
 
+Shown = discord.PartialMessage | discord.WebhookMessage
+"""What is kept of a message; an interaction's answers can only be edited through its webhook."""
+
+
 class Send(Protocol):
     """Sends a message of the answer; `after` is the one before it, None for the first."""
 
     async def __call__(
-        self, after: discord.Message | None, content: str, **options: Any
+        self, after: Shown | None, content: str, **options: Any
     ) -> discord.Message: ...
 
 
@@ -68,7 +72,7 @@ class DiscordView:
         self, look: Look, send: Send, pace: Pace, messages: Sequence[discord.Message] = ()
     ) -> None:
         self.look = look
-        self.messages = list(messages)
+        self.messages = [_partial(m) for m in messages]
         self._send = send
         self._pace = pace
         self._shown: list[Part | None] = [None for _ in messages]
@@ -149,7 +153,7 @@ class DiscordView:
                 options["files"] = [_file(part.file)]
             return await self._send(after, part.content, nonce=nonce, **options)
 
-        self.messages.append(await self._pace.landed(send))
+        self.messages.append(_partial(await self._pace.landed(send)))
         self._shown.append(part)
 
     async def _edit(self, index: int, part: Part, effort: Effort) -> None:
@@ -158,7 +162,7 @@ class DiscordView:
         options.setdefault("view", None)
         options.setdefault("embeds", [])
 
-        async def edit() -> discord.Message:
+        async def edit() -> object:
             if part.file is not None:
                 options["attachments"] = [_file(part.file)]
             elif before is None or before.file is not None:
@@ -192,6 +196,13 @@ class DiscordView:
             self._shown.pop()
             with suppress(discord.NotFound):  # somebody was quicker
                 await self._pace.landed(message.delete)
+
+
+def _partial(message: discord.Message) -> Shown:
+    """Enough to edit it, for a thousandth of the memory."""
+    if isinstance(message, discord.WebhookMessage):
+        return message
+    return discord.PartialMessage(channel=message.channel, id=message.id)
 
 
 def _file(text: str) -> discord.File:

@@ -1,7 +1,9 @@
 """Questions on Discord and their answers."""
 
 import asyncio
+from typing import Any
 
+from tests.doubles.discord import Channel, DiscordDouble, Guild
 from tests.doubles.inference import Queue, Say, Wait
 from tests.platforms.discord.conftest import Running, Scene, ended
 
@@ -225,3 +227,80 @@ async def test_a_dead_inference_server_is_told_in_the_answer(scene: Scene) -> No
     answer = await scene.ask("hi")
     assert "Something went wrong" in answer.text
     assert answer.buttons == ["Regenerate", "Delete"]
+
+
+async def test_an_edit_while_it_is_written_begins_the_answer_anew(scene: Scene) -> None:
+    scene.script(Say("Old "), Wait(asyncio.Event()))
+    scene.script(Say("New."))
+    question = scene.ann.say(scene.general, "@bot old")
+    message = await scene.general.next_message()
+    await scene.discord.until(lambda: message.text.startswith("Old"))
+    scene.ann.edit(question, "@bot new")
+    assert (await scene.answer_to(question)).text.startswith("New.")
+    assert scene.inference.cancelled.is_set()
+    assert scene.general.from_bot == [message]
+
+
+async def test_a_preview_that_discord_adds_to_a_question_changes_nothing(scene: Scene) -> None:
+    question = scene.ann.say(scene.general, "@bot see https://example.org")
+    await scene.answer_to(question)
+    scene.discord.unfurl(question)
+    await scene.ask("next")
+    assert len(scene.inference.requests) == 2
+
+
+async def test_a_mention_in_reply_to_somebody_asks_about_their_message(running: Running) -> None:
+    async with running(message_content=True) as scene:
+        said = scene.ben.say(scene.general, "The moon is made of cheese.")
+        await scene.ask("is that so?", reply_to=said)
+        assert "made of cheese" in str(scene.inference.prompts[0])
+
+
+async def test_a_thread_that_the_bot_was_mentioned_in_goes_on_without_mentions(
+    running: Running,
+) -> None:
+    async with running(message_content=True) as scene:
+        thread = scene.ann.thread(scene.general, "Talk")
+        await scene.answer_to(scene.ann.say(thread, "@bot one"))
+        answer = await scene.answer_to(scene.ann.say(thread, "two"))
+        assert answer.channel is thread
+        assert len(scene.inference.prompts[1]) > len(scene.inference.prompts[0])
+
+
+async def test_a_thread_of_others_is_left_alone(running: Running) -> None:
+    async with running(message_content=True) as scene:
+        thread = scene.ann.thread(scene.general, "Ours")
+        scene.ann.say(thread, "just us")
+        await scene.ask("hi")
+        assert thread.from_bot == []
+
+
+async def test_the_channels_settings_in_the_file_decide_how_it_answers(running: Running) -> None:
+    def threads(double: DiscordDouble, guild: Guild, general: Channel) -> dict[str, Any]:
+        return {"servers": {guild.id: {"channels": {general.id: {"answer": "thread"}}}}}
+
+    async with running(prepare=threads) as scene:
+        other = scene.guild.channel("other")
+        assert (await scene.ask("hi")).channel.parent is scene.general
+        answer = await scene.answer_to(scene.ann.say(other, "@bot hi"))
+        assert answer.channel is other
+
+
+async def test_a_server_can_have_another_language(running: Running) -> None:
+    def german(double: DiscordDouble, guild: Guild, general: Channel) -> dict[str, Any]:
+        return {"servers": {guild.id: {"language": "de"}}}
+
+    async with running(prepare=german) as scene:
+        question = scene.ann.say(scene.general, "@bot hallo")
+        answer = await scene.discord.until(lambda: next(iter(question.replies), None))
+        await scene.discord.until(lambda: "Löschen" in answer.buttons)
+
+
+async def test_stopped_while_waiting_in_the_queue_it_is_never_asked_again(scene: Scene) -> None:
+    scene.script(Queue(3, 20.0), Wait(asyncio.Event()))
+    scene.ann.say(scene.general, "@bot hi")
+    message = await scene.general.next_message()
+    await scene.discord.until(lambda: "Stop" in message.buttons)
+    await scene.ann.click(message, "Stop").acknowledged()
+    await asyncio.wait_for(scene.inference.cancelled.wait(), 10)
+    await scene.discord.until(lambda: "Stopped." in message.text)

@@ -1,6 +1,8 @@
 """Slash commands, forms and the message menu."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 from tests.doubles.discord import Channel, Modal, Person
@@ -167,3 +169,33 @@ async def test_commands_are_registered_once_for_servers_and_users(scene: Scene) 
 async def test_deleting_a_persona_of_the_configuration_is_refused(scene: Scene) -> None:
     answer = await say(admin(scene), scene.general, "persona delete", name="riddles")
     assert "configuration file" in answer
+
+
+async def test_installed_by_a_user_it_answers_where_the_bot_is_no_member(scene: Scene) -> None:
+    elsewhere = scene.discord.guild("Elsewhere", has_bot=False)
+    lounge = elsewhere.channel("lounge")
+    elsewhere.join(scene.ann)
+
+    assert "model: scripted" in (await say(scene.ann, lounge, "status")).lower()
+    message = scene.ann.say(lounge, "Look at this.")
+    form = await scene.ann.use(message, "Ask about this").response
+    asked = scene.ann.submit(form, {})
+    await scene.discord.until(lambda: asked.messages and ended(asked.messages[0]))
+    assert "Hello there." in asked.messages[0].text
+
+
+async def test_commands_work_in_a_direct_message(scene: Scene) -> None:
+    assert "high" in await say(scene.ann, scene.ann.dms, "effort", level="high")
+    await scene.answer_to(scene.ann.dm("hi"))
+    assert scene.inference.requests[0]["reasoning_effort"] == "high"
+
+
+async def test_a_busy_database_does_not_lose_what_was_written_in_a_form(scene: Scene) -> None:
+    ada = admin(scene)
+    form = await ada.slash(scene.general, "persona create").response
+    with closing(sqlite3.connect(scene.folder / "bot.db")) as locked:
+        locked.execute("BEGIN EXCLUSIVE")
+        sent = ada.submit(form, {"Name": "pirate", "System prompt": "Arr."})
+        await scene.discord.until(lambda: any(m.buttons for m in sent.messages), within=30)
+    again = await ada.click(sent.messages[-1], "Edit again").response
+    assert again.values["System prompt"] == "Arr."
