@@ -8,6 +8,23 @@ import discord
 
 from bot.conversation.texts import Texts
 
+WANTED = discord.Permissions(
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    create_public_threads=True,
+    read_message_history=True,
+    embed_links=True,
+    attach_files=True,
+)
+"""What the invitation asks for; docs/install-discord.md says what each is for."""
+
+
+def invitation(application: int) -> str:
+    """The link with which people add the bot to a server or to their account."""
+    scopes = ("bot", "applications.commands")
+    return discord.utils.oauth_url(application, permissions=WANTED, scopes=scopes)
+
 
 @dataclass(frozen=True)
 class Lack:

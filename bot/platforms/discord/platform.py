@@ -28,7 +28,7 @@ from bot.platforms.discord.messages import (
     plain_text,
     rights_in,
 )
-from bot.platforms.discord.permissions import lack_of_sending
+from bot.platforms.discord.permissions import invitation, lack_of_sending
 from bot.platforms.discord.sending import Pace
 from bot.platforms.splitting import split_markdown
 from bot.storage import ScopeKey, StorageError
@@ -114,6 +114,9 @@ class DiscordPlatform:
 
     async def on_connect(self) -> None:
         log.info("discord is connected", servers=len(self._client.guilds))
+        if not self._client.guilds and self._client.application_id is not None:
+            link = invitation(self._client.application_id)
+            log.info("the bot is in no server yet: open its invitation", link=link)
 
     @property
     def _me(self) -> discord.ClientUser:
