@@ -1,0 +1,43 @@
+"""Rate limits, per method and workspace; those of chat.postMessage per channel.
+
+https://docs.slack.dev/apis/web-api/rate-limits
+"""
+
+import math
+import time
+from collections import deque
+
+from tests.doubles.slack.errors import RateLimited
+from tests.doubles.slack.limits import METHOD_TIERS, POSTS, STATUSES_A_MINUTE, TIERS
+
+MINUTE = 60.0
+
+
+class RateLimits:
+    """`rules`: (calls, seconds) by method; a method without a rule has no limit."""
+
+    def __init__(self) -> None:
+        self.rules: dict[str, tuple[int, float]] = {
+            method: (TIERS[tier], MINUTE) for method, tier in METHOD_TIERS.items()
+        }
+        self.rules["apps.connections.open"] = (10, MINUTE)  # "Tier 1", with room for reconnecting
+        self.rules["assistant.threads.setStatus"] = (STATUSES_A_MINUTE, MINUTE)
+        self.rules["chat.postMessage"] = POSTS
+        self._calls: dict[tuple[str, ...], deque[float]] = {}
+
+    def outside_marketplace(self) -> None:
+        """What a commercial app has that is not in Slack's Marketplace: one call a minute."""
+        self.rules["conversations.replies"] = self.rules["conversations.history"] = (1, MINUTE)
+
+    def take(self, method: str, *scope: str) -> None:
+        """Count a call; raises RateLimited if it is one too many."""
+        if method not in self.rules:
+            return
+        most, seconds = self.rules[method]
+        calls = self._calls.setdefault((method, *scope), deque())
+        now = time.monotonic()
+        while calls and calls[0] <= now - seconds:
+            calls.popleft()
+        if len(calls) >= most:
+            raise RateLimited(max(1, math.ceil(calls[0] + seconds - now)))
+        calls.append(now)
