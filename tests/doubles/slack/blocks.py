@@ -170,9 +170,8 @@ def texts_of(blocks: Any, *, only_parsed: bool = False) -> Iterator[str]:
         kind, text = blocks.get("type"), blocks.get("text")
         if kind in REFERENCES:
             yield REFERENCES[kind].format_map(blocks)
-        elif isinstance(text, str):
-            if not only_parsed or kind not in ("plain_text", "text"):
-                yield text
+        elif isinstance(text, str) and not (only_parsed and kind in ("plain_text", "text")):
+            yield text
         for name in ("text", "title", "details", "output", "fields", "elements", "rows"):
             if isinstance(blocks.get(name), dict | list):
                 yield from texts_of(blocks[name], only_parsed=only_parsed)

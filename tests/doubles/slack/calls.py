@@ -51,12 +51,16 @@ class Call:
     def channel(self, name: str = "channel") -> Channel:
         return self.by.channel(self.get(name))
 
-    def writable_channel(self, name: str = "channel") -> Channel:
+    def joined_channel(self, name: str = "channel") -> Channel:
         channel = self.channel(name)
-        if channel.archived:
-            raise SlackError("is_archived")
         if not channel.has_bot:
             raise SlackError("not_in_channel")
+        return channel
+
+    def writable_channel(self, name: str = "channel") -> Channel:
+        channel = self.joined_channel(name)
+        if channel.archived:
+            raise SlackError("is_archived")
         return channel
 
     def root(self, channel: Channel, error: str = "thread_not_found") -> Message | None:
@@ -77,7 +81,7 @@ class Call:
             raise SlackError(error)
         return message
 
-    def check_content(self, *, needed: bool = True) -> None:
+    def check_content(self) -> None:
         """Refuse a message that says nothing, too much, or in two ways."""
         text, markdown = self.arguments.get("text"), self.arguments.get("markdown_text")
         blocks = self.arguments.get("blocks") or []
@@ -85,7 +89,7 @@ class Call:
             raise SlackError("markdown_text_conflict")
         if markdown and len(markdown) > MARKDOWN:
             raise SlackError("msg_too_long")
-        if needed and not (text or markdown or blocks or self.arguments.get("attachments")):
+        if not (text or markdown or blocks or self.arguments.get("attachments")):
             raise SlackError("no_text")
         check_blocks(blocks)
 

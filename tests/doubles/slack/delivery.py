@@ -32,10 +32,6 @@ class Delivery:
     def __init__(self, world: "World") -> None:
         self.socket = SocketMode(world)
         self.http = HttpMode(world)
-        self.retry_after = [0.0, 60.0, 300.0]
-        """Seconds before each retry of an event that was not acknowledged."""
-        self.repeat_every = 0
-        """Every such event is delivered once more though it was acknowledged; 0 for none."""
         self.events: list[Delivered] = []
         self._world = world
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -49,8 +45,9 @@ class Delivery:
         """Start to deliver an event."""
         delivered = Delivered(payload)
         self.events.append(delivered)
-        again = self.repeat_every and len(self.events) % self.repeat_every == 0
-        self.start(self._event(delivered, bool(again)))
+        every = self._world.repeat_every
+        again = every > 0 and len(self.events) % every == 0
+        self.start(self._event(delivered, again))
 
     async def interaction(self, kind: str, payload: Payload) -> Payload:
         """Deliver a command or an interaction, once; what the app answered at once."""
@@ -74,7 +71,7 @@ class Delivery:
     async def _event(self, delivered: Delivered, again: bool) -> None:
         way = self.http if self.http.url else self.socket
         retry: Retry | None = None
-        for number, pause in enumerate([*self.retry_after, None], 1):
+        for number, pause in enumerate([*self._world.retry_after, None], 1):
             delivered.attempts += 1
             try:
                 await way.send("events_api", delivered.event, retry)

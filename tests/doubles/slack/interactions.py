@@ -118,8 +118,8 @@ class Interaction:
     def _say(self, body: Payload) -> None:
         assert self.channel is not None
         check_blocks(body.get("blocks") or [])
-        root = self.message.parent if self.message else None
-        message = Message(self.channel, self.person.workspace.bot, parent=root)
+        root = self.message.thread if self.message else None
+        message = Message(self.channel, self.person.workspace.bot, thread=root)
         if body.get("response_type") != "in_channel":
             message.visible_to = self.person
         self.messages.append(message)

@@ -102,8 +102,8 @@ def message_payload(message: Message) -> Payload:
         payload["metadata"] = message.metadata
     if message.edited:
         payload["edited"] = {"user": message.author.id, "ts": message.edited}
-    if message.parent:
-        payload |= {"thread_ts": message.parent.ts, "parent_user_id": message.parent.author.id}
+    if message.thread:
+        payload |= {"thread_ts": message.thread.ts, "parent_user_id": message.thread.author.id}
     elif replies := message.replies:
         payload |= {
             "thread_ts": message.ts,

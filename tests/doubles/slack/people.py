@@ -35,7 +35,7 @@ class Person(User):
     ) -> Message:
         """Post `text`, with @name as mention of whoever is called so."""
         root = thread.root if thread else None
-        message = Message(channel, self, raw=typed(text, self.workspace), parent=root)
+        message = Message(channel, self, raw=typed(text, self.workspace), thread=root)
         for name, data in (files or {}).items():
             message.files.append(self.world.add_file(File(name, data, self.workspace)))
         return self.world.post(message, {})
@@ -77,7 +77,8 @@ class Person(User):
         return self.dms
 
     def _open(self, tab: str) -> None:
-        event = {"type": "app_home_opened", "user": self.id, "channel": self.dms.id, "tab": tab}
+        event: Payload = {"type": "app_home_opened", "user": self.id, "tab": tab}
+        event["channel"] = self.dms.id
         if tab == "home" and self.home:
             event["view"] = self.home.payload()
         self.world.tell("app_home_opened", event | {"event_ts": new_ts()}, self.workspace)
@@ -151,8 +152,8 @@ class Person(User):
             "channel_id": channel.id,
             "is_ephemeral": where.visible_to is not None,
         }
-        if where.parent:
-            container["thread_ts"] = where.parent.ts
+        if where.thread:
+            container["thread_ts"] = where.thread.ts
         payload |= {
             "container": container,
             "channel": {

@@ -25,10 +25,6 @@ class RateLimits:
         self.rules["chat.postMessage"] = POSTS
         self._calls: dict[tuple[str, ...], deque[float]] = {}
 
-    def outside_marketplace(self) -> None:
-        """What a commercial app has that is not in Slack's Marketplace: one call a minute."""
-        self.rules["conversations.replies"] = self.rules["conversations.history"] = (1, MINUTE)
-
     def take(self, method: str, *scope: str) -> None:
         """Count a call; raises RateLimited if it is one too many."""
         if method not in self.rules:

@@ -1,5 +1,6 @@
 """The server: Web API, Socket Mode, response URLs and files, with limits, faults and a log."""
 
+import asyncio
 import json
 import random
 import time
@@ -115,8 +116,21 @@ class SlackDouble(World):
         self.http.url = url
 
     async def connected(self) -> None:
-        """Wait until the app has a socket open."""
-        await self.until(lambda: self.socket.connections)
+        """Wait until the app has a socket open, or its URL answers url_verification."""
+        if not self.http.url:
+            await self.until(lambda: self.socket.connections)
+            return
+        async with asyncio.timeout(15):
+            while True:
+                if await self.http.verify():
+                    return
+                await asyncio.sleep(0.05)
+
+    def outside_marketplace(self) -> None:
+        """Read as a commercial app may that is not in Slack's Marketplace."""
+        for method in ("conversations.history", "conversations.replies"):
+            self.limits.rules[method] = (1, 60.0)
+        self.conversations.page = 15
 
     async def forge(self, fraud: Fraud, person: Person, channel: Channel, text: str) -> int:
         """Post a mention that nobody made to the app's URL; the status it is answered with."""

@@ -195,7 +195,7 @@ class Message:
     """The task updates of a stream by their id, each as it was last."""
     files: list[File] = field(default_factory=list)
     metadata: Payload | None = None
-    parent: "Message | None" = None
+    thread: "Message | None" = None
     """The message whose thread this one is in."""
     visible_to: User | None = None
     """Who alone sees an ephemeral message."""
@@ -206,9 +206,10 @@ class Message:
     """Every version, the first one too."""
     pings: set[str] = field(default_factory=set)
     """Everybody whom any version of the message pinged: names, @channel, @here, @group."""
-    streaming: bool = False
     started: float = 0.0
-    """When the stream began, by the monotonic clock."""
+    """When the stream began, by the monotonic clock; 0 for what is none."""
+    ended: bool = False
+    """Whether the stream was stopped."""
     deleted: bool = False
 
     def __repr__(self) -> str:
@@ -216,16 +217,17 @@ class Message:
 
     @property
     def root(self) -> "Message":
-        return self.parent or self
+        return self.thread or self
 
     @property
-    def thread(self) -> "Message | None":
-        """The message whose thread this one is in."""
-        return self.parent
+    def streaming(self) -> bool:
+        """Whether more can be appended; Slack ends every stream after some minutes."""
+        life = self.channel.workspace.world.stream_life
+        return bool(self.started) and not self.ended and time.monotonic() < self.started + life
 
     @property
     def replies(self) -> list["Message"]:
-        return [m for m in self.channel.messages if m.parent is self]
+        return [m for m in self.channel.messages if m.thread is self]
 
     @property
     def text(self) -> str:

@@ -30,17 +30,18 @@ def typed(text: str, workspace: "Workspace") -> str:
 
 def decoded(text: str, workspace: "Workspace") -> str:
     """What people read: references by name, entities as the characters they are for."""
-    return _unescaped(REFERENCE.sub(lambda match: _name(*match.groups(), workspace), text))
+    return _unescaped(REFERENCE.sub(lambda match: _name(match, workspace), text))
 
 
-def _name(sign: str, target: str, label: str | None, workspace: "Workspace") -> str:
+def _name(reference: re.Match[str], workspace: "Workspace") -> str:
+    sign, target, label = reference.groups()
     if sign == "@" and target in workspace.users:
         return f"@{workspace.users[target].name}"
     if sign == "#" and target in workspace.channels:
         return f"#{workspace.channels[target].name}"
     if sign == "!":
         return f"@{_group(target, workspace)}"
-    return label or target
+    return str(label or target)
 
 
 def _group(target: str, workspace: "Workspace") -> str:

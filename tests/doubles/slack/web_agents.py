@@ -58,7 +58,8 @@ class Agents:
         if root.ts not in channel.sessions and call.get("title"):
             channel.titles[root.ts] = call.get("title")[:SESSION_TITLE]
         channel.sessions[root.ts] = status
-        answer = {"status": status, "agent_status": status, "title": channel.titles.get(root.ts)}
+        answer: Payload = {"status": status, "agent_status": status}
+        answer["title"] = channel.titles.get(root.ts)
         if not call.by.hears("agent_session_stopped", self._world.app):
             answer |= {"warning": UNHEARD, "response_metadata": {"warnings": [UNHEARD]}}
         return answer

@@ -27,7 +27,7 @@ class Chat:
     def post(self, call: Call) -> Payload:
         channel = call.writable_channel()
         call.check_content()
-        message = Message(channel, channel.workspace.bot, parent=call.root(channel))
+        message = Message(channel, channel.workspace.bot, thread=call.root(channel))
         self._world.post(message, call.arguments)
         answer = _told(message) | {"message": message_payload(message)}
         if len(call.get("text")) > TEXT:
@@ -40,7 +40,7 @@ class Chat:
         user = call.by.user(call.get("user"))
         call.check_content()
         message = Message(channel, channel.workspace.bot, visible_to=user)
-        message.parent = call.root(channel)
+        message.thread = call.root(channel)
         self._world.post(message, call.arguments)
         return {"message_ts": message.ts}
 

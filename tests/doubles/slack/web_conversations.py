@@ -42,18 +42,18 @@ class Conversations:
 
     def replies(self, call: Call) -> Payload:
         """A thread, oldest first; its first message heads every page."""
-        channel = call.writable_channel()
+        channel = call.joined_channel()
         found = channel.history.get(call.get("ts"))
         if found is None:
             raise SlackError("thread_not_found")
-        if found.parent:
+        if found.thread:
             return self._answer([found], "")
         page, cursor = self._page(call, found.replies)
         return self._answer([found, *page], cursor)
 
     def history(self, call: Call) -> Payload:
         """A channel without its threads, newest first."""
-        messages = [m for m in call.writable_channel().messages if not m.parent]
+        messages = [m for m in call.joined_channel().messages if not m.thread]
         page, cursor = self._page(call, messages[::-1], newest_first=True)
         return self._answer(page, cursor)
 

@@ -37,8 +37,8 @@ class Streams:
         if root is None and channel.kind == DIRECT:
             raise SlackError("invalid_thread_ts")
         chunks = _chunks(call)
-        message = Message(channel, channel.workspace.bot, parent=root)
-        message.streaming, message.started = True, time.monotonic()
+        message = Message(channel, channel.workspace.bot, thread=root)
+        message.started = time.monotonic()
         self._world.post(message, {})
         self._apply(message, chunks)
         return {"channel": channel.id, "ts": message.ts}
@@ -59,7 +59,7 @@ class Streams:
         before = message_payload(message)
         self._apply(message, [*chunks, {"type": "blocks", "blocks": blocks}])
         message.metadata = call.arguments.get("metadata", message.metadata)
-        message.streaming = False
+        message.ended = True
         if status := call.get("session_status"):
             message.channel.sessions[message.root.ts] = status
         self._world.revised(message, before)
@@ -80,8 +80,6 @@ class Streams:
         """The stream that `ts` names, if it still is one."""
         channel = call.channel()
         message = call.own_message(channel, "message_not_owned_by_app")
-        if time.monotonic() > message.started + self._world.stream_life:
-            message.streaming = False
         if not message.streaming:
             raise SlackError("message_not_in_streaming_state")
         return message

@@ -46,6 +46,10 @@ class World:
         """What the bot posted for everybody, deleted messages too."""
         self.acknowledge_within = 3.0
         """Seconds that the app has to acknowledge an event or interaction."""
+        self.retry_after = [0.0, 60.0, 300.0]
+        """Seconds before each retry of an event that was not acknowledged."""
+        self.repeat_every = 0
+        """Every so many events one is delivered twice though it was acknowledged; 0 for none."""
         self.stream_life = 300.0
         """Seconds after which Slack ends a stream."""
         self.status_life = 120.0
@@ -194,7 +198,7 @@ class World:
 
     def erase(self, message: Message) -> None:
         before = message_payload(message)
-        message.deleted, message.streaming = True, False
+        message.deleted = message.ended = True
         if message.replies:
             self.revised(message, before)
             return
@@ -226,7 +230,7 @@ class World:
         """The native stop button: Slack ends the streams and leaves the rest to the app."""
         streams = [m for m in (root, *root.replies) if m.streaming]
         for message in streams:
-            message.streaming = False
+            message.ended = True
         event = {"type": "agent_session_stopped", "channel": channel.id, "thread_ts": root.ts}
         event |= {"user": user.id, "event_ts": new_ts()}
         stopped = {"streaming_message_ts": [m.ts for m in streams]}
@@ -238,7 +242,7 @@ def write(message: Message, body: Payload, *, edit: bool = False) -> None:
     text, markdown = body.get("text"), body.get("markdown_text")
     if edit and text and len(text) > UPDATED_TEXT and message.author.is_bot:
         raise SlackError("msg_too_long")
-    if text is not None or markdown is not None or not edit:
+    if not edit or body.keys() & {"text", "markdown_text", "blocks"}:
         message.markdown = markdown or ""
     if text is not None:
         text = text[:TEXT]
