@@ -713,12 +713,10 @@ async def test_a_command_is_answered_at_once_and_through_its_url(
 ) -> None:
     add_commands(app)
     given = scene.ann.slash(scene.general, "/effort high")
-    first = await given.response
-    assert isinstance(first, Message)
-    assert first.visible_to is scene.ann
+    await given.acknowledged()
     await scene.slack.until(lambda: len(given.messages) == 2)
-    assert [m.text for m in given.messages] == ["effort high", "for all"]
-    assert scene.general.messages == [given.messages[1]]
+    assert [m.text for m in scene.ann.ephemerals] == ["effort high"]
+    assert [m.text for m in scene.general.messages] == ["for all"]
 
 
 async def test_a_response_url_is_good_five_times_and_for_a_while(scene: Scene) -> None:
@@ -938,7 +936,7 @@ async def test_tiers_hold_per_workspace_and_posts_per_channel(scene: Scene) -> N
 
 
 async def test_random_faults_do_not_take_effect_and_are_retried(scene: Scene) -> None:
-    scene.slack.faults.seed(2)
+    scene.slack.faults.seed(1)
     scene.slack.fault_rate = 0.6
     scene.client.retry_handlers += [
         AsyncRateLimitErrorRetryHandler(max_retry_count=20),

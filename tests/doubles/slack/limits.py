@@ -29,7 +29,6 @@ RESPONSES = 5
 TIERS = {1: 1, 2: 20, 3: 50, 4: 100}
 """Calls a minute."""
 METHOD_TIERS = {
-    "apps.connections.open": 1,
     "chat.startStream": 2,
     "chat.stopStream": 2,
     "usergroups.list": 2,

@@ -11,6 +11,8 @@ from tests.doubles.slack.errors import RateLimited
 from tests.doubles.slack.limits import METHOD_TIERS, POSTS, STATUSES_A_MINUTE, TIERS
 
 MINUTE = 60.0
+CONNECTS = (10, MINUTE)
+"""apps.connections.open: more than its tier 1 says, because clients reconnect at will."""
 
 
 class RateLimits:
@@ -20,7 +22,7 @@ class RateLimits:
         self.rules: dict[str, tuple[int, float]] = {
             method: (TIERS[tier], MINUTE) for method, tier in METHOD_TIERS.items()
         }
-        self.rules["apps.connections.open"] = (10, MINUTE)  # "Tier 1", with room for reconnecting
+        self.rules["apps.connections.open"] = CONNECTS
         self.rules["assistant.threads.setStatus"] = (STATUSES_A_MINUTE, MINUTE)
         self.rules["chat.postMessage"] = POSTS
         self._calls: dict[tuple[str, ...], deque[float]] = {}

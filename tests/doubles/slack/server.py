@@ -1,6 +1,7 @@
 """The server: Web API, Socket Mode, response URLs and files, with limits, faults and a log."""
 
 import asyncio
+import base64
 import json
 import random
 import time
@@ -9,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import BasicAuth, web
+from aiohttp import web
 
 from tests.doubles.slack.calls import Call, Handler
 from tests.doubles.slack.errors import MissingScope, RateLimited, ServerError, SlackError
@@ -172,8 +173,9 @@ class SlackDouble(World):
         try:
             call.arguments, token = await _arguments(request)
             if request.headers.get("Authorization", "").startswith("Basic"):
-                basic = BasicAuth.decode(request.headers["Authorization"])
-                call.credentials = (basic.login, basic.password)
+                encoded = request.headers["Authorization"].removeprefix("Basic ")
+                id, _, secret = base64.b64decode(encoded).decode().partition(":")
+                call.credentials = (id, secret)
             answer: Payload = {"ok": True} | self._answer(call, token)
             call.status = 200
             if call.installation:
