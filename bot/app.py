@@ -12,7 +12,7 @@ from bot.conversation.responder import Responder
 from bot.exit_code import ExitCode
 from bot.inference.client import InferenceClient
 from bot.inference.supervisor import ServiceUnusable, Supervisor
-from bot.platforms.base import Platform
+from bot.platforms.base import Platform, PlatformUnusable
 from bot.platforms.console import ConsolePlatform
 from bot.storage import Store
 
@@ -46,7 +46,7 @@ class App:
             responder = Responder(lambda: self.config, store, client)
             core = Core(lambda: self.config, store, client, responder)
             terminal = ConsolePlatform(core) if console else None
-            platforms: list[Platform] = [terminal] if terminal else []
+            platforms: list[Platform] = [terminal] if terminal else self._platforms(core)
             loop.add_signal_handler(signal.SIGINT, terminal.interrupt if terminal else stop.set)
 
             # Another server is not ours to watch.
@@ -70,6 +70,12 @@ class App:
         failed = terminal is not None and terminal.failed
         return _exit_code([*outcomes, *ends], failed)
 
+    def _platforms(self, core: Core) -> list[Platform]:
+        """Those that the configuration has tokens for."""
+        from bot.platforms.discord import DiscordPlatform  # not loaded to chat in the terminal
+
+        return [DiscordPlatform(core)]
+
     async def _reload(self) -> None:
         """Take over the configuration file's changes."""
         try:
@@ -91,7 +97,9 @@ class App:
 
 def _exit_code(outcomes: list[object], failed: bool) -> ExitCode:
     for outcome in outcomes:
-        if isinstance(outcome, ServiceUnusable):
+        if isinstance(outcome, PlatformUnusable):
+            log.error(str(outcome))
+        if isinstance(outcome, ServiceUnusable | PlatformUnusable):
             return ExitCode.UNUSABLE
         if isinstance(outcome, Exception):
             raise outcome

@@ -121,6 +121,7 @@ def test_models_list_shows_every_preset_and_its_license() -> None:
 
 
 def test_a_model_that_does_not_exist_is_one_line_with_what_there_is() -> None:
+    pytest.importorskip("torch")
     result = bot("models", "fetch", "smolm2-135m")
     assert result.exit_code == ExitCode.UNUSABLE
     (line,) = result.stderr.splitlines()

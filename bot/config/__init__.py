@@ -5,17 +5,24 @@ from bot.config.document import ConfigError
 from bot.config.loading import check_persona, load_config
 from bot.config.reloading import Change, reload, watch
 from bot.config.schema import (
+    AccessConfig,
+    AccessList,
+    AnswerMode,
     ChannelConfig,
     Config,
     Effort,
     Permission,
     PermissionsConfig,
     PersonaConfig,
+    QuotaConfig,
     SamplingConfig,
     ServerConfig,
 )
 
 __all__ = [
+    "AccessConfig",
+    "AccessList",
+    "AnswerMode",
     "Change",
     "ChannelConfig",
     "Config",
@@ -24,6 +31,7 @@ __all__ = [
     "Permission",
     "PermissionsConfig",
     "PersonaConfig",
+    "QuotaConfig",
     "SamplingConfig",
     "ServerConfig",
     "builtin_config_dir",

@@ -59,6 +59,7 @@ class Answer:
         any text came is tried again once; one that has text ends with what came, and says so.
         """
         started = time.monotonic()
+        await self._count(requests=1)
         tries_left = 2
         shrinks = 0
         while True:
@@ -144,17 +145,15 @@ class Answer:
             reply.notices.append(texts("length_reached"))
         in_answer = end.completion_tokens - end.reasoning_tokens
         reply.usage = Usage(end.prompt_tokens, end.reasoning_tokens, in_answer, seconds)
+        await self._count(prompt_tokens=end.prompt_tokens, completion_tokens=end.completion_tokens)
+        reply.change(ReplyState.DONE)
+
+    async def _count(self, **used: int) -> None:
+        place, author = self.question.place, self.question.message.author
         try:
-            await self.store.add_usage(
-                self.question.place.platform,
-                self.question.place.server,
-                self.question.message.author.id,
-                end.prompt_tokens,
-                end.completion_tokens,
-            )
+            await self.store.add_usage(place.platform, place.server, author.id, **used)
         except StorageError as error:  # a full disk must not cost the person the answer
             log.error("usage not stored", error=str(error))
-        reply.change(ReplyState.DONE)
 
     async def _count_tokens(self, messages: list[ChatMessage]) -> int:
         exact = await self.client.count_tokens(messages)

@@ -57,6 +57,7 @@ class Reply:
         self.usage: Usage | None = None
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()
+        self._ended = asyncio.Event()
 
     def stop(self) -> None:
         """Ask for the end of this reply, wherever it is."""
@@ -73,7 +74,13 @@ class Reply:
         self.state = state
         if notice:
             self.notices.append(notice)
+        if state.final:
+            self._ended.set()
         self._changed.set()
+
+    async def ended(self) -> None:
+        """Return once the reply is final."""
+        await self._ended.wait()
 
     async def updates(self) -> AsyncIterator["Reply"]:
         """Yield after every change, several changes as one; ends after the final state."""

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import and_, delete, false, func, or_, select, update
@@ -23,6 +23,9 @@ NOBODY = ""
 """In the place of a person's id after they asked to be forgotten."""
 
 
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+
 @dataclass(frozen=True)
 class StoredPersona:
     """One version of a server's persona."""
@@ -40,7 +43,7 @@ class StoredPersona:
 
 @dataclass(frozen=True)
 class Usage:
-    """Sums over days."""
+    """Sums over hours."""
 
     requests: int = 0
     prompt_tokens: int = 0
@@ -271,11 +274,13 @@ class Store:
         platform: str,
         server: str,
         user_id: str,
-        prompt_tokens: int,
-        completion_tokens: int,
+        *,
+        requests: int = 0,
+        prompt_tokens: int = 0,
+        completion_tokens: int = 0,
     ) -> None:
-        """Count one request of a person today."""
-        today = datetime.now(UTC).date()
+        """Count what a person used in this hour."""
+        hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
         # Added up by the database, so that two bots on one database lose no request.
         counted = (
             update(UsageRow)
@@ -283,10 +288,10 @@ class Store:
                 UsageRow.platform == platform,
                 UsageRow.server == server,
                 UsageRow.user_id == user_id,
-                UsageRow.day == today,
+                UsageRow.hour == hour,
             )
             .values(
-                requests=UsageRow.requests + 1,
+                requests=UsageRow.requests + requests,
                 prompt_tokens=UsageRow.prompt_tokens + prompt_tokens,
                 completion_tokens=UsageRow.completion_tokens + completion_tokens,
             )
@@ -299,20 +304,31 @@ class Store:
                         platform=platform,
                         server=server,
                         user_id=user_id,
-                        day=today,
-                        requests=1,
+                        hour=hour,
+                        requests=requests,
                         prompt_tokens=prompt_tokens,
                         completion_tokens=completion_tokens,
                     )
                 )
 
-    async def usage_of(self, platform: str, user_id: str, since: date = date.min) -> Usage:
-        """What a person used on all servers from the day `since` on."""
+    async def usage_of(
+        self,
+        platform: str,
+        *,
+        user_id: str | None = None,
+        server: str | None = None,
+        since: datetime = BEGINNING,
+    ) -> Usage:
+        """What a person or a server used from the hour `since` on."""
         query = select(
             func.coalesce(func.sum(UsageRow.requests), 0),
             func.coalesce(func.sum(UsageRow.prompt_tokens), 0),
             func.coalesce(func.sum(UsageRow.completion_tokens), 0),
-        ).where(UsageRow.platform == platform, UsageRow.user_id == user_id, UsageRow.day >= since)
+        ).where(UsageRow.platform == platform, UsageRow.hour >= since)
+        if user_id is not None:
+            query = query.where(UsageRow.user_id == user_id)
+        if server is not None:
+            query = query.where(UsageRow.server == server)
         async with self._transaction() as session:
             requests, prompt_tokens, completion_tokens = (await session.execute(query)).one()
         return Usage(requests, prompt_tokens, completion_tokens)

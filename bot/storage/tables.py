@@ -1,7 +1,7 @@
 """What is stored: settings, personas, feedback and usage. Never the text of a message."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sqlalchemy import JSON, DateTime, ForeignKey, String, UniqueConstraint
@@ -94,14 +94,15 @@ class FeedbackRow(Base):
 
 
 class UsageRow(Base):
-    """What a person used on a day (UTC)."""
+    """What a person used in an hour."""
 
     __tablename__ = "usage"
 
     platform: Mapped[str] = mapped_column(primary_key=True)
     server: Mapped[str] = mapped_column(primary_key=True)
     user_id: Mapped[str] = mapped_column(primary_key=True)
-    day: Mapped[date] = mapped_column(primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    """Its beginning."""
     requests: Mapped[int]
     prompt_tokens: Mapped[int]
     completion_tokens: Mapped[int]

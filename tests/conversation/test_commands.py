@@ -170,7 +170,7 @@ async def test_forget_deletes_what_is_stored_and_begins_anew(chat: Chat) -> None
     await chat.answer("Hi", ANN)
     assert "deleted" in await chat.command("/forget", ANN)
     assert chat.forgotten == ["forgotten"]
-    assert (await chat.core.store.usage_of("test", ANN.id)).requests == 0
+    assert (await chat.core.store.usage_of("test", user_id=ANN.id)).requests == 0
 
 
 async def test_status_tells_the_model_and_the_queue(chat: Chat) -> None:

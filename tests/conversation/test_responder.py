@@ -191,7 +191,7 @@ async def test_a_message_can_ask_for_an_effort_of_its_own(chat: Chat) -> None:
 async def test_usage_is_counted_for_the_person(chat: Chat) -> None:
     await chat.answer("Hi")
     await chat.answer("Hi")
-    usage = await chat.core.store.usage_of("test", "1")
+    usage = await chat.core.store.usage_of("test", user_id="1")
     assert (usage.requests, usage.prompt_tokens, usage.completion_tokens) == (2, 20, 14)
 
 

@@ -3,7 +3,14 @@
 from difflib import get_close_matches
 
 from bot.conversation.commands import effort, general, persona
-from bot.conversation.commands.definition import Command, CommandError, Context, OptionKind
+from bot.conversation.commands.definition import (
+    Command,
+    CommandError,
+    Context,
+    Conversation,
+    Option,
+    OptionKind,
+)
 from bot.conversation.texts import Texts
 
 
@@ -24,7 +31,17 @@ COMMANDS: dict[str, Command] = {
     )
 }
 
-__all__ = ["COMMANDS", "Command", "CommandError", "Context", "is_command", "run_text"]
+__all__ = [
+    "COMMANDS",
+    "Command",
+    "CommandError",
+    "Context",
+    "Conversation",
+    "Option",
+    "OptionKind",
+    "is_command",
+    "run_text",
+]
 
 
 def is_command(text: str) -> bool:
@@ -63,7 +80,7 @@ def _find(line: str, texts: Texts) -> tuple[Command, str]:
 
 def _values(command: Command, rest: str, texts: Texts) -> dict[str, str]:
     values: dict[str, str] = {}
-    for option in command.options:
+    for option in command.typed_options:
         if not rest:
             if option.required:
                 raise CommandError(texts("usage", usage=command.usage))

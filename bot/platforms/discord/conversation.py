@@ -1,0 +1,33 @@
+"""What commands ask about the conversation in a channel or thread."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from bot.conversation.events import Place
+from bot.storage import Store
+
+KEY = "forgotten_until"
+
+
+@dataclass(frozen=True)
+class ChannelConversation:
+    """`newest` is the id of the message or interaction with the command."""
+
+    store: Store
+    place: Place
+    newest: int
+    again: Callable[[], Awaitable[bool]]
+
+    async def forget(self) -> None:
+        scope = self.place.scopes()[0]
+        await self.store.set_setting(scope, KEY, self.newest, "")
+
+    async def regenerate(self) -> bool:
+        return await self.again()
+
+
+async def forgotten_until(store: Store, place: Place) -> int:
+    """The id up to which messages at `place` are no part of a conversation."""
+    scope = place.scopes()[0]
+    stored = await store.get_settings([scope])
+    return int(stored.get(scope, {}).get(KEY, 0))

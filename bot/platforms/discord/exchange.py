@@ -1,0 +1,88 @@
+"""A question and its answer on Discord."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from bot.config import Effort
+from bot.conversation.events import Question
+from bot.conversation.reply import Reply
+from bot.conversation.responder import Responder
+from bot.platforms.discord.view import DiscordView
+from bot.storage import StorageError
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question, and lines for the person about it: what could not be read, say."""
+
+    question: Question
+    notices: list[str]
+
+
+Ask = Callable[[Effort | None], Awaitable[Asked]]
+"""Reads the question and its conversation as they are now."""
+
+
+class Exchange:
+    """An answer that can be stopped, made again in place, and taken away."""
+
+    def __init__(self, ask: Ask, view: DiscordView, responder: Responder, content: str) -> None:
+        self.content = content
+        """What was asked, to tell an edit of the question from one that only adds a preview."""
+        self.view = view
+        self._ask = ask
+        self._responder = responder
+        self._reply: Reply | None = None
+        self._turn = 0
+        self._lock = asyncio.Lock()
+
+    async def answer(self, effort: Effort | None = None) -> None:
+        """Answer, in place of the answer so far; returns once it is shown."""
+        self.stop()
+        turn = self._turn
+        async with self._lock:
+            if turn == self._turn:
+                await self._answer(effort, turn)
+
+    def stop(self) -> None:
+        """Stop what is being written, wherever it is."""
+        self._turn += 1
+        if self._reply is not None:
+            self._reply.stop()
+
+    def stop_running(self) -> bool:
+        """Stop an answer that is being written and keep what came; False where there is none."""
+        if self._reply is None or self._reply.state.final:
+            return False
+        self._reply.stop()
+        return True
+
+    async def delete(self) -> None:
+        """Stop and take the answer away."""
+        self.stop()
+        async with self._lock:
+            await self.view.delete()
+
+    async def _answer(self, effort: Effort | None, turn: int) -> None:
+        try:
+            _, asked = await asyncio.gather(self.view.open(), self._ask(effort))
+            if turn != self._turn:
+                return
+            reply = await self._responder.answer(asked.question)
+        except StorageError as error:
+            log.error("a question could not be asked", error=str(error))
+            await self.view.say(self.view.look.texts("storage_failed"))
+            return
+        self._reply = reply
+        reply.notices.extend(asked.notices)
+        if turn != self._turn:
+            reply.stop()
+        try:
+            await self.view.follow(reply)
+        finally:
+            reply.stop()  # nobody sees the rest; nothing if it has ended
