@@ -22,10 +22,9 @@ from bot.conversation.events import Author, Message, Place, Question
 from bot.conversation.personas import personas_at
 from bot.conversation.settings import resolve
 from bot.platforms.base import PlatformUnusable
+from bot.platforms.conversation import ChannelConversation, forgotten_until
 from bot.platforms.discord.buttons import Action, AnswerButton, Pressed
 from bot.platforms.discord.commands import add_commands, fingerprint
-from bot.platforms.discord.conversation import ChannelConversation, forgotten_until
-from bot.platforms.discord.exchange import Ask, Asked, Exchange
 from bot.platforms.discord.forms import CommandForm, EditAgain, QuestionForm
 from bot.platforms.discord.limits import CONTENT_LENGTH, EDITABLE_SECONDS, THREAD_NAME_LENGTH
 from bot.platforms.discord.messages import (
@@ -43,6 +42,7 @@ from bot.platforms.discord.messages import (
 from bot.platforms.discord.permissions import lack_of_sending, lacks
 from bot.platforms.discord.sending import Pace
 from bot.platforms.discord.view import DiscordView, Look, Send
+from bot.platforms.exchange import Ask, Asked, Exchange
 from bot.platforms.splitting import split_markdown
 from bot.storage import ScopeKey, StorageError
 
@@ -60,7 +60,7 @@ class DiscordPlatform:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._pace = Pace()
-        self._exchanges: OrderedDict[int, Exchange | None] = OrderedDict()
+        self._exchanges: OrderedDict[int, Exchange[DiscordView] | None] = OrderedDict()
         """By the id of the question or interaction; None where it was heard and no more."""
         self._background: set[asyncio.Task[None]] = set()
         self._told: set[tuple[str, str]] = set()
@@ -211,7 +211,9 @@ class DiscordPlatform:
         exchange = await self._open(question, messages or [])
         await exchange.answer()
 
-    async def _open(self, question: discord.Message, messages: list[discord.Message]) -> Exchange:
+    async def _open(
+        self, question: discord.Message, messages: list[discord.Message]
+    ) -> Exchange[DiscordView]:
         """The exchange about `question`; its answer goes into a thread where that is wanted."""
         guild = question.guild
         place = place_of(question.channel, guild.id if guild else None)
@@ -264,7 +266,7 @@ class DiscordPlatform:
         async def ask(effort: Effort | None) -> Asked:
             limits = self._core.config().conversation
             texts = await self._core.texts(place)
-            since = await forgotten_until(self._core.store, place)
+            since = int(await forgotten_until(self._core.store, place))
             await self._type(question.channel)
             history = await self._pace.landed(lambda: history_of(question, limits.max_messages))
             newest = await read(question, self._me, limits.attachment_max_bytes, texts)
@@ -309,7 +311,9 @@ class DiscordPlatform:
             harder = _next_effort(pressed.effort) if pressed.action is Action.HARDER else None
             self._start(exchange.answer(harder))
 
-    async def _found(self, last: discord.Message | None, pressed: Pressed) -> Exchange | None:
+    async def _found(
+        self, last: discord.Message | None, pressed: Pressed
+    ) -> Exchange[DiscordView] | None:
         """The exchange of an answer from before the bot started; `last` is its last message."""
         if last is None:
             return None
@@ -357,7 +361,7 @@ class DiscordPlatform:
             return
 
         async def submit(sent: discord.Interaction, written: dict[str, str]) -> None:
-            await sent.response.defer(ephemeral=True)
+            await sent.response.defer(ephemeral=True, thinking=True)
             try:
                 answer = await self._core.run_checked(command, values | written, *self._given(sent))
             except CommandError as error:
@@ -386,7 +390,7 @@ class DiscordPlatform:
         async def again() -> bool:
             return await self._regenerate(channel, person)
 
-        return ChannelConversation(self._core.store, place, newest, again)
+        return ChannelConversation(self._core.store, place, str(newest), again)
 
     async def _regenerate(self, channel: Channel | None, person: int) -> bool:
         """Make the person's latest answer in the channel again."""
@@ -477,7 +481,7 @@ class DiscordPlatform:
         owner = await self._client.fetch_user(message.guild.owner_id)
         await owner.send(own_line(line))
 
-    def _remember(self, question: int, exchange: Exchange | None) -> None:
+    def _remember(self, question: int, exchange: Exchange[DiscordView] | None) -> None:
         self._exchanges[question] = exchange
         while len(self._exchanges) > REMEMBERED:
             self._exchanges.popitem(last=False)
@@ -519,7 +523,8 @@ def ask_about_menu(
 
 async def _client(token: str) -> discord.Client:
     """A client with the intents that the portal grants, sharded if Discord says so."""
-    async with discord.Client(intents=discord.Intents.none()) as probe:
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice here
+    async with discord.Client(intents=discord.Intents(guilds=True)) as probe:
         await probe.login(token)
         assert probe.application is not None
         flags = probe.application.flags

@@ -74,11 +74,11 @@ class DiscordView:
         self._shown: list[Part | None] = [None for _ in messages]
 
     async def open(self) -> None:
-        """Show at once that an answer is on its way."""
-        await self._apply([Part(self._content("", [self.look.texts("thinking")]))], Effort.LOW)
+        """See exchange.View."""
+        await self._say(self.look.texts("thinking"))
 
     async def follow(self, reply: Reply) -> None:
-        """Show every change at the pace that the channel allows, the last one always.
+        """See exchange.View. Every change at the pace that the channel allows, the last always.
 
         Raises discord.HTTPException.
         """
@@ -87,13 +87,17 @@ class DiscordView:
             if not reply.state.final:
                 await self._pace.edit(self.messages[0].channel.id, reply)
 
-    async def say(self, text: str) -> None:
-        """Show `text` instead of an answer."""
-        await self._apply([Part(self._content("", [text]))], Effort.LOW)
+    async def fail(self) -> None:
+        """See exchange.View."""
+        await self._say(self.look.texts("storage_failed"))
 
     async def delete(self) -> None:
-        """Take the answer away."""
+        """See exchange.View."""
         await self._remove(0)
+
+    async def _say(self, text: str) -> None:
+        """Show a line of the bot's own instead of an answer."""
+        await self._apply([Part(self._content("", [text]))], Effort.LOW)
 
     def _parts(self, reply: Reply) -> list[Part]:
         """The messages as they should be; the bot's own lines stand under the last."""
@@ -112,8 +116,8 @@ class DiscordView:
         reasoning = reply.reasoning if reply.show_reasoning and look.embeds else ""
         *full, last = sources or [""]
         contents = [*full, self._content(last, lines)]
-        if look.heading and full:
-            contents[0] = f"{own_line(look.heading)}\n{contents[0]}"
+        if look.heading:
+            contents[0] = f"{own_line(look.heading)[: OWN_LINES_LENGTH // 2]}\n{contents[0]}"
         parts = [Part(content) for content in contents]
         buttons = buttons_under(reply, again=look.again)
         parts[-1] = Part(contents[-1], buttons, file=file)
@@ -121,10 +125,9 @@ class DiscordView:
         return parts
 
     def _content(self, text: str, lines: Sequence[str]) -> str:
-        """The last message's content; a heading stands above it where it is the first too."""
+        """A message's content with lines of the bot's own under the text."""
         own = own_line("\n".join(filter(None, lines)))[: OWN_LINES_LENGTH // 2]
-        heading = own_line(self.look.heading)[: OWN_LINES_LENGTH // 2] if not text else ""
-        return "\n".join(filter(None, [heading, text, own])) or own_line("…")
+        return "\n".join(filter(None, [text, own])) or own_line("…")
 
     async def _apply(self, parts: Sequence[Part], effort: Effort) -> None:
         for index, part in enumerate(parts):

@@ -44,7 +44,8 @@ class World:
     def __init__(self) -> None:
         self.bot = User("bot", bot=True)
         self.application_id = self.bot.id
-        self.owner = User("owner")
+        self.owner = Person("owner", world=self)
+        """Of the application and of every server."""
         self.token = "double.token.0"
         self.url = ""
         self.message_content = False

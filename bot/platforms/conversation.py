@@ -11,11 +11,11 @@ KEY = "forgotten_until"
 
 @dataclass(frozen=True)
 class ChannelConversation:
-    """`newest` is the id of the message or interaction with the command."""
+    """`newest` is the platform's id of the message or interaction with the command."""
 
     store: Store
     place: Place
-    newest: int
+    newest: str
     again: Callable[[], Awaitable[bool]]
 
     async def forget(self) -> None:
@@ -26,8 +26,8 @@ class ChannelConversation:
         return await self.again()
 
 
-async def forgotten_until(store: Store, place: Place) -> int:
-    """The id up to which messages at `place` are no part of a conversation."""
+async def forgotten_until(store: Store, place: Place) -> str:
+    """The id up to which messages at `place` are no part of a conversation; "0" for none."""
     scope = place.scopes()[0]
     stored = await store.get_settings([scope])
-    return int(stored.get(scope, {}).get(KEY, 0))
+    return str(stored.get(scope, {}).get(KEY, "0"))

@@ -1,8 +1,9 @@
-"""A question and its answer on Discord."""
+"""A question and its answer in a chat."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 
@@ -10,7 +11,6 @@ from bot.config import Effort
 from bot.conversation.events import Question
 from bot.conversation.reply import Reply
 from bot.conversation.responder import Responder
-from bot.platforms.discord.view import DiscordView
 from bot.storage import StorageError
 
 log = structlog.get_logger()
@@ -28,10 +28,29 @@ Ask = Callable[[Effort | None], Awaitable[Asked]]
 """Reads the question and its conversation as they are now."""
 
 
-class Exchange:
+class View(Protocol):
+    """Shows an answer in a chat, again and again in the same place."""
+
+    async def open(self) -> None:
+        """Show at once that an answer is on its way."""
+
+    async def follow(self, reply: Reply) -> None:
+        """Show what the reply becomes; returns once its end is shown."""
+
+    async def fail(self) -> None:
+        """Show that the question could not be asked."""
+
+    async def delete(self) -> None:
+        """Take the answer away."""
+
+
+AView = TypeVar("AView", bound=View)
+
+
+class Exchange(Generic[AView]):
     """An answer that can be stopped, made again in place, and taken away."""
 
-    def __init__(self, ask: Ask, view: DiscordView, responder: Responder, content: str) -> None:
+    def __init__(self, ask: Ask, view: AView, responder: Responder, content: str) -> None:
         self.content = content
         """What was asked, to tell an edit of the question from one that only adds a preview."""
         self.view = view
@@ -76,7 +95,7 @@ class Exchange:
             reply = await self._responder.answer(asked.question)
         except StorageError as error:
             log.error("a question could not be asked", error=str(error))
-            await self.view.say(self.view.look.texts("storage_failed"))
+            await self.view.fail()
             return
         self._reply = reply
         reply.notices.extend(asked.notices)
