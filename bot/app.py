@@ -75,9 +75,16 @@ class App:
 
     def _platforms(self, core: Core) -> list[Platform]:
         """Those that the configuration has tokens for."""
-        from bot.platforms.discord import DiscordPlatform  # not loaded to chat in the terminal
+        platforms: list[Platform] = []  # each is loaded where it is used alone
+        if self.config.discord.token.get_secret_value():
+            from bot.platforms.discord import DiscordPlatform
 
-        return [DiscordPlatform(core)]
+            platforms.append(DiscordPlatform(core))
+        if self.config.slack.is_set:
+            from bot.platforms.slack import SlackPlatform
+
+            platforms.append(SlackPlatform(core))
+        return platforms
 
     async def _reload(self) -> None:
         """Take over the configuration file's changes."""

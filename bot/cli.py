@@ -44,14 +44,12 @@ def chat(config: ConfigOption = None) -> None:
 def run(config: ConfigOption = None) -> None:
     """Run the bot on the chat platforms that the configuration names."""
     loaded = _load(config)
-    if not loaded.discord.token.get_secret_value():
-        problem = "this version has no Slack adapter yet; Discord and bot chat work"
-        if not loaded.slack.bot_token.get_secret_value():
-            problem = (
-                f"no platform to run on: set discord.token in {loaded.path or 'config/bot.yaml'},"
-                " or talk in this terminal with bot chat"
-            )
-        typer.echo(problem, err=True)
+    if not (loaded.discord.token.get_secret_value() or loaded.slack.is_set):
+        typer.echo(
+            "no platform to run on: set discord.token or slack.bot_token in"
+            f" {loaded.path or 'config/bot.yaml'}, or talk in this terminal with bot chat",
+            err=True,
+        )
         raise typer.Exit(ExitCode.UNUSABLE)
     _run(loaded, console=False)
 

@@ -17,6 +17,7 @@ from bot.config.schema import (
     QuotaConfig,
     SamplingConfig,
     ServerConfig,
+    SlackConfig,
 )
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "QuotaConfig",
     "SamplingConfig",
     "ServerConfig",
+    "SlackConfig",
     "builtin_config_dir",
     "builtin_texts",
     "check_persona",

@@ -137,8 +137,17 @@ class SlackConfig(Section):
     bot_token: SecretStr = SecretStr("")
     app_token: SecretStr = SecretStr("")
     signing_secret: SecretStr = SecretStr("")
+    client_id: str = ""
+    client_secret: SecretStr = SecretStr("")
     api_url: WebAddress = "https://slack.com/api/"
     listen: Annotated[str, AfterValidator(_unless_empty(_address))] = ""
+    thread_mentions: bool = False
+    moderator_groups: frozenset[str] = frozenset()
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is Slack: one workspace's token, or the app's own id for many."""
+        return bool(self.bot_token.get_secret_value() or self.client_id)
 
 
 class StorageConfig(Section):
@@ -239,6 +248,7 @@ class PersonaConfig(Section):
     description: str = Field("", max_length=DESCRIPTION_LENGTH)
     effort: Effort | None = None
     sampling: SamplingConfig | None = None
+    suggestions: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field([], max_length=4)
 
     @model_validator(mode="before")
     @classmethod

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
@@ -54,8 +55,15 @@ class Responder:
         return reply
 
     def running(self, place: Place) -> list[Reply]:
-        """The unfinished replies in the thread or channel of `place`, oldest first."""
-        return [reply for where, reply in self._running.values() if where == place]
+        """The unfinished replies in the thread or channel of `place`, oldest first.
+
+        Those in a channel's threads are in the channel too.
+        """
+        return [
+            reply
+            for where, reply in self._running.values()
+            if where == place or (place.thread is None and replace(where, thread=None) == place)
+        ]
 
     async def drain(self, grace_seconds: float) -> None:
         """Let running replies finish for `grace_seconds`, then stop them."""

@@ -1,7 +1,7 @@
 """Work that goes on beside a platform's events."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -14,8 +14,11 @@ log = structlog.get_logger()
 class Background:
     """Tasks that nobody awaits until the end; `refused` are errors that the platform answers."""
 
-    def __init__(self, refused: type[Exception]) -> None:
+    def __init__(
+        self, refused: type[Exception], describe: Callable[[Exception], str] = str
+    ) -> None:
         self._refused = refused
+        self._describe = describe
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -34,7 +37,7 @@ class Background:
         if task.cancelled() or (error := task.exception()) is None:
             return
         if isinstance(error, self._refused):
-            log.warning("the platform refused", reason=" ".join(str(error).split()))
+            log.warning("the platform refused", reason=" ".join(self._describe(error).split()))
         elif isinstance(error, StorageError):
             log.error("the database failed", error=str(error))
         else:

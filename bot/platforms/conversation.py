@@ -27,7 +27,10 @@ class ChannelConversation:
 
 
 async def forgotten_until(store: Store, place: Place) -> str:
-    """The id up to which messages at `place` are no part of a conversation; "0" for none."""
-    scope = place.scopes()[0]
-    stored = await store.get_settings([scope])
-    return str(stored.get(scope, {}).get(KEY, "0"))
+    """The id up to which messages at `place` are no part of a conversation; "0" for none.
+
+    What was forgotten in a channel is forgotten in its threads too.
+    """
+    stored = await store.get_settings(place.scopes())
+    ids = ("0", *(str(values[KEY]) for values in stored.values() if KEY in values))
+    return max(ids, key=lambda id: (len(id), id))  # of two numbers, the longer is the greater

@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 import structlog
 
 from bot.config import Effort
-from bot.conversation.events import Question
+from bot.conversation.events import Message, Question
 from bot.conversation.reply import Reply
 from bot.conversation.responder import Responder
 from bot.storage import StorageError
@@ -21,6 +21,14 @@ class Asked:
     """A question, and lines for the person about it: what could not be read, say."""
 
     question: Question
+    notices: list[str]
+
+
+@dataclass(frozen=True)
+class Read:
+    """A message as the core has it, and a line about each attachment that could not be read."""
+
+    message: Message
     notices: list[str]
 
 

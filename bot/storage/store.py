@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import and_, delete, false, func, or_, select, update
@@ -16,6 +16,7 @@ from bot.storage.tables import (
     PersonaVersionRow,
     ScopeKey,
     SettingRow,
+    TakenRow,
     UsageRow,
 )
 
@@ -23,6 +24,8 @@ NOBODY = ""
 """In the place of a person's id after they asked to be forgotten."""
 
 
+TAKEN_FOR = timedelta(days=2)
+"""How long a question is remembered; Slack repeats an event for at most an hour or so."""
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
@@ -54,6 +57,8 @@ class Store:
     """All methods raise StorageError when the database fails."""
 
     def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        """For what a library keeps in tables of its own."""
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
 
     @classmethod
@@ -101,6 +106,18 @@ class Store:
                     updated_by=by,
                 )
             )
+
+    # Questions
+
+    async def take(self, platform: str, question: str) -> bool:
+        """Take a question by its id; False where it was taken already, by whatever process."""
+        now = datetime.now(UTC)
+        async with self._transaction() as session:
+            if await session.get(TakenRow, (platform, question)):
+                return False
+            await session.execute(delete(TakenRow).where(TakenRow.taken_at < now - TAKEN_FOR))
+            session.add(TakenRow(platform=platform, question=question, taken_at=now))
+        return True
 
     # Personas
 

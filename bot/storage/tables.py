@@ -78,6 +78,16 @@ class PersonaVersionRow(Base):
     created_by: Mapped[str]
 
 
+class TakenRow(Base):
+    """A question that was taken, so that it is taken once, whatever the platform repeats."""
+
+    __tablename__ = "taken"
+
+    platform: Mapped[str] = mapped_column(primary_key=True)
+    question: Mapped[str] = mapped_column(primary_key=True)
+    taken_at: Mapped[datetime]
+
+
 class FeedbackRow(Base):
     """A person's 👍 (1) or 👎 (-1) on an answer."""
 

@@ -39,7 +39,9 @@ __all__ = [
     "Conversation",
     "Option",
     "OptionKind",
+    "find_form",
     "is_command",
+    "is_private",
     "run_text",
 ]
 
@@ -54,6 +56,28 @@ async def run_text(line: str, context: Context) -> str:
     command, rest = _find(line.removeprefix("/"), context.texts)
     values = _values(command, rest, context.texts)
     return await command.handler(context, **values)
+
+
+def is_private(line: str, texts: Texts) -> bool:
+    """Whether the answer to a typed line is for the person alone; that to a mistake is."""
+    try:
+        return _find(line.removeprefix("/"), texts)[0].private
+    except CommandError:
+        return True
+
+
+def find_form(line: str, texts: Texts) -> tuple[Command, dict[str, str]] | None:
+    """The command in a typed line that needs its form, and the options that come before the form.
+
+    None where the line has all it needs, or where its command has no form. Raises CommandError.
+    """
+    command, rest = _find(line.removeprefix("/"), texts)
+    before = [option for option in command.typed_options if option not in command.form_options]
+    words = rest.split()
+    needed = [option for option in command.typed_options if option.required]
+    if command.fill_form is None or len(words) >= len(needed) or len(words) < len(before):
+        return None
+    return command, {option.name: word for option, word in zip(before, words, strict=False)}
 
 
 def _find(line: str, texts: Texts) -> tuple[Command, str]:

@@ -4,13 +4,13 @@ from __future__ import annotations  # some of discord.py's types exist for check
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import discord
 
 from bot.conversation.events import Attachment, Author, Message, Place
 from bot.conversation.texts import Texts
+from bot.platforms.exchange import Read
 
 OWN_LINE = "-# \u2063"
 """Begins the bot's own small lines (status, notices, footer). The invisible separator tells them
@@ -80,14 +80,6 @@ def plain_text(message: discord.Message, me: discord.ClientUser) -> str:
         return _OWN_LINES.sub("", message.clean_content).strip()
     here = message.guild.me if message.guild else me
     return message.clean_content.replace(f"@{here.display_name}", "").strip()
-
-
-@dataclass(frozen=True)
-class Read:
-    """A message as the core has it, and a line about each attachment that could not be read."""
-
-    message: Message
-    notices: list[str]
 
 
 async def read(
