@@ -71,6 +71,7 @@ class Exchange(Generic[AQuestion, AView]):
         self._ask = ask
         self._responder = responder
         self._reply: Reply | None = None
+        self._stopped = False
         self._turn = 0
         self._lock = asyncio.Lock()
 
@@ -83,7 +84,8 @@ class Exchange(Generic[AQuestion, AView]):
                 await self._answer(effort, turn)
 
     def stop(self) -> None:
-        """Stop an answer that is being written and keep what came."""
+        """Stop an answer that is being written, or asked for, and keep what came."""
+        self._stopped = True
         if self._reply is not None:
             self._reply.stop()
 
@@ -100,6 +102,7 @@ class Exchange(Generic[AQuestion, AView]):
             self._reply.abandon()
 
     async def _answer(self, effort: Effort | None, turn: int) -> None:
+        self._stopped = False
         try:
             _, asked = await asyncio.gather(self.view.open(), self._ask(self.question, effort))
             if turn != self._turn:
@@ -113,6 +116,8 @@ class Exchange(Generic[AQuestion, AView]):
         reply.notices.extend(asked.notices)
         if turn != self._turn:
             reply.abandon()
+        elif self._stopped:
+            reply.stop()
         try:
             await self.view.follow(reply)
         finally:

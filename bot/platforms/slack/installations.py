@@ -28,12 +28,17 @@ SCOPES = (
     "im:read",
     "im:write",
     "reactions:write",
-    "usergroups:read",
     "users:read",
 )
-"""What the app asks for; config/slack-manifest.yaml has the same."""
+GROUPS_SCOPE = "usergroups:read"
+"""For `moderator_groups` alone. config/slack-manifest.yaml has it and all of SCOPES."""
 EVENTS_PATH = "/slack/events"
 STATE_SECONDS = 600
+
+
+def scopes_for(config: SlackConfig) -> set[str]:
+    """What the bot needs as it is configured."""
+    return {*SCOPES, *([GROUPS_SCOPE] if config.moderator_groups else [])}
 
 
 def new_app(config: SlackConfig, store: Store) -> AsyncApp:
@@ -58,7 +63,7 @@ def _oauth(config: SlackConfig, store: Store) -> AsyncOAuthSettings:
     return AsyncOAuthSettings(
         client_id=config.client_id,
         client_secret=config.client_secret.get_secret_value(),
-        scopes=SCOPES,
+        scopes=sorted(scopes_for(config)),
         installation_store=AsyncSQLAlchemyInstallationStore(config.client_id, store.engine),
         state_store=AsyncSQLAlchemyOAuthStateStore(STATE_SECONDS, store.engine),
         install_path="/slack/install",

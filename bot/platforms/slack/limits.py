@@ -17,17 +17,17 @@ STREAM_SECONDS = 240.0
 STATUS_SECONDS = 90.0
 """A status lapses after two minutes: https://docs.slack.dev/reference/methods/assistant.threads.setStatus"""
 
-CALLS_A_MINUTE = {
-    "chat.startStream": 18,
-    "chat.appendStream": 90,
-    "chat.update": 45,
-    "agents.sessions.setStatus": 40,
+CALLS = {
+    "chat.startStream": (5, 20.0),
+    "chat.appendStream": (20, 15.0),
+    "chat.update": (10, 15.0),
+    "agents.sessions.setStatus": (10, 15.0),
 }
-"""In a workspace, a little below the tiers 2, 4, 3 and 3:
-https://docs.slack.dev/apis/web-api/rate-limits"""
+"""Calls at once, and the seconds in which as many come to be allowed again: in a minute no more
+than tier 2 (20), 4 (100) and 3 (50) have: https://docs.slack.dev/apis/web-api/rate-limits"""
 
-POSTS, POSTS_SECONDS = 5, 5.0
-"""Messages in a channel: one a second, with short bursts; the same page."""
+POSTS, POSTS_SECONDS = 1, 1.0
+"""Messages in a channel; the same page."""
 
 PAGE = 200
 """Messages of a thread in one call; Slack advises no more."""

@@ -140,7 +140,9 @@ class Threads:
         if message.get("parent_user_id") == workspace.me:
             return True
         known = self._known.get((channel, thread))
-        messages = known.messages if known else await self._read(workspace, channel, thread)
+        if known is None or known.until == "0":
+            await self._read(workspace, channel, thread)
+        messages = self._thread(channel, thread).messages
         mention = f"<@{workspace.me}>"
         return any(
             m.get("user") == workspace.me or mention in str(m.get("text", ""))

@@ -22,7 +22,7 @@ from bot.platforms.slack.blocks import PREFIX, summary, told
 from bot.platforms.slack.errors import ADVICE, code_of, describe
 from bot.platforms.slack.forms import CALLBACK
 from bot.platforms.slack.home import COMMAND
-from bot.platforms.slack.installations import EVENTS_PATH, SCOPES, new_app
+from bot.platforms.slack.installations import EVENTS_PATH, new_app, scopes_for
 from bot.platforms.slack.interactions import Ack, Body, Interactions
 from bot.platforms.slack.messages import Payload, is_spoken, place_of, text_of, thread_of
 from bot.platforms.slack.sending import landed
@@ -86,17 +86,17 @@ class SlackPlatform:
         except SlackApiError as error:
             raise PlatformUnusable(f"slack.bot_token: {_why(error)}") from error
         granted = answer.headers.get("x-oauth-scopes", "")
-        needed = set(SCOPES)
-        if not self._core.config().slack.moderator_groups:
-            needed.discard("usergroups:read")
+        needed = scopes_for(self._core.config().slack)
         if granted and (missing := sorted(needed - set(granted.split(",")))):
             log.warning("slack: scopes are missing; add them and install again", missing=missing)
 
     async def _connect(self, handler: AsyncSocketModeHandler) -> None:
-        try:
-            await handler.connect_async()  # type: ignore[no-untyped-call]
+        client = handler.client
+        try:  # connect_async would try a wrong token for ever
+            client.wss_uri = await landed(client.issue_new_wss_url)
         except SlackApiError as error:
             raise PlatformUnusable(f"slack.app_token: {_why(error)}") from error
+        await handler.connect_async()  # type: ignore[no-untyped-call]
         log.info("slack is connected")
 
     async def _serve(self, app: AsyncApp, listen: str, stack: AsyncExitStack) -> None:

@@ -20,7 +20,7 @@ from tenacity import (
 from bot.conversation.reply import Reply
 from bot.platforms.slack.errors import is_passing
 from bot.platforms.slack.limits import (
-    CALLS_A_MINUTE,
+    CALLS,
     GIVE_UP_SECONDS,
     LONGEST_RETRY_SECONDS,
     POSTS,
@@ -34,9 +34,7 @@ class Pace:
     """Turns for what the bot sends: by workspace and method, messages by channel."""
 
     def __init__(self) -> None:
-        self._methods = lru_cache(maxsize=4096)(
-            lambda team, method: AsyncLimiter(CALLS_A_MINUTE[method], 60)
-        )
+        self._methods = lru_cache(maxsize=4096)(lambda team, method: AsyncLimiter(*CALLS[method]))
         self._channels = lru_cache(maxsize=4096)(lambda channel: AsyncLimiter(POSTS, POSTS_SECONDS))
         self._without_streams: set[str] = set()
 

@@ -179,6 +179,11 @@ class World:
             event |= {"channel": message.channel.id, "event_ts": message.ts}
             self.tell("app_mention", event, message.channel.workspace)
 
+    def repeat(self, message: Message) -> None:
+        """Deliver a person's message again, as new events."""
+        self._tell_of_message(message.channel, message_payload(message) | {"event_ts": message.ts})
+        self._tell_of_mention(message)
+
     def revise(self, message: Message, body: Payload) -> None:
         before = message_payload(message)
         write(message, body, edit=True)

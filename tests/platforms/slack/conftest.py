@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.doubles.inference import ScriptedInference, Step
 from tests.doubles.slack import Channel, Message, Person, SlackDouble, Workspace
@@ -116,6 +117,12 @@ async def either(running: Running, request: pytest.FixtureRequest) -> AsyncItera
     """The scene once by Socket Mode and once by HTTP."""
     async with running(http=request.param == "http") as scene:
         yield scene
+
+
+@pytest.fixture
+def manifest() -> dict[str, Any]:
+    path = Path(__file__).parents[3] / "config/slack-manifest.yaml"
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def free_port() -> int:
