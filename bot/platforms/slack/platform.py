@@ -122,9 +122,9 @@ class SlackPlatform:
         app.view(CALLBACK)(self._on_form)
         app.error(self._on_error)
 
-    def _workspace(self, context: AsyncBoltContext) -> Workspace:
+    def _workspace(self, context: AsyncBoltContext, body: Body) -> Workspace:
         """The workspace that something happened in, with a client that may act there."""
-        team = str(context.team_id or context.enterprise_id)
+        team = _team_of(context, body)
         known = self._workspaces.get(team)
         assert context.client is not None
         if known is None or known.client.token != context.client.token:
@@ -135,10 +135,10 @@ class SlackPlatform:
 
     # Events
 
-    async def _on_message(self, event: Payload, context: AsyncBoltContext) -> None:
+    async def _on_message(self, event: Payload, body: Body, context: AsyncBoltContext) -> None:
         if self._stopping.is_set():
             return
-        workspace, channel = self._workspace(context), event["channel"]
+        workspace, channel = self._workspace(context, body), event["channel"]
         match event.get("subtype"):
             case "message_changed" if event["message"].get("subtype") == "tombstone":
                 self._deleted(channel, event["message"])
@@ -230,8 +230,8 @@ class SlackPlatform:
         for exchange in self._answers.in_thread(event["channel"], event["thread_ts"]):
             exchange.stop()
 
-    async def _on_home_opened(self, event: Payload, context: AsyncBoltContext) -> None:
-        workspace = self._workspace(context)
+    async def _on_home_opened(self, event: Payload, body: Body, context: AsyncBoltContext) -> None:
+        workspace = self._workspace(context, body)
         if event.get("tab") == "messages":
             await self._interactions.suggest(workspace, event["channel"])
         else:
@@ -241,18 +241,18 @@ class SlackPlatform:
 
     async def _on_command(self, ack: Ack, body: Body, context: AsyncBoltContext) -> None:
         await ack()
-        await self._interactions.command(self._workspace(context), body)
+        await self._interactions.command(self._workspace(context, body), body)
 
     async def _on_button(self, ack: Ack, body: Body, context: AsyncBoltContext) -> None:
         await ack()
-        await self._interactions.press(self._workspace(context), body)
+        await self._interactions.press(self._workspace(context, body), body)
 
     async def _on_home_button(self, ack: Ack, body: Body, context: AsyncBoltContext) -> None:
         await ack()
-        await self._interactions.home_command(self._workspace(context), body)
+        await self._interactions.home_command(self._workspace(context, body), body)
 
     async def _on_form(self, ack: Ack, body: Body, context: AsyncBoltContext) -> None:
-        await self._interactions.submit(self._workspace(context), ack, body)
+        await self._interactions.submit(self._workspace(context, body), ack, body)
 
     async def _on_error(self, error: Exception) -> None:
         if isinstance(error, SlackApiError):
@@ -261,6 +261,11 @@ class SlackPlatform:
             log.error("the database failed", error=str(error))
         else:
             log.error("an event could not be handled", exc_info=error)
+
+
+def _team_of(context: AsyncBoltContext, body: Body) -> str:
+    """The workspace's id; of events to an app that a whole organisation installed, Bolt has none."""
+    return str(context.team_id or body.get("team_id") or context.enterprise_id)
 
 
 def _why(error: SlackApiError) -> str:

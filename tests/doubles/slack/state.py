@@ -40,6 +40,8 @@ class Grid:
     world: "World"
     name: str
     id: str = field(default_factory=lambda: new_id("E"))
+    bot_user_id: str = field(default_factory=lambda: new_id("U"))
+    """The bot is one user in the whole organisation."""
     workspaces: list["Workspace"] = field(default_factory=list)
 
     def workspace(self, name: str, *, installed: bool = False) -> "Workspace":
@@ -78,7 +80,8 @@ class Workspace:
     channels: dict[str, "Channel"] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.bot = User(name="bot", workspace=self, is_bot=True)
+        user_id = self.grid.bot_user_id if self.grid else new_id("U")
+        self.bot = User(name="bot", workspace=self, is_bot=True, id=user_id)
         self.users[self.bot.id] = self.bot
 
     def __repr__(self) -> str:
