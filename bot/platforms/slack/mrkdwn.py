@@ -3,13 +3,19 @@
 https://docs.slack.dev/messaging/formatting-message-text
 """
 
-import html
 import re
 from collections.abc import Awaitable, Callable
+from xml.sax.saxutils import escape, unescape
 
-REFERENCE = re.compile(r"<(?P<sign>[@#!]?)(?P<target>[^<>|]+)(?:\|(?P<label>[^<>]*))?>")
+_SCHEMES = "https?|mailto|tel|ftp|slack"
+_BEGIN = rf"<(?=[@#!]|(?:{_SCHEMES}):)"
+REFERENCE = re.compile(
+    rf"{_BEGIN}(?P<sign>[@#!]?)(?P<target>[^<>|]+)(?:\|(?P<label>[^<>]*))?>", re.IGNORECASE
+)
 # What Slack would take for a reference, and what it would take for an entity.
-_SPECIAL = re.compile(r"<(?=[@#!]|[^\s<>]*\||(?:https?|mailto):)|&(?=(?:lt|gt|amp);)")
+_SPECIAL = re.compile(rf"{_BEGIN}|&(?=(?:lt|gt|amp);)", re.IGNORECASE)
+# What may become such as the text goes on: no longer than "<mailto:".
+_UNDECIDED = re.compile(r"[<&]\S{0,6}\Z")
 
 NameOf = Callable[[str], Awaitable[str]]
 
@@ -22,7 +28,7 @@ async def decoded(text: str, name_of: NameOf) -> str:
         parts.append(text[end : match.start()])
         parts.append(await _shown(match, name_of))
         end = match.end()
-    return html.unescape("".join([*parts, text[end:]]))
+    return unescape("".join([*parts, text[end:]]))
 
 
 async def _shown(reference: re.Match[str], name_of: NameOf) -> str:
@@ -38,15 +44,15 @@ async def _shown(reference: re.Match[str], name_of: NameOf) -> str:
 
 def plain_markdown(text: str) -> str:
     """Markdown whose text can't ping or link as Slack's references do; all else stays as it is."""
-    return _SPECIAL.sub(lambda match: html.escape(match[0]), text)
+    return _SPECIAL.sub(lambda match: escape(match[0]), text)
 
 
 def plain_text(text: str) -> str:
     """Text for mrkdwn in which nothing refers to anything."""
-    return html.escape(text, quote=False)
+    return escape(text)
 
 
 def stable(markdown: str) -> str:
     """As much of growing Markdown as `plain_markdown` writes alike, however it goes on."""
-    at = max(markdown.rfind("<"), markdown.rfind("&"))
-    return markdown if at < 0 or re.search(r"\s", markdown[at:]) else markdown[:at]
+    undecided = _UNDECIDED.search(markdown)
+    return markdown[: undecided.start()] if undecided else markdown

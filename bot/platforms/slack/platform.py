@@ -264,7 +264,7 @@ class SlackPlatform:
 
 
 def _team_of(context: AsyncBoltContext, body: Body) -> str:
-    """The workspace's id; of events to an app that a whole organisation installed, Bolt has none."""
+    """The workspace's id: Bolt has none where a whole organisation installed the app."""
     return str(context.team_id or body.get("team_id") or context.enterprise_id)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.doubles.slack.state import Workspace
 
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-REFERENCE = re.compile(r"<([@#!]?)([^<>|]+)(?:\|([^<>]*))?>")
+REFERENCE = re.compile(r"<(?=[@#!]|[a-z]+:)([@#!]?)([^<>|]+)(?:\|([^<>]*))?>")
 BROADCASTS = ("channel", "here", "everyone")
 
 
