@@ -1,10 +1,12 @@
 """Socket Mode, HTTP, OAuth and Enterprise Grid."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from bot.platforms.slack.installations import GROUPS_SCOPE, SCOPES
+from tests.doubles.inference import Say, Wait
 from tests.doubles.slack import Channel, SlackDouble, Workspace
 from tests.end_to_end.processes import piped, write_config
 from tests.platforms.slack.conftest import Running, Scene
@@ -75,6 +77,18 @@ async def test_an_event_that_slack_repeats_after_a_restart_is_answered_once(scen
         scene.slack.repeat(question)
         await scene.ask("next")
     assert len(scene.inference.requests) == 2
+
+
+async def test_at_its_end_the_bot_lets_running_answers_finish(either: Scene) -> None:
+    go_on = asyncio.Event()
+    either.script(Say("One "), Wait(go_on), Say("two."))
+    question = either.ann.say(either.general, "@bot hi")
+    await either.general.next_message()
+    either.bot.process.terminate()
+    await either.bot.err.see("stopping")
+    go_on.set()
+    assert (await either.answer_to(question)).text.startswith("One two.")
+    assert await either.bot.exit_code() == 0
 
 
 async def test_many_workspaces_install_by_oauth_and_each_is_answered(running: Running) -> None:
