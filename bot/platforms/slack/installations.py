@@ -27,7 +27,6 @@ SCOPES = (
     "im:history",
     "im:read",
     "im:write",
-    "reactions:write",
     "users:read",
 )
 GROUPS_SCOPE = "usergroups:read"
