@@ -3,9 +3,11 @@
 import asyncio
 import gc
 import signal
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import structlog
+from prometheus_client import start_http_server
 
 from bot.config import Change, Config, ConfigError, watch
 from bot.conversation.core import Core
@@ -35,6 +37,11 @@ class App:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, stop.set)
         async with AsyncExitStack() as stack:
+            try:
+                stack.callback(_serve_metrics(self.config.metrics.listen))
+            except OSError as error:
+                log.error("metrics.listen can't be used", reason=error.strerror or str(error))
+                return ExitCode.FAILURE
             store = await stack.enter_async_context(Store.open(self.config.storage.url))
             inference = self.config.inference
             supervisor = None if inference.url else Supervisor(self.config.path)
@@ -103,6 +110,15 @@ class App:
         log.info("configuration taken over")
         if change.needs_restart:
             log.warning("changes wait for a restart", keys=change.needs_restart)
+
+
+def _serve_metrics(listen: str) -> Callable[[], None]:
+    """Let Prometheus read at `listen`, if that is set; what ends it. Raises OSError."""
+    if not listen:
+        return lambda: None
+    host, _, port = listen.rpartition(":")
+    server, _ = start_http_server(int(port), host.strip("[]"))
+    return server.shutdown
 
 
 def _exit_code(outcomes: list[object], failed: bool) -> ExitCode:

@@ -64,11 +64,12 @@ def serve(
 ) -> None:
     """Run the inference service: one model behind OpenAI's chat completions API."""
     _require_inference()
-    from bot import log
+    from bot import log, tracing
     from bot.inference.server.process import run_server
 
     loaded = _load(config)
     log.configure()
+    tracing.configure("gptoss-bot-inference")
     raise typer.Exit(run_server(loaded, listen=listen))
 
 
@@ -181,11 +182,12 @@ def _fetch(name: str, models_dir: Path) -> Path:
 
 
 def _run(config: "Config", *, console: bool) -> None:
-    from bot import log
+    from bot import log, tracing
     from bot.app import App
     from bot.storage import StorageError
 
     log.configure("warning" if console else "info")
+    tracing.configure("gptoss-bot")
     try:
         raise typer.Exit(asyncio.run(App(config).run(console=console)))
     except StorageError as error:

@@ -150,6 +150,10 @@ class SlackConfig(Section):
         return bool(self.bot_token.get_secret_value() or self.client_id)
 
 
+class MetricsConfig(Section):
+    listen: Annotated[str, AfterValidator(_unless_empty(_address))] = ""
+
+
 class StorageConfig(Section):
     url: Annotated[str, AfterValidator(_database)] = "sqlite+aiosqlite:///data/bot.db"
 
@@ -275,6 +279,8 @@ class ServerConfig(Section):
     language: Language | None = None
     answer: AnswerMode | None = None
     permissions: PermissionsConfig | None = None
+    weight: float = Field(1, ge=0.01, le=100)
+    """Of two servers that wait, one of weight 2 gets twice the tokens."""
     channels: dict[str, ChannelConfig] = {}
 
 
@@ -299,6 +305,7 @@ class Config(Section):
     discord: DiscordConfig = DiscordConfig()
     slack: SlackConfig = SlackConfig()
     storage: StorageConfig = StorageConfig()
+    metrics: MetricsConfig = MetricsConfig()
 
     _path: Path | None = PrivateAttr(None)
 

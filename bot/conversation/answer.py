@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 import time
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from uuid import uuid4
 
 import structlog
 
@@ -51,6 +52,10 @@ class Answer:
     config: Config
     store: Store
     client: InferenceClient
+    id: str = field(default_factory=lambda: uuid4().hex)
+    """Joins the log lines and spans of the bot with those of the service."""
+    first_text: float | None = None
+    """When something to read came, by the monotonic clock."""
 
     async def run(self) -> None:
         """Ask until there is an answer or none is to be had.
@@ -109,9 +114,11 @@ class Answer:
         sampling = self.persona.sampling
         stream = self.client.chat(
             prompt.messages,
+            id=self.id,
             effort=self.reply.effort,
             max_tokens=max_tokens,
             user=_fair_share_key(self.question),
+            weight=self._weight(),
             sampling=sampling.model_dump(exclude_none=True) if sampling else None,
         )
         async with aclosing(stream):
@@ -121,11 +128,17 @@ class Answer:
                 self._apply(event)
         raise Unreachable("the stream ended before the answer did")
 
+    def _weight(self) -> float:
+        server = self.config.servers.get(self.question.place.server)
+        return 1.0 if server is None else server.weight
+
     def _system_prompt(self) -> str:
         return "\n\n".join(filter(None, (self.persona.prompt, self.texts("answer_language"))))
 
     def _apply(self, event: Event) -> None:
         reply = self.reply
+        if self.first_text is None and not isinstance(event, Queued):
+            self.first_text = time.monotonic()
         match event:
             case Queued(position, eta_seconds):
                 reply.position, reply.eta_seconds = position, eta_seconds

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import structlog
 
 from bot.config import Config
+from bot.conversation import metrics
 from bot.conversation.access import refusal
 from bot.conversation.commands import Command, CommandError, Context, Conversation, run_text
 from bot.conversation.events import Author, Place
@@ -43,8 +44,11 @@ class Core:
 
         Raises StorageError.
         """
-        texts = await self.texts(place)
-        return await refusal(self.config(), self.store, texts, place, author, datetime.now(UTC))
+        texts, now = await self.texts(place), datetime.now(UTC)
+        reason = await refusal(self.config(), self.store, texts, place, author, now)
+        if reason is not None:
+            metrics.REFUSALS.labels(place.platform).inc()
+        return reason
 
     async def command(
         self, line: str, place: Place, author: Author, conversation: Conversation

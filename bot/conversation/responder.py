@@ -1,12 +1,15 @@
 """Answers questions, several at a time, and knows which answers are running where."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from bot.config import Config
+from bot.conversation import metrics
 from bot.conversation.answer import Answer
 from bot.conversation.events import Place, Question
 from bot.conversation.personas import persona_in_force
@@ -15,6 +18,7 @@ from bot.conversation.settings import resolve
 from bot.conversation.texts import Texts
 from bot.inference.client import InferenceClient
 from bot.storage import Store
+from bot.tracing import tracer
 
 log = structlog.get_logger()
 
@@ -75,7 +79,25 @@ class Responder:
             await asyncio.wait(self._running)
 
     async def _run(self, answer: Answer) -> None:
-        """Work on the reply until it is final or somebody stops it."""
+        """Work on the reply until it is final or somebody stops it, and tell how it went."""
+        reply, platform = answer.reply, answer.question.place.platform
+        asked = time.monotonic()
+        with (
+            bound_contextvars(request=answer.id),
+            tracer.start_as_current_span("answer") as span,
+            metrics.RUNNING.labels(platform).track_inprogress(),
+        ):
+            await self._work(answer)
+            seconds = time.monotonic() - asked
+            about = {"platform": platform, "effort": reply.effort, "outcome": reply.state.value}
+            span.set_attributes({f"bot.{key}": value for key, value in about.items()})
+            log.info("answer ended", **about, seconds=round(seconds, 3))
+        metrics.ANSWERS.labels(platform, reply.state).inc()
+        metrics.ANSWER.labels(platform).observe(seconds)
+        if answer.first_text is not None:
+            metrics.FIRST_TEXT.labels(platform).observe(answer.first_text - asked)
+
+    async def _work(self, answer: Answer) -> None:
         reply = answer.reply
         work = asyncio.create_task(answer.run())
         stop = asyncio.create_task(reply.stop_requested())

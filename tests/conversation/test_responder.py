@@ -48,6 +48,13 @@ async def test_the_request_carries_effort_budget_and_a_hashed_user(chat: Chat) -
     assert {"server", "1"}.isdisjoint({server, user})
 
 
+async def test_a_servers_weight_is_told_to_the_service_where_it_has_one(chat: Chat) -> None:
+    await chat.answer("Hi")
+    chat.configure(Config.model_validate({"servers": {"server": {"weight": 2}}}))
+    await chat.answer("Hi")
+    assert [request.get("weight") for request in chat.inference.requests] == [None, 2]
+
+
 async def test_the_persona_in_force_is_the_system_prompt(chat: Chat) -> None:
     await chat.command("/persona riddles")
     await chat.answer("Who are you?")
