@@ -242,7 +242,7 @@ async def test_a_message_that_is_gone_ends_its_answer_quietly(scene: Scene) -> N
     await scene.discord.until(lambda: message.text.startswith("One"))
     gone = scene.discord.fail("PATCH", "/messages/", 10008)
     go_on.set()
-    await scene.discord.until(lambda: gone.struck)
+    await scene.discord.until(lambda: gone.calls)
     assert (await scene.ask("still there?")).text.startswith("Hello there.")
 
 
