@@ -37,7 +37,7 @@ POLL_SECONDS = 0.25
 ASSUMED_CONTEXT = 8192
 """Tokens of context where the service doesn't tell."""
 SHRINK = 0.6
-"""What is left of the prompt's budget after the service found the prompt too long."""
+"""What is left of the context after the service found the request too long for it."""
 MOST_SHRINKS = 3
 
 
@@ -60,10 +60,12 @@ class Answer:
     async def run(self) -> None:
         """Ask until there is an answer or none is to be had.
 
-        While the service loads or restarts the request waits. One whose connection broke before
-        any text came is tried again once; one that has text ends with what came, and says so.
+        While the service loads or restarts the request waits, up to its deadline. One whose
+        connection broke before any text came is tried again once; one that has text ends with
+        what came, and says so.
         """
         started = time.monotonic()
+        deadline = started + self.config.inference.request_timeout_seconds
         await self._count(requests=1)
         tries_left = 2
         shrinks = 0
@@ -71,25 +73,31 @@ class Answer:
             try:
                 await self._wait_until_ready()
                 end, prompt = await self._ask(SHRINK**shrinks)
-            except NotReady:
+            except NotReady as error:
+                if time.monotonic() > deadline:
+                    return self._fail(self.texts("failed"), error)
                 await asyncio.sleep(POLL_SECONDS)  # it was ready a moment ago: it restarts
             except PromptTooLong as error:
                 shrinks += 1
-                if shrinks > MOST_SHRINKS:
-                    return self._fail(self.texts("failed"), error)
+                if self.reply.text or shrinks > MOST_SHRINKS:
+                    return self._fail(self.lost_notice(), error)
             except Busy as error:
                 wait = self.texts.duration(error.retry_after)
                 return self._fail(self.texts("busy", wait=wait), error)
             except Unreachable as error:
                 tries_left -= 1
                 if self.reply.text or not tries_left:
-                    return self._fail(self._lost_notice(), error)
+                    return self._fail(self.lost_notice(), error)
                 log.warning("inference service lost, trying again", error=str(error))
                 self.reply.reasoning = ""
             except InferenceError as error:
-                return self._fail(self._lost_notice(), error)
+                return self._fail(self.lost_notice(), error)
             else:
                 return await self._finish(end, prompt, time.monotonic() - started)
+
+    def lost_notice(self) -> str:
+        """What a person is told when no more of the answer will come."""
+        return self.texts("cut_off" if self.reply.text else "failed")
 
     async def _wait_until_ready(self) -> None:
         """Wait for the service, telling how far it is. Raises InferenceError after the deadline."""
@@ -103,12 +111,12 @@ class Answer:
         self.reply.change(ReplyState.QUEUED)
 
     async def _ask(self, share: float) -> tuple[Finished, Prompt]:
-        """One request, from the prompt in `share` of its budget to the last token."""
-        context = (await self.client.model_info()).context or ASSUMED_CONTEXT
+        """One request in `share` of the context, from the prompt to the last token."""
+        context = int(((await self.client.model_info()).context or ASSUMED_CONTEXT) * share)
         max_tokens = answer_tokens(self.config, self.reply.effort, context)
         prompt = await fit(
             chat_messages(self._system_prompt(), self.question),
-            int((context - max_tokens) * share),
+            context - max_tokens,
             self._count_tokens,
         )
         sampling = self.persona.sampling
@@ -171,9 +179,6 @@ class Answer:
     async def _count_tokens(self, messages: list[ChatMessage]) -> int:
         exact = await self.client.count_tokens(messages)
         return estimate_tokens(messages) if exact is None else exact
-
-    def _lost_notice(self) -> str:
-        return self.texts("cut_off" if self.reply.text else "failed")
 
     def _fail(self, notice: str, error: InferenceError) -> None:
         log.warning("answer failed", error=str(error), kind=type(error).__name__)

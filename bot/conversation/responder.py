@@ -107,5 +107,5 @@ class Responder:
         await asyncio.wait({work})
         if not work.cancelled() and (error := work.exception()):
             log.error("answer failed unexpectedly", exc_info=error)
-            reply.change(ReplyState.FAILED, answer.texts("failed"))
+            reply.change(ReplyState.FAILED, answer.lost_notice())
         reply.change(ReplyState.STOPPED)

@@ -4,6 +4,9 @@ Works against `bot serve` and any other OpenAI-compatible server; what only `bot
 (queue place, reasoning kind, exact token counts) is optional.
 """
 
+import json
+import math
+import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +26,14 @@ SILENCE_SECONDS = 600.0
 
 
 BROKEN_OFF = ("engine_failed", "shutting_down")
-"""Codes of `bot serve`'s error events after which another try makes sense."""
+"""Codes of `bot serve`'s error events after which another try makes sense; vLLM's are 5xx."""
+UNFINISHED = ("", "abort", "error")
+"""Finish reasons of an answer that did not come to its end; the latter two are vLLM's."""
+TOO_LONG = re.compile(
+    r"context.{0,9}(length|size|window)|maximum (model|prompt) length|prompt is too long", re.I
+)
+"""How servers without OpenAI's `context_length_exceeded` say it: vLLM, SGLang, llama.cpp."""
+LONGEST_RETRY_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -114,8 +124,9 @@ class InferenceClient:
 
     def __init__(self, url: str, api_key: str, model: str) -> None:
         parts = urlsplit(url)
-        self._origin = f"{parts.scheme}://{parts.netloc}"
-        base = url.rstrip("/") if parts.path.strip("/") else f"{self._origin}/v1"
+        has_path = parts.path.strip("/")
+        base = url.rstrip("/") if has_path else f"{parts.scheme}://{parts.netloc}/v1"
+        self._root = base.removesuffix("/v1")  # of /health and /tokenize
         timeout = httpx2.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
         self._openai = AsyncOpenAI(
             base_url=base,
@@ -131,6 +142,7 @@ class InferenceClient:
         )
         self.model = model
         self._info: ModelInfo | None = None
+        self._told_plain = False
 
     async def close(self) -> None:
         await self._openai.close()
@@ -155,27 +167,27 @@ class InferenceClient:
         Raises InferenceError.
         """
         sampling = dict(sampling or {})
-        extra = {"min_p": sampling.pop("min_p")} if "min_p" in sampling else {}
+        extra: dict[str, Any] = {"min_p": sampling.pop("min_p")} if "min_p" in sampling else {}
         if weight != 1:
             extra["weight"] = weight
-        headers = {"X-Request-Id": id}
-        propagate.inject(headers)
-        body: dict[str, Any] = {
-            "model": (await self.model_info()).id,
-            "messages": messages,
-            "stream": True,
+        extra |= {
             "stream_options": {"include_usage": True},
             "reasoning_effort": effort,
             "max_completion_tokens": max_tokens,
             "user": user,
+        }
+        headers = {"X-Request-Id": id}
+        propagate.inject(headers)
+        plain: dict[str, Any] = {
+            "model": (await self.model_info()).id,
+            "messages": messages,
+            "stream": True,
+            "max_tokens": max_tokens,  # for servers that don't know its newer name
             **sampling,
         }
         finished: Finished | None = None
         try:
-            stream = await self._openai.chat.completions.create(
-                **body, extra_body=extra, extra_headers=headers
-            )
-            async with stream:
+            async with await self._stream(plain, extra, headers) as stream:
                 async for chunk in stream:
                     for event in _events(chunk):
                         if isinstance(event, Finished):
@@ -183,22 +195,43 @@ class InferenceClient:
                         else:
                             yield event
         except openai.APIStatusError as error:
+            if error.status_code == 404:
+                self._info = None  # it may serve another model by now
             raise _status_error(error) from error
         except openai.APIConnectionError as error:
             raise Unreachable(_reason(error)) from error
         except openai.APIError as error:  # an error event inside the stream
-            kind = Unreachable if error.code in BROKEN_OFF else Refused
-            raise kind(f"error event {error.code}") from error
+            raise _event_error(error) from error
+        except json.JSONDecodeError as error:
+            raise Refused("an event that is no JSON") from error
         except httpx2.HTTPError as error:  # the connection broke inside the stream
             raise Unreachable(_reason(error)) from error
-        if finished is None:
+        if finished is None or finished.reason in UNFINISHED:
             raise Unreachable("the stream ended before the answer did")
         yield finished
+
+    async def _stream(
+        self, plain: dict[str, Any], extra: dict[str, Any], headers: dict[str, str]
+    ) -> Any:
+        """The chunks that answer `plain` and `extra`, or `plain` alone if they are refused."""
+        create = self._openai.chat.completions.create
+        try:
+            return await create(**plain, extra_body=extra, extra_headers=headers)
+        except openai.APIStatusError as error:
+            if error.status_code not in (400, 422) or _is_too_long(error):
+                raise
+            stream = await create(**plain, extra_headers=headers)
+            if not self._told_plain:
+                log.warning(
+                    "the server refuses some fields, so it gets none of them", fields=[*extra]
+                )
+                self._told_plain = True
+            return stream
 
     async def health(self) -> Health:
         """The service's state. A server without `/health` that answers at all is ready."""
         try:
-            response = await self._http.get(f"{self._origin}/health")
+            response = await self._http.get(f"{self._root}/health")
         except httpx2.HTTPError as error:
             return Health("connecting", detail=_reason(error))
         try:
@@ -207,7 +240,7 @@ class InferenceClient:
             body = {}
         if not isinstance(body, dict):
             body = {}
-        if response.status_code == 503:
+        if response.status_code in (502, 503, 504):
             progress = body.get("progress")
             return Health(str(body.get("status", "loading")), progress, str(body.get("detail", "")))
         return Health("ready", metrics=body)
@@ -242,11 +275,10 @@ class InferenceClient:
     async def count_tokens(self, messages: list[dict[str, str]]) -> int | None:
         """Tokens of the prompt that `messages` make (vLLM's `/tokenize`); None if not offered."""
         try:
-            response = await self._http.post(
-                f"{self._origin}/tokenize", json={"model": self.model, "messages": messages}
-            )
+            body = {"model": (await self.model_info()).id, "messages": messages}
+            response = await self._http.post(f"{self._root}/tokenize", json=body)
             count = response.json().get("count") if response.is_success else None
-        except (httpx2.HTTPError, ValueError, AttributeError):
+        except (InferenceError, httpx2.HTTPError, ValueError, AttributeError):
             return None
         return count if isinstance(count, int) else None
 
@@ -255,9 +287,9 @@ def _events(chunk: Any) -> list[Event]:
     events: list[Event] = []
     if queue := (chunk.model_extra or {}).get("queue"):
         events.append(Queued(queue["position"], queue.get("eta_seconds")))
-    for choice in chunk.choices[:1]:
+    for choice in (chunk.choices or [])[:1]:
         extra = choice.delta.model_extra or {}
-        # vLLM calls it `reasoning` since 0.11, `reasoning_content` before, as DeepSeek does.
+        # DeepSeek's name and the one that vLLM has now; some of its versions sent both.
         if reasoning := extra.get("reasoning_content") or extra.get("reasoning"):
             events.append(ReasoningDelta(reasoning))
         if choice.delta.content:
@@ -269,9 +301,9 @@ def _events(chunk: Any) -> list[Event]:
         events.append(
             Finished(
                 "",
-                usage.prompt_tokens,
+                usage.prompt_tokens or 0,
                 (prompt and prompt.cached_tokens) or 0,
-                usage.completion_tokens,
+                usage.completion_tokens or 0,
                 (completion and completion.reasoning_tokens) or 0,
             )
         )
@@ -298,17 +330,30 @@ def _status_error(error: openai.APIStatusError) -> InferenceError:
             return Busy(summary, _retry_after(error))
         case 502 | 503 | 504:
             return NotReady(summary)
-        case 400 if error.code == "context_length_exceeded" or "context" in error.message:
-            return PromptTooLong(summary)
         case _:
-            return Refused(summary)
+            return PromptTooLong(summary) if _is_too_long(error) else Refused(summary)
+
+
+def _event_error(error: openai.APIError) -> InferenceError:
+    """What an error inside the stream means. vLLM's codes there are those of HTTP."""
+    summary = f"error event {error.code}"
+    if error.code in BROKEN_OFF or str(error.code).startswith("5"):
+        return Unreachable(summary)
+    return PromptTooLong(summary) if _is_too_long(error) else Refused(summary)
+
+
+def _is_too_long(error: openai.APIError) -> bool:
+    if isinstance(error, openai.APIStatusError) and error.status_code not in (400, 413, 422):
+        return False
+    return error.code == "context_length_exceeded" or bool(TOO_LONG.search(error.message))
 
 
 def _retry_after(error: openai.APIStatusError) -> float:
     try:
-        return float(error.response.headers["retry-after"])
-    except (KeyError, ValueError):
-        return 10.0
+        seconds = float(error.response.headers["retry-after"])
+    except (KeyError, ValueError):  # it may also be a date
+        seconds = math.nan
+    return min(seconds, LONGEST_RETRY_SECONDS) if seconds >= 0 else 10.0
 
 
 def _reason(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """A whole core on a real database and a scripted inference server."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,15 +60,22 @@ async def finished(reply: Reply) -> Reply:
     return reply
 
 
-@pytest.fixture
-async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
+@asynccontextmanager
+async def chatting(inference: ScriptedInference, folder: Path) -> AsyncIterator[Chat]:
+    """A core whose inference service is `inference`."""
     configs = [Config()]
     async with (
-        ScriptedInference().running() as inference,
-        Store.open(f"sqlite+aiosqlite:///{tmp_path / 'bot.db'}") as store,
+        inference.running(),
+        Store.open(f"sqlite+aiosqlite:///{folder / 'bot.db'}") as store,
     ):
-        client = InferenceClient(inference.url, "", "scripted")
+        client = InferenceClient(inference.url, inference.api_key, "scripted")
         responder = Responder(lambda: configs[-1], store, client)
         yield Chat(Core(lambda: configs[-1], store, client, responder), inference, configs)
         await responder.drain(0)
         await client.close()
+
+
+@pytest.fixture
+async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
+    async with chatting(ScriptedInference(), tmp_path) as chat:
+        yield chat

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -39,6 +39,14 @@ class Drop:
 
 
 @dataclass
+class Fail:
+    """Send an error inside the stream, which ends it."""
+
+    code: str = "engine_failed"
+    message: str = "scripted"
+
+
+@dataclass
 class Error:
     """Answer with this status instead of a stream."""
 
@@ -48,7 +56,7 @@ class Error:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-Step = Say | Queue | Wait | Drop | Error
+Step = Say | Queue | Wait | Drop | Fail | Error
 Script = list[Step]
 
 
@@ -76,11 +84,13 @@ class ScriptedInference:
             "reasoning": "none",
         }
         self.finish_reason = "stop"
+        self.api_key = ""
+        """What `/v1` asks for; empty: nothing."""
         self.url = ""
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["ScriptedInference"]:
-        application = web.Application()
+    async def running(self) -> AsyncIterator[Self]:
+        application = web.Application(middlewares=[self._guarded])
         application.add_routes(
             [
                 web.get("/health", self._health),
@@ -109,6 +119,13 @@ class ScriptedInference:
         """The messages of every request so far."""
         return [request["messages"] for request in self.requests]
 
+    @web.middleware
+    async def _guarded(self, request: web.Request, handler: Any) -> Any:
+        sent = request.headers.get("Authorization")
+        if self.api_key and request.path.startswith("/v1") and sent != f"Bearer {self.api_key}":
+            return web.json_response(self.unauthorized(), status=401)
+        return await handler(request)
+
     async def _health(self, _: web.Request) -> web.Response:
         if self.ready:
             return web.json_response({"status": "ready", "running": 0, "waiting": 0})
@@ -123,45 +140,81 @@ class ScriptedInference:
     async def _tokenize(self, request: web.Request) -> web.Response:
         if not self.counts_tokens:
             raise web.HTTPNotFound
-        messages = (await request.json())["messages"]
-        count = sum(len(m["content"].split()) + 4 for m in messages)
+        count = self.count((await request.json())["messages"])
         return web.json_response({"count": count, "max_model_len": self.model["max_model_len"]})
+
+    def count(self, messages: list[dict[str, str]]) -> int:
+        """Tokens of a prompt: one a word, and four around each message."""
+        return sum(len(m["content"].split()) + 4 for m in messages)
+
+    def opening(self) -> list[dict[str, Any]]:
+        """The deltas before what a script says."""
+        return []
+
+    def delta(self, step: Say) -> dict[str, Any]:
+        """The delta that says `step`."""
+        return {"content": step.text} if step.text else {"reasoning_content": step.reasoning}
+
+    def error(self, status: int, code: str, message: str) -> dict[str, Any]:
+        """The body of an HTTP error, or an error inside the stream (status 0)."""
+        return {"error": {"message": message, "type": "x", "param": None, "code": code}}
+
+    def unauthorized(self) -> dict[str, Any]:
+        """The body of a 401."""
+        return self.error(401, "invalid_api_key", "The API key is missing or wrong.")
+
+    def usage(self) -> dict[str, Any]:
+        """What the last chunk says of tokens."""
+        return {
+            "prompt_tokens": 10,
+            "completion_tokens": 7,
+            "total_tokens": 17,
+            "completion_tokens_details": {"reasoning_tokens": 3},
+        }
+
+    def refusal(self, body: dict[str, Any]) -> Error | None:
+        """The error for a request that this server never takes."""
+        return None
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(await request.json())
         self.asked.set()
+        if error := self.refusal(self.requests[-1]):
+            return self._refused(error)
         script = self.scripts.popleft() if self.scripts else self.default
         if isinstance(error := script[0], Error):
-            body = {"error": {"message": error.message, "code": error.code, "type": "x"}}
-            return web.json_response(body, status=error.status, headers=error.headers)
+            return self._refused(error)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         try:
+            for delta in self.opening():
+                await _send(response, _chunk(delta))
             for step in script:
                 if isinstance(step, Drop):
                     assert request.transport is not None
                     request.transport.abort()
                     return response
+                if isinstance(step, Fail):
+                    await _send(response, self.error(0, step.code, step.message))
+                    break
                 await self._play(step, response)
-            await _send(response, _chunk({}, finish_reason=self.finish_reason))
-            usage = {
-                "prompt_tokens": 10,
-                "completion_tokens": 7,
-                "total_tokens": 17,
-                "completion_tokens_details": {"reasoning_tokens": 3},
-            }
-            await _send(response, _chunk(None) | {"usage": usage})
+            else:
+                await _send(response, _chunk({}, finish_reason=self.finish_reason))
+                await _send(response, _chunk(None) | {"usage": self.usage()})
             await response.write(b"data: [DONE]\n\n")
         except (asyncio.CancelledError, ConnectionResetError):
             self.cancelled.set()
             raise
         return response
 
+    def _refused(self, error: Error) -> web.Response:
+        body = self.error(error.status, error.code, error.message)
+        return web.json_response(body, status=error.status, headers=error.headers)
+
     async def _play(self, step: Step, response: web.StreamResponse) -> None:
         match step:
-            case Say(text, reasoning):
-                delta = {"content": text} if text else {"reasoning_content": reasoning}
-                await _send(response, _chunk(delta))
+            case Say():
+                await _send(response, _chunk(self.delta(step)))
             case Queue(position, eta_seconds):
                 queue = {"position": position, "eta_seconds": eta_seconds}
                 await _send(response, _chunk(None) | {"queue": queue})
