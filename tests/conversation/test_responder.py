@@ -9,7 +9,7 @@ from bot.conversation import answer as answer_module
 from bot.conversation.events import Message, Question
 from bot.conversation.reply import Reply, ReplyState
 from tests.conversation.conftest import ADMIN, ANN, CHANNEL, THREAD, Chat, finished
-from tests.doubles.inference import Drop, Error, Queue, Say, Wait
+from tests.doubles.inference import Drop, Error, Queue, Raw, Say, Wait
 
 
 @pytest.fixture(autouse=True)
@@ -132,6 +132,21 @@ async def test_an_answer_that_breaks_off_ends_with_what_came_and_says_so(chat: C
     assert (reply.state, reply.text) == (ReplyState.FAILED, "The sky is")
     assert "cut off" in reply.notices[0]
     assert len(chat.inference.requests) == 1
+
+
+@pytest.mark.parametrize("event", ['{"error": "it failed"}', '{"error": "it said "no""}', "{"])
+async def test_an_error_in_a_form_of_its_own_keeps_what_came(chat: Chat, event: str) -> None:
+    chat.inference.script(Say("The sky is"), Raw(event))
+    reply = await chat.answer("Why is the sky blue?")
+    assert (reply.state, reply.text) == (ReplyState.FAILED, "The sky is")
+    assert "cut off" in reply.notices[0]
+
+
+async def test_a_chunk_that_makes_no_sense_keeps_what_came(chat: Chat) -> None:
+    chat.inference.script(Say("The sky is"), Raw('{"choices": [7]}'))
+    reply = await chat.answer("Why is the sky blue?")
+    assert (reply.state, reply.text) == (ReplyState.FAILED, "The sky is")
+    assert "cut off" in reply.notices[0]
 
 
 async def test_a_full_queue_tells_when_to_try_again(chat: Chat) -> None:

@@ -47,6 +47,13 @@ class Fail:
 
 
 @dataclass
+class Raw:
+    """Send an event that is whatever `data` is."""
+
+    data: str
+
+
+@dataclass
 class Error:
     """Answer with this status instead of a stream."""
 
@@ -56,7 +63,7 @@ class Error:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-Step = Say | Queue | Wait | Drop | Fail | Error
+Step = Say | Queue | Wait | Drop | Fail | Raw | Error
 Script = list[Step]
 
 
@@ -218,6 +225,8 @@ class ScriptedInference:
             case Queue(position, eta_seconds):
                 queue = {"position": position, "eta_seconds": eta_seconds}
                 await _send(response, _chunk(None) | {"queue": queue})
+            case Raw(data):
+                await response.write(f"data: {data}\n\n".encode())
             case Wait(event):
                 await event.wait()
 

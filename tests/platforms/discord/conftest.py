@@ -65,11 +65,12 @@ async def running(tmp_path: Path) -> Running:
         *,
         message_content: bool = False,
         prepare: Callable[[DiscordDouble, Guild, Channel], dict[str, Any]] | None = None,
+        server: ScriptedInference | None = None,
         **sections: Any,
     ) -> AsyncIterator[Scene]:
         double = DiscordDouble()
         double.message_content = message_content
-        async with double.running(), ScriptedInference().running() as inference:
+        async with double.running(), (server or ScriptedInference()).running() as inference:
             guild = double.guild("Home")
             general = guild.channel("general")
             if prepare is not None:
