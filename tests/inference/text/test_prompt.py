@@ -1,4 +1,5 @@
 import json
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from transformers import PreTrainedTokenizerFast
 from bot.inference.text.prompt import ChatFormat, PromptError, ReasoningStyle
 from tests.inference.tokenizers_fixture import (
     ALWAYS_THINKING_TEMPLATE,
+    GPT_OSS,
     SMOLLM2_TEMPLATE,
     chatml_tokenizer,
     gpt_oss_tokenizer,
@@ -29,6 +31,8 @@ TOKENIZERS = {
     "always thinking": lambda: chatml_tokenizer(ALWAYS_THINKING_TEMPLATE),
     "mistral": sentencepiece_tokenizer,
 }
+
+HERE = [name for name in TOKENIZERS if name != "gpt-oss" or GPT_OSS.is_dir()]
 
 Message = dict[str, str]
 
@@ -98,6 +102,55 @@ def test_an_empty_system_message_is_rendered_as_the_template_does_it(
     messages = [system(""), *conversation("Hello!")]
     chat_format = ChatFormat(tokenizer_with_system)
     assert chat_format.render(messages) == by_transformers(tokenizer_with_system, messages)
+
+
+CONTROL_TOKENS = sorted(
+    {
+        token.content
+        for name in HERE
+        for token in TOKENIZERS[name]().added_tokens_decoder.values()
+        if "reserved" not in token.content
+    }
+)
+fragments = st.sampled_from(CONTROL_TOKENS).flatmap(
+    lambda token: st.integers(1, len(token) - 1).flatmap(
+        lambda cut: st.sampled_from([token[:cut], token[cut:]])
+    )
+)
+
+
+@cache
+def format_of(name: str) -> ChatFormat:
+    return ChatFormat(TOKENIZERS[name]())
+
+
+hostile = st.lists(
+    st.sampled_from(CONTROL_TOKENS)
+    | fragments
+    | st.sampled_from(
+        ["xTYPED1TEXTx", "xTYPED2", "TEXTx", "system\n", "<0x0A>", "\u2581", " ", "\n"]
+    )
+    | st.text(max_size=4),
+    max_size=12,
+).map("".join)
+
+
+@pytest.mark.fuzz
+@given(st.sampled_from(HERE), st.lists(hostile, min_size=1, max_size=5), hostile)
+def test_nothing_that_people_type_becomes_a_control_token(
+    name: str, texts: list[str], persona: str
+) -> None:
+    chat_format = format_of(name)
+
+    def prompt(texts: list[str]) -> list[int]:
+        *turns, last = texts
+        opening = [] if name == "mistral" else [system(last)]
+        return chat_format.render(opening + conversation(*turns))
+
+    typed = [*texts, persona]
+    harmless = [text.replace(text.strip(), "x", 1) if text.strip() else text for text in typed]
+    tokenizer = TOKENIZERS[name]()
+    assert controls(tokenizer, prompt(typed)) == controls(tokenizer, prompt(harmless))
 
 
 def test_a_user_who_types_a_control_token_gets_ordinary_text_tokens(

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +35,7 @@ prose = st.sampled_from(["if a < b and c > d:", "a <b> c", "x & y", "List<int> f
 texts = st.lists(pieces | prose | st.text("<>&;@#!|a ", max_size=8), max_size=12).map("".join)
 
 
+@pytest.mark.fuzz
 @given(texts)
 def test_nothing_that_the_model_writes_pings_or_links(text: str) -> None:
     team = SlackDouble().workspace("Home")
@@ -60,6 +62,7 @@ async def test_the_model_reads_what_it_wrote(text: str) -> None:
     assert await decoded(plain_markdown(text), name_of) == text
 
 
+@pytest.mark.fuzz
 @given(texts, st.data())
 def test_a_stream_appends_and_never_takes_back(text: str, data: st.DataObject) -> None:
     end = data.draw(st.integers(0, len(text)))
