@@ -1,8 +1,18 @@
-"""How all tests run."""
+"""How all tests run, and the databases that some run on.
+
+BOT_TEST_POSTGRES names a PostgreSQL: postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE, with the
+right to make databases; each test has one of its own.
+"""
 
 import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
 
+import pytest
 from hypothesis import HealthCheck, settings
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 # Shared machines pause: how long an example takes says nothing about the code.
 settings.register_profile("shared", deadline=None)
@@ -14,3 +24,21 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "shared"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """The address of an empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite+aiosqlite:///{tmp_path / 'data' / 'bot.db'}"
+        return
+    if not (server := os.environ.get("BOT_TEST_POSTGRES")):
+        pytest.skip("BOT_TEST_POSTGRES names no PostgreSQL")
+    name = f"bot_{uuid4().hex}"
+    engine = create_async_engine(server, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(f"CREATE DATABASE {name}"))
+        address = make_url(server).set(database=name)
+        yield address.render_as_string(hide_password=False)
+        await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    await engine.dispose()

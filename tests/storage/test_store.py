@@ -1,11 +1,6 @@
-"""What the bot keeps, in a real SQLite file, and in PostgreSQL where there is one to test with.
-
-BOT_TEST_POSTGRES names it: postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE, with the right to make
-databases; each test has one of its own.
-"""
+"""What the bot keeps, in a real SQLite file, and in PostgreSQL where there is one to test with."""
 
 import asyncio
-import os
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
@@ -19,8 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Connection, text
 
 from bot.storage import ScopeKey, StorageError, Store, Usage
 from bot.storage.tables import Base
@@ -32,24 +26,6 @@ HERE = ("test", "server")
 
 def url(folder: Path) -> str:
     return f"sqlite+aiosqlite:///{folder / 'data' / 'bot.db'}"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """The address of an empty database."""
-    if request.param == "sqlite":
-        yield url(tmp_path)
-        return
-    if not (server := os.environ.get("BOT_TEST_POSTGRES")):
-        pytest.skip("BOT_TEST_POSTGRES names no PostgreSQL")
-    name = f"bot_{uuid4().hex}"
-    engine = create_async_engine(server, isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name}"))
-        address = make_url(server).set(database=name)
-        yield address.render_as_string(hide_password=False)
-        await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    await engine.dispose()
 
 
 @pytest.fixture

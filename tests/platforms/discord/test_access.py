@@ -197,11 +197,14 @@ async def test_a_bot_of_many_servers_has_shards(running: Running) -> None:
         assert (await scene.ask("hi")).text.startswith("Hello there.")
 
 
-async def test_two_bots_on_one_database_share_the_servers_between_them(running: Running) -> None:
+async def test_two_bots_on_one_database_share_the_servers_between_them(
+    running: Running, database: str
+) -> None:
     def half(double: DiscordDouble, guild: Guild, general: Channel) -> dict[str, Any]:
         for _ in range(10):  # ids are one after the other: so are the shards
             double.guild("Other")
-        return {"discord": {"shard_count": 2, "shard_ids": [0]}}
+        shards = {"shard_count": 2, "shard_ids": [0]}
+        return {"discord": shards, "storage": {"url": database}}
 
     async with running(prepare=half) as scene:
         config = yaml.safe_load((scene.folder / "bot.yaml").read_text())
