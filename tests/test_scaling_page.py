@@ -1,0 +1,83 @@
+"""docs/scaling.md says what the code does."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bot.config import Config, load_config
+from bot.conversation.answer import ASSUMED_CONTEXT
+from bot.inference.models.catalog import presets
+from tests.doubles.slack.limits import CONNECTIONS
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs/scaling.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+SECRETS = {
+    "INFERENCE_API_KEY": "sesame",
+    "STORAGE_URL": "postgresql+asyncpg://bot:PASSWORD@db-box/bot",
+}
+
+
+def configurations(folder: Path) -> list[Config]:
+    """The page's snippets of config/bot.yaml, each loaded as a file of its own."""
+    found = []
+    for snippet in SNIPPETS:
+        if "applications:" not in snippet:
+            file = folder / "bot.yaml"
+            file.write_text(snippet, encoding="utf-8")
+            found.append(load_config(file))
+    return found
+
+
+@pytest.fixture
+def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Config]:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    return configurations(tmp_path)
+
+
+def test_what_the_page_writes_into_the_configuration_loads(configured: list[Config]) -> None:
+    server, storage, *_ = configured
+    assert server.inference.url == "http://gpu-box:8000/v1"
+    assert server.inference.api_key.get_secret_value() == "sesame"
+    assert storage.storage.url == SECRETS["STORAGE_URL"]
+    assert SECRETS["STORAGE_URL"] in PAGE
+
+
+def test_the_bots_on_the_page_have_every_shard_once(configured: list[Config]) -> None:
+    bots = [config.discord for config in configured if config.discord.shard_count]
+    (count,) = {bot.shard_count for bot in bots}
+    assert sorted(shard for bot in bots for shard in bot.shard_ids) == list(range(count or 0))
+
+
+def test_ray_serves_the_model_under_the_name_that_hugging_face_has() -> None:
+    (snippet,) = (s for s in SNIPPETS if "applications:" in s)
+    (application,) = yaml.safe_load(snippet)["applications"]
+    (llm,) = application["args"]["llm_configs"]
+    loading: dict[str, Any] = llm["model_loading_config"]
+    assert loading["model_id"] == loading["model_source"] == "openai/gpt-oss-20b"
+
+
+def test_the_models_on_the_page_are_those_of_the_presets() -> None:
+    named = set(re.findall(r"openai/gpt-oss-\w+", PAGE))
+    known = {f"openai/{name}" for name in presets() if name.startswith("gpt-oss")}
+    assert named == known
+
+
+def test_the_pages_figures_are_those_of_the_code() -> None:
+    assert f"{ASSUMED_CONTEXT} tokens are assumed" in PAGE
+    assert CONNECTIONS == 10
+    assert "ten for an app" in " ".join(PAGE.split())
+
+
+def test_the_extras_on_the_page_exist() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    for extra in re.findall(r"'\.\[(\w+)\]'", PAGE):
+        assert re.search(rf"^{extra} = \[", project, re.MULTILINE)
+
+
+def test_the_readme_leads_to_the_page() -> None:
+    assert "](docs/scaling.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
