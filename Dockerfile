@@ -3,27 +3,27 @@ FROM nvidia/cuda:13.0.2-runtime-ubuntu24.04
 
 # Triton compiles its launcher with a C compiler at run time and needs Python's headers for it.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends python3 python3-dev python3-venv gcc libc6-dev \
+    && apt-get install --yes --no-install-recommends python3 python3-dev gcc libc6-dev \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 bot \
     && mkdir /data && chown bot /data
+COPY --from=ghcr.io/astral-sh/uv:0.13.9 /uv /usr/local/bin/uv
 
 WORKDIR /app
-RUN python3 -m venv /opt/venv
-ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1
+ENV UV_PROJECT_ENVIRONMENT=/opt/venv UV_PYTHON=/usr/bin/python3 UV_NO_CACHE=1
+ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1
 
-# The dependencies first: they change less often than the code.
-COPY pyproject.toml README.md LICENSE ./
-COPY bot/__init__.py bot/__init__.py
+# The dependencies as uv.lock pins them, each file checked against its hash there; first, because
+# they change less often than the code.
+COPY pyproject.toml uv.lock ./
+RUN uv sync --locked --no-install-project --compile-bytecode --extra inference --extra postgres
 COPY config config
-RUN pip install --no-cache-dir '.[inference]'
 COPY bot bot
-RUN pip install --no-cache-dir --no-deps '.[inference]'
 
 USER bot
 # Everything that is written: database, models, compiled kernels.
 ENV XDG_CACHE_HOME=/data/cache HF_HOME=/data/cache/huggingface TRITON_CACHE_DIR=/data/cache/triton
 VOLUME /data
 WORKDIR /home/bot
-ENTRYPOINT ["bot"]
+ENTRYPOINT ["python", "-m", "bot"]
 CMD ["run"]

@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: chat test fuzz lint format bench clean
+.PHONY: chat test fuzz lint audit format bench clean
 
 chat: .venv/inference
 	@$(BIN)/bot chat
@@ -20,6 +20,18 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/uv lock --check
+	@$(MAKE) --no-print-directory audit
+
+# Known vulnerabilities of what uv.lock pins, where the database that knows them can be reached.
+VULNERABILITIES := https://pypi.org/pypi/pip/24.1/json
+
+audit: .venv/dev
+	@if $(BIN)/python -c 'import urllib.request as r; r.urlopen("$(VULNERABILITIES)", timeout=5)' \
+	    2>/dev/null; then \
+	    $(BIN)/uv export --quiet --frozen --all-extras --no-emit-project \
+	        | $(BIN)/pip-audit --disable-pip --require-hashes --requirement /dev/stdin; \
+	else echo "pip-audit: skipped, its database ($(VULNERABILITIES)) can't be reached"; fi
 
 format: .venv/dev
 	$(BIN)/ruff format .
