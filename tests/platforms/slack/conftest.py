@@ -78,10 +78,11 @@ async def running(tmp_path: Path) -> Running:
         *,
         http: bool = False,
         prepare: Callable[[SlackDouble, Workspace, Channel], dict[str, Any]] | None = None,
+        server: ScriptedInference | None = None,
         **sections: Any,
     ) -> AsyncIterator[Scene]:
         double = SlackDouble()
-        async with double.running(), ScriptedInference().running() as inference:
+        async with double.running(), (server or ScriptedInference()).running() as inference:
             team = double.workspace("Home")
             general = team.channel("general")
             ann, ben = team.member("Ann"), team.member("Ben")
