@@ -256,7 +256,7 @@ class InferenceClient:
 
     async def _ask_model_info(self) -> ModelInfo:
         try:
-            listed = (await self._openai.models.list()).data
+            listing = await self._openai.models.list()
         except openai.APIConnectionError as error:
             raise Unreachable(_reason(error)) from error
         except openai.APIStatusError as error:
@@ -265,6 +265,7 @@ class InferenceClient:
             return ModelInfo(self.model)  # a server without the list
         except openai.APIError:
             return ModelInfo(self.model)
+        listed = getattr(listing, "data", None) or []  # whatever it is that answers there
         by_id = {model.id: model for model in listed}
         model = by_id.get(self.model) or (listed[0] if len(listed) == 1 else None)
         if model is None:

@@ -197,6 +197,12 @@ async def test_any_openai_compatible_server_will_do(chat: Chat) -> None:
     assert chat.inference.requests[0]["model"] == "scripted"
 
 
+async def test_an_address_where_a_web_page_answers_is_one_clear_line(chat: Chat) -> None:
+    chat.inference.is_a_web_page = True
+    reply = await chat.answer("Hi")
+    assert reply.notices == ["Something went wrong and there is no answer. Please ask again."]
+
+
 async def test_the_only_model_of_another_server_is_used_whatever_its_name(chat: Chat) -> None:
     chat.inference.model = {"id": "theirs", "object": "model", "created": 0, "owned_by": "x"}
     await chat.answer("Hi")

@@ -82,6 +82,8 @@ class ScriptedInference:
         self.stage = "loading"
         self.counts_tokens = True
         self.lists_models = True
+        self.is_a_web_page = False
+        """Whether something else answers at this address."""
         self.model: dict[str, Any] = {
             "id": "scripted",
             "object": "model",
@@ -128,6 +130,8 @@ class ScriptedInference:
 
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Any) -> Any:
+        if self.is_a_web_page:
+            return web.Response(text="<html>Welcome</html>", content_type="text/html")
         sent = request.headers.get("Authorization")
         if self.api_key and request.path.startswith("/v1") and sent != f"Bearer {self.api_key}":
             return web.json_response(self.unauthorized(), status=401)
