@@ -89,8 +89,11 @@ def test_no_name_says_more_than_who_speaks(name: str, text: str) -> None:
     assert rest == f"x{text}".strip()
 
 
+fences = st.integers(3, 6).flatmap(lambda size: st.sampled_from(["\n" + c * size for c in "`~"]))
+
+
 @pytest.mark.fuzz
-@given(hostile, hostile)
+@given(hostile, st.lists(hostile | fences, max_size=6).map("".join))
 def test_no_file_closes_the_fence_around_it(name: str, text: str) -> None:
     (_, spoken) = chat_messages("", question(said(ANN, "Look", Attachment(name, text))))
     heading, _, fenced = spoken["content"].removeprefix("Look\n\n").partition("\n")
