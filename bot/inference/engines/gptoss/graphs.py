@@ -1,0 +1,77 @@
+"""Decode steps, each recorded once as a CUDA graph and replayed: one launch in place of hundreds.
+
+See https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from bot.inference.engines.gptoss.transfers import upload
+
+WARM_UPS = 3
+"""Runs before recording, in which the kernels are compiled and cuBLAS makes its workspaces."""
+
+
+def batch_sizes(slots: int) -> list[int]:
+    """1, 2, 4, … up to the first that has room for `slots`."""
+    sizes = [1]
+    while sizes[-1] < slots:
+        sizes.append(2 * sizes[-1])
+    return sizes
+
+
+class Decoder:
+    """Decode steps for `slots` sequences at most, one graph a batch size; on the CPU, none.
+
+    `make_step(size)` makes the step for a batch of `size`: from rows int32 [size], which are
+    slots, it returns their next tokens int32 [size]. Rows that fill up a batch are `filler`.
+    """
+
+    def __init__(
+        self,
+        make_step: Callable[[int], Callable[[Tensor], Tensor]],
+        slots: int,
+        filler: int,
+        device: torch.device,
+        progress: Callable[[float], None],
+    ) -> None:
+        self._filler = filler
+        self._steps: dict[int, _Recorded | Callable[[Tensor], Tensor]] = {}
+        self._rows: dict[int, tuple[list[int], Tensor]] = {}
+        sizes = batch_sizes(slots)
+        for done, size in enumerate(reversed(sizes)):  # the largest first: others fit its memory
+            rows = torch.full((size,), filler, dtype=torch.int32, device=device)
+            self._rows[size] = ([filler] * size, rows)
+            step = make_step(size)
+            self._steps[size] = _Recorded(step, rows) if device.type == "cuda" else step
+            progress((done + 1) / len(sizes))
+
+    def __call__(self, rows: list[int]) -> Tensor:
+        """Start a step for the slots `rows`; their next tokens, in their order, filled up."""
+        size = next(size for size in sorted(self._steps) if size >= len(rows))
+        filled = rows + [self._filler] * (size - len(rows))
+        before, on_device = self._rows[size]
+        if filled != before:
+            upload(filled, on_device)
+            self._rows[size] = (filled, on_device)
+        return self._steps[size](on_device)
+
+
+class _Recorded:
+    def __init__(self, step: Callable[[Tensor], Tensor], rows: Tensor) -> None:
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UPS):
+                step(rows)
+        torch.cuda.current_stream().wait_stream(stream)
+        self._step = step  # keeps its workspace, which the graph writes to
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._out = step(rows)
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        self._graph.replay()
+        return self._out

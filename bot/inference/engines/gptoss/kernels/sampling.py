@@ -1,0 +1,209 @@
+"""Drawing the next tokens on the GPU, for a batch of sequences with settings of their own.
+
+A draw is the argmax of scores plus Gumbel noise (Maddison et al. 2014), which needs no sorting and
+no sums. The noise is Philox's, a function of the sequence's seed, the position and the token, so
+that a draw is the same whatever ran beside it. top-p and min-p become a least score beforehand.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+CHUNK = 4096
+"""Tokens of the vocabulary that one program looks at."""
+BISECTIONS = 26
+"""Halvings of the 64 nats below the greatest score, to about 1e-6 of a nat."""
+
+
+@dataclass(frozen=True)
+class SamplingState:
+    """What each slot draws with; all have one entry a slot.
+
+    `seeds` int64; `temperatures`, `top_p`, `min_p` and `penalties` float32, with `penalties` for
+    the tokens in `seen` uint8 [slots, vocabulary] (Keskar et al. 2019). `tokens` and `positions`
+    int32 are what a decode step feeds next, `forced` int32 a token to take in place of a draw, or
+    -1. The last slot is for rows that only fill up a batch; it stays at position 0.
+    """
+
+    seeds: Tensor
+    temperatures: Tensor
+    top_p: Tensor
+    min_p: Tensor
+    penalties: Tensor
+    seen: Tensor
+    tokens: Tensor
+    positions: Tensor
+    forced: Tensor
+
+    @staticmethod
+    def empty(slots: int, vocabulary: int, device: torch.device) -> "SamplingState":
+        def zeros(dtype: torch.dtype, *shape: int) -> Tensor:
+            return torch.zeros(slots, *shape, dtype=dtype, device=device)
+
+        return SamplingState(
+            seeds=zeros(torch.int64),
+            temperatures=zeros(torch.float32),
+            top_p=zeros(torch.float32) + 1,
+            min_p=zeros(torch.float32),
+            penalties=zeros(torch.float32) + 1,
+            seen=zeros(torch.uint8, vocabulary),
+            tokens=zeros(torch.int32),
+            positions=zeros(torch.int32),
+            forced=zeros(torch.int32) - 1,
+        )
+
+
+@triton.jit
+def _scores(logits, row, slot, token, temperatures, penalties, seen, SIZE: tl.constexpr):
+    """Logits with penalty over temperature; a temperature of 0 leaves them as they are."""
+    inside = token < SIZE
+    score = tl.load(logits + row.to(tl.int64) * SIZE + token, mask=inside, other=float("-inf"))
+    score = score.to(tl.float32)
+    penalty = tl.load(penalties + slot)
+    if penalty != 1.0:
+        came = tl.load(seen + slot.to(tl.int64) * SIZE + token, mask=inside, other=0)
+        punished = tl.where(score > 0, score / penalty, score * penalty)
+        score = tl.where(came > 0, punished, score)
+    temperature = tl.load(temperatures + slot)
+    return score / tl.where(temperature > 0, temperature, 1.0)
+
+
+@triton.jit
+def _maxima(
+    logits, rows, temperatures, penalties, seen, maxima,
+    SIZE: tl.constexpr, CHUNKS: tl.constexpr, CHUNK: tl.constexpr,
+):  # fmt: skip
+    row, chunk = tl.program_id(0), tl.program_id(1)
+    token = chunk * CHUNK + tl.arange(0, CHUNK)
+    slot = tl.load(rows + row)
+    score = _scores(logits, row, slot, token, temperatures, penalties, seen, SIZE)
+    tl.store(maxima + row * CHUNKS + chunk, tl.max(score))
+
+
+@triton.jit
+def _mass(
+    logits, row, slot, floor, greatest, temperatures, penalties, seen,
+    SIZE: tl.constexpr, CHUNK: tl.constexpr,
+):  # fmt: skip
+    """The sum of exp(score - greatest) over scores of at least `floor`."""
+    sums = tl.zeros([CHUNK], tl.float32)
+    for begin in range(0, SIZE, CHUNK):
+        token = begin + tl.arange(0, CHUNK)
+        score = _scores(logits, row, slot, token, temperatures, penalties, seen, SIZE)
+        sums += tl.where(score >= floor, tl.exp(score - greatest), 0.0)
+    return tl.sum(sums)
+
+
+@triton.jit
+def _floors(
+    logits, rows, temperatures, penalties, seen, top_p, min_p, maxima, floors,
+    SIZE: tl.constexpr, CHUNKS: tl.constexpr, PADDED: tl.constexpr, CHUNK: tl.constexpr,
+    BISECTIONS: tl.constexpr,
+):  # fmt: skip
+    row = tl.program_id(0)
+    slot = tl.load(rows + row)
+    chunk = tl.arange(0, PADDED)
+    greatest = tl.max(
+        tl.load(maxima + row * CHUNKS + chunk, mask=chunk < CHUNKS, other=float("-inf"))
+    )
+    floor = float("-inf")
+    p = tl.load(top_p + slot)
+    if p < 1.0:
+        wanted = p * _mass(
+            logits, row, slot, floor, greatest, temperatures, penalties, seen, SIZE, CHUNK
+        )
+        low, high = greatest - 64.0, greatest
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            mass = _mass(
+                logits, row, slot, middle, greatest, temperatures, penalties, seen, SIZE, CHUNK
+            )
+            enough = mass >= wanted
+            low = tl.where(enough, middle, low)
+            high = tl.where(enough, high, middle)
+        floor = low
+    least = tl.load(min_p + slot)
+    if least > 0.0:
+        floor = tl.maximum(floor, greatest + tl.log(least))
+    tl.store(floors + row, tl.minimum(floor, greatest))
+
+
+@triton.jit
+def _noise(seed, position, token):
+    """Gumbel noise: -log(-log(u)) with u uniform in (0, 1)."""
+    zero = token * 0
+    bits, _, _, _ = tl.philox(seed, token, position + zero, zero, zero)
+    uniform = ((bits >> 9).to(tl.float32) + 0.5) * (1.0 / (1 << 23))
+    return -tl.log(-tl.log(uniform))
+
+
+@triton.jit
+def _draw(
+    logits, rows, temperatures, penalties, seen, seeds, positions, floors, best, best_token,
+    SIZE: tl.constexpr, CHUNKS: tl.constexpr, CHUNK: tl.constexpr,
+):  # fmt: skip
+    row, chunk = tl.program_id(0), tl.program_id(1)
+    slot = tl.load(rows + row)
+    token = chunk * CHUNK + tl.arange(0, CHUNK)
+    score = _scores(logits, row, slot, token, temperatures, penalties, seen, SIZE)
+    score = tl.where(score >= tl.load(floors + row), score, float("-inf"))
+    if tl.load(temperatures + slot) > 0:
+        score += _noise(tl.load(seeds + slot), tl.load(positions + slot), token)
+    tl.store(best + row * CHUNKS + chunk, tl.max(score))
+    tl.store(best_token + row * CHUNKS + chunk, chunk * CHUNK + tl.argmax(score, 0))
+
+
+@triton.jit
+def _take(
+    rows, best, best_token, penalties, seen, forced, tokens, positions, out, last_slot,
+    SIZE: tl.constexpr, CHUNKS: tl.constexpr, PADDED: tl.constexpr,
+):  # fmt: skip
+    row = tl.program_id(0)
+    slot = tl.load(rows + row)
+    chunk = tl.arange(0, PADDED)
+    score = tl.load(best + row * CHUNKS + chunk, mask=chunk < CHUNKS, other=float("-inf"))
+    token = tl.load(best_token + row * CHUNKS + tl.argmax(score, 0))
+    instead = tl.load(forced + slot)
+    if instead >= 0:
+        token = instead
+    elif tl.load(penalties + slot) != 1.0:
+        tl.store(seen + slot.to(tl.int64) * SIZE + token, tl.full([], 1, tl.uint8))
+    tl.store(forced + slot, -1)
+    tl.store(tokens + slot, token)
+    tl.store(positions + slot, tl.where(slot < last_slot, tl.load(positions + slot) + 1, 0))
+    tl.store(out + row, token)
+
+
+def sample(logits: Tensor, rows: Tensor, state: SamplingState) -> Tensor:
+    """The next tokens int32 [rows] of the slots in `rows` int32, from `logits` [rows, vocabulary].
+
+    They are put into `state` too: as the slots' tokens, one position on.
+    """
+    count, size = logits.shape
+    chunks = triton.cdiv(size, CHUNK)
+    padded = triton.next_power_of_2(chunks)
+
+    def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+        return torch.empty(*shape, dtype=dtype, device=logits.device)
+
+    maxima, best = empty(count, chunks), empty(count, chunks)
+    best_token = empty(count, chunks, dtype=torch.int32)
+    floors, out = empty(count), empty(count, dtype=torch.int32)
+    changes = (state.temperatures, state.penalties, state.seen)
+    _maxima[(count, chunks)](logits, rows, *changes, maxima, size, chunks, CHUNK, num_warps=8)
+    _floors[(count,)](
+        logits, rows, *changes, state.top_p, state.min_p, maxima, floors, size, chunks, padded,
+        CHUNK, BISECTIONS, num_warps=32,
+    )  # fmt: skip
+    _draw[(count, chunks)](
+        logits, rows, *changes, state.seeds, state.positions, floors, best, best_token, size,
+        chunks, CHUNK, num_warps=8,
+    )  # fmt: skip
+    _take[(count,)](
+        rows, best, best_token, state.penalties, state.seen, state.forced, state.tokens,
+        state.positions, out, len(state.seeds) - 1, size, chunks, padded, num_warps=1,
+    )  # fmt: skip
+    return out

@@ -1,0 +1,203 @@
+"""gpt-oss's forward pass from the kernels: a prompt's chunk, or one token of several sequences."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import GptOssConfig
+
+from bot.inference.engines.gptoss.kernels.attention import DecodeAttention, prefill_attention
+from bot.inference.engines.gptoss.kernels.embedding import embed
+from bot.inference.engines.gptoss.kernels.experts import grouped_experts
+from bot.inference.engines.gptoss.kernels.few_experts import few_experts
+from bot.inference.engines.gptoss.kernels.linear import linear, norm_qkv
+from bot.inference.engines.gptoss.kernels.rotary import rotate_and_store
+from bot.inference.engines.gptoss.kernels.route import combine, group, route
+from bot.inference.engines.gptoss.weights import Layer, Weights, rotation
+
+PAGE = 32
+"""Tokens in a page of the cache: what a reused beginning is a multiple of."""
+FEW = 4
+"""Rows up to which kernels without tensor cores are faster; see docs/benchmarks.md."""
+
+
+class Model:
+    """The weights and the paged cache of keys and values.
+
+    `context` is the most tokens of one sequence, `pages` how many there are for all of them.
+    """
+
+    def __init__(self, config: GptOssConfig, weights: Weights, context: int, pages: int) -> None:
+        self.config = config
+        self.context = context
+        self.pages = pages
+        self._weights = weights
+        self._epsilon: float = config.rms_norm_eps
+        self._limit = float(getattr(config, "swiglu_limit", 7.0))  # transformers has it fixed
+        device, dtype = weights.head.device, weights.head.dtype
+        self.device = device
+        self._experts_dtype = torch.float32 if dtype == torch.float32 else torch.float16
+        self._rotation = rotation(config, context, device)
+        self._cache = torch.zeros(
+            config.num_hidden_layers,
+            2,
+            pages,
+            config.num_key_value_heads,
+            PAGE,
+            config.head_dim,
+            dtype=dtype,
+            device=device,
+        )
+
+    @staticmethod
+    def page_bytes(config: GptOssConfig, dtype: torch.dtype) -> int:
+        """What a page takes in all layers together."""
+        line = config.num_key_value_heads * config.head_dim * dtype.itemsize
+        return 2 * config.num_hidden_layers * PAGE * line
+
+    def prefill(self, tokens: Tensor, start: int, slot: int, tables: Tensor) -> Tensor:
+        """Logits [1, vocabulary] after `tokens` int32, whose first has position `start`.
+
+        Their keys and values go to the pages in row `slot` of `tables` int32 [slots, pages of a
+        sequence], where those of all tokens before them are.
+        """
+        positions = torch.arange(
+            start, start + len(tokens), dtype=torch.int32, device=self.device
+        )
+        slots = torch.full_like(positions, slot)
+
+        def attend(layer: Layer, queries: Tensor, cache: Tensor) -> Tensor:
+            return prefill_attention(
+                queries, cache, layer.sinks, tables[slot], start, layer.window
+            )
+
+        x = self._forward(tokens, positions, slots, tables, attend)
+        return self._logits(x[-1:])
+
+    def decode(
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        slots: Tensor,
+        tables: Tensor,
+        attention: DecodeAttention,
+    ) -> Tensor:
+        """Logits [rows, vocabulary] after one token of each row, all int32 [rows]."""
+
+        def attend(layer: Layer, queries: Tensor, cache: Tensor) -> Tensor:
+            return attention(
+                queries, cache, layer.sinks, positions, slots, tables, layer.window
+            )
+
+        if len(tokens) <= FEW:
+            return self._forward_few(tokens, positions, slots, tables, attend)
+        return self._logits(self._forward(tokens, positions, slots, tables, attend))
+
+    def attention_for(self, rows: int) -> DecodeAttention:
+        """What `decode` needs for so many rows."""
+        splits = max(1, min(32, 256 // (rows * self.config.num_key_value_heads)))
+        return DecodeAttention(rows, self.config.num_attention_heads, self._cache[0], splits)
+
+    def _forward(
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        slots: Tensor,
+        tables: Tensor,
+        attend: Callable[[Layer, Tensor, Tensor], Tensor],
+    ) -> Tensor:
+        """The normed last hidden states [rows, size]."""
+        config, layers = self.config, self._weights.layers
+        hidden = embed(tokens, self._weights.embedding)
+        x = combine(hidden, None, layers[0].attention_norm, self._epsilon)
+        norms = [layer.attention_norm for layer in layers[1:]] + [self._weights.norm]
+        for layer, cache, following in zip(layers, self._cache, norms, strict=True):
+            qkv = F.linear(x, layer.qkv, layer.qkv_bias)
+            queries = rotate_and_store(
+                qkv, cache, self._rotation, positions, slots, tables, config.num_attention_heads
+            )
+            added = F.linear(attend(layer, queries, cache), layer.output, layer.output_bias)
+            x, chosen, shares = route(
+                hidden,
+                added,
+                layer.experts_norm,
+                layer.router,
+                layer.router_bias,
+                self._epsilon,
+                config.num_experts_per_tok,
+                self._experts_dtype,
+            )
+            outputs = grouped_experts(
+                x,
+                chosen,
+                group(chosen, config.num_local_experts),
+                layer.gate_up,
+                layer.gate_up_bias,
+                layer.down,
+                layer.down_bias,
+                self._limit,
+            )
+            x = combine(hidden, (outputs, shares), following, self._epsilon)
+        return x
+
+    def _forward_few(
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        slots: Tensor,
+        tables: Tensor,
+        attend: Callable[[Layer, Tensor, Tensor], Tensor],
+    ) -> Tensor:
+        """The logits [rows, vocabulary], by kernels that are bound by reading the weights."""
+        config = self.config
+        hidden = embed(tokens, self._weights.embedding)
+        for layer, cache in zip(self._weights.layers, self._cache, strict=True):
+            queries = norm_qkv(
+                hidden,
+                layer.attention_norm,
+                layer.qkv,
+                layer.qkv_bias,
+                cache,
+                self._rotation,
+                positions,
+                slots,
+                tables,
+                config.num_attention_heads,
+                self._epsilon,
+            )
+            mixed = attend(layer, queries, cache)
+            added = linear(mixed, layer.output, bias=layer.output_bias)
+            x, chosen, shares = route(
+                hidden,
+                added,
+                layer.experts_norm,
+                layer.router,
+                layer.router_bias,
+                self._epsilon,
+                config.num_experts_per_tok,
+                torch.float16,
+                layer.experts_scale,
+            )
+            few_experts(
+                hidden,
+                x,
+                layer.experts_scale,
+                (chosen, shares),
+                layer.gate_up,
+                layer.gate_up_bias,
+                layer.down,
+                layer.down_bias,
+                self._limit,
+            )
+        return linear(
+            hidden, self._weights.head, norm=self._weights.norm, epsilon=self._epsilon
+        )
+
+    def _logits(self, x: Tensor) -> Tensor:
+        """float32 on a GPU too: in bfloat16 the greatest logits are often equal."""
+        if len(x) <= FEW:
+            return linear(x, self._weights.head)
+        if x.dtype == torch.float32:
+            return F.linear(x, self._weights.head)
+        return torch.mm(x, self._weights.head.T, out_dtype=torch.float32)
