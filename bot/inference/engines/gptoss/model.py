@@ -19,7 +19,7 @@ from bot.inference.engines.gptoss.weights import Layer, Weights, rotation
 PAGE = 32
 """Tokens in a page of the cache: what a reused beginning is a multiple of."""
 FEW = 4
-"""Rows up to which kernels without tensor cores are faster; see docs/benchmarks.md."""
+"""Rows up to which the experts are faster without tensor cores; see docs/benchmarks.md."""
 
 
 class Model:
@@ -62,15 +62,11 @@ class Model:
         Their keys and values go to the pages in row `slot` of `tables` int32 [slots, pages of a
         sequence], where those of all tokens before them are.
         """
-        positions = torch.arange(
-            start, start + len(tokens), dtype=torch.int32, device=self.device
-        )
+        positions = torch.arange(start, start + len(tokens), dtype=torch.int32, device=self.device)
         slots = torch.full_like(positions, slot)
 
         def attend(layer: Layer, queries: Tensor, cache: Tensor) -> Tensor:
-            return prefill_attention(
-                queries, cache, layer.sinks, tables[slot], start, layer.window
-            )
+            return prefill_attention(queries, cache, layer.sinks, tables[slot], start, layer.window)
 
         x = self._forward(tokens, positions, slots, tables, attend)
         return self._logits(x[-1:])
@@ -86,17 +82,16 @@ class Model:
         """Logits [rows, vocabulary] after one token of each row, all int32 [rows]."""
 
         def attend(layer: Layer, queries: Tensor, cache: Tensor) -> Tensor:
-            return attention(
-                queries, cache, layer.sinks, positions, slots, tables, layer.window
-            )
+            return attention(queries, cache, layer.sinks, positions, slots, tables, layer.window)
 
-        if len(tokens) <= FEW:
-            return self._forward_few(tokens, positions, slots, tables, attend)
+        if len(tokens) == 1:
+            return self._forward_one(tokens, positions, slots, tables, attend)
         return self._logits(self._forward(tokens, positions, slots, tables, attend))
 
     def attention_for(self, rows: int) -> DecodeAttention:
         """What `decode` needs for so many rows."""
-        splits = max(1, min(32, 256 // (rows * self.config.num_key_value_heads)))
+        splits = min(32, 256 // (rows * self.config.num_key_value_heads), -(-self.context // 128))
+        splits = max(1, splits)
         return DecodeAttention(rows, self.config.num_attention_heads, self._cache[0], splits)
 
     def _forward(
@@ -118,30 +113,10 @@ class Model:
                 qkv, cache, self._rotation, positions, slots, tables, config.num_attention_heads
             )
             added = F.linear(attend(layer, queries, cache), layer.output, layer.output_bias)
-            x, chosen, shares = route(
-                hidden,
-                added,
-                layer.experts_norm,
-                layer.router,
-                layer.router_bias,
-                self._epsilon,
-                config.num_experts_per_tok,
-                self._experts_dtype,
-            )
-            outputs = grouped_experts(
-                x,
-                chosen,
-                group(chosen, config.num_local_experts),
-                layer.gate_up,
-                layer.gate_up_bias,
-                layer.down,
-                layer.down_bias,
-                self._limit,
-            )
-            x = combine(hidden, (outputs, shares), following, self._epsilon)
+            x = combine(hidden, self._experts(layer, hidden, added), following, self._epsilon)
         return x
 
-    def _forward_few(
+    def _forward_one(
         self,
         tokens: Tensor,
         positions: Tensor,
@@ -149,7 +124,7 @@ class Model:
         tables: Tensor,
         attend: Callable[[Layer, Tensor, Tensor], Tensor],
     ) -> Tensor:
-        """The logits [rows, vocabulary], by kernels that are bound by reading the weights."""
+        """The logits [1, vocabulary] after one token, by fewer kernels."""
         config = self.config
         hidden = embed(tokens, self._weights.embedding)
         for layer, cache in zip(self._weights.layers, self._cache, strict=True):
@@ -168,35 +143,36 @@ class Model:
             )
             mixed = attend(layer, queries, cache)
             added = linear(mixed, layer.output, bias=layer.output_bias)
-            x, chosen, shares = route(
-                hidden,
-                added,
-                layer.experts_norm,
-                layer.router,
-                layer.router_bias,
-                self._epsilon,
-                config.num_experts_per_tok,
-                torch.float16,
-                layer.experts_scale,
-            )
-            few_experts(
-                hidden,
-                x,
-                layer.experts_scale,
-                (chosen, shares),
-                layer.gate_up,
-                layer.gate_up_bias,
-                layer.down,
-                layer.down_bias,
-                self._limit,
-            )
-        return linear(
-            hidden, self._weights.head, norm=self._weights.norm, epsilon=self._epsilon
+            self._experts(layer, hidden, added)
+        return linear(hidden, self._weights.head, norm=self._weights.norm, epsilon=self._epsilon)
+
+    def _experts(self, layer: Layer, hidden: Tensor, added: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Add `added` to `hidden` and run the experts on it.
+
+        Returns their outputs and shares, see combine; None if they are added already.
+        """
+        few = len(hidden) <= FEW
+        x, chosen, shares = route(
+            hidden,
+            added,
+            layer.experts_norm,
+            layer.router,
+            layer.router_bias,
+            self._epsilon,
+            self.config.num_experts_per_tok,
+            torch.float16 if few else self._experts_dtype,
+            layer.experts_scale if few else 1.0,
         )
+        weights = (layer.gate_up, layer.gate_up_bias, layer.down, layer.down_bias)
+        if few:
+            few_experts(hidden, x, layer.experts_scale, (chosen, shares), *weights, self._limit)
+            return None
+        groups = group(chosen, self.config.num_local_experts)
+        return grouped_experts(x, chosen, groups, *weights, self._limit), shares
 
     def _logits(self, x: Tensor) -> Tensor:
         """float32 on a GPU too: in bfloat16 the greatest logits are often equal."""
-        if len(x) <= FEW:
+        if len(x) == 1:
             return linear(x, self._weights.head)
         if x.dtype == torch.float32:
             return F.linear(x, self._weights.head)

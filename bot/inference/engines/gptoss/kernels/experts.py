@@ -43,7 +43,7 @@ def _product(
     CHUNK: tl.constexpr,
     TOKENS: tl.constexpr,
 ):
-    """Weight lines `line` [ROWS] times the rows `source` [TOKENS] of x: [ROWS, TOKENS]."""
+    """An expert's lines `line` [ROWS] times the rows `source` [TOKENS] of x: [ROWS, TOKENS]."""
     acc = tl.zeros([ROWS, TOKENS], tl.float32)
     half: tl.constexpr = COLUMNS // 2
     byte = tl.arange(0, CHUNK // 2)
@@ -96,11 +96,13 @@ def _gate_up(
     exists = place < end
     choice = tl.load(order + place, mask=exists, other=0)
     row = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
-    line = expert.to(tl.int64) * LINES + row % LINES
+    codes += expert.to(tl.int64) * (LINES * COLUMNS // 2)
+    line = row % LINES
+    scales += expert * (LINES * COLUMNS // 32)
     acc = _product(
         x, codes, scales, base, choice // TOP, exists, line, COLUMNS, ROWS, CHUNK, TOKENS
     )
-    acc += tl.load(bias + line).to(tl.float32)[:, None]
+    acc += tl.load(bias + expert * LINES + line).to(tl.float32)[:, None]
     gate, up = tl.split(tl.permute(tl.reshape(acc, [ROWS // 2, 2, TOKENS]), (0, 2, 1)))
     column = tl.program_id(1) * (ROWS // 2) + tl.arange(0, ROWS // 2)
     target = choice[None, :] * (LINES // 2) + halves_first(column, LINES // 2)[:, None]
@@ -133,9 +135,11 @@ def _down(
     exists = place < end
     choice = tl.load(order + place, mask=exists, other=0)
     row = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
-    line = expert.to(tl.int64) * LINES + row % LINES
+    codes += expert.to(tl.int64) * (LINES * COLUMNS // 2)
+    line = row % LINES
+    scales += expert * (LINES * COLUMNS // 32)
     acc = _product(x, codes, scales, base, choice, exists, line, COLUMNS, ROWS, CHUNK, TOKENS)
-    acc += tl.load(bias + line).to(tl.float32)[:, None]
+    acc += tl.load(bias + expert * LINES + line).to(tl.float32)[:, None]
     mask = exists[None, :] & (row < LINES)[:, None]
     target = choice[None, :] * LINES + row[:, None]
     tl.store(out + target, acc.to(out.dtype.element_ty), mask=mask)

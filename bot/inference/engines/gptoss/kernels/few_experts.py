@@ -21,19 +21,23 @@ ACTIVATED_SCALE = 512.0
 
 
 @triton.jit
-def _word_products(word, early_low, early_high, late_low, late_high):
-    """The sum of a word's eight products; the inputs are pairs in the order of columns."""
-    # bytes 0 and 2, then 1 and 3, of both halves of the inputs
-    early_02 = (early_low & 0xFFFF) | (early_high << 16)
-    early_13 = (early_low >> 16) | (early_high & 0xFFFF0000)
-    late_02 = (late_low & 0xFFFF) | (late_high << 16)
-    late_13 = (late_low >> 16) | (late_high & 0xFFFF0000)
+def _pairs(four):
+    """Of four float16 in 64 bits: the first and third, and the second and fourth, as pairs."""
+    low, high = four.to(tl.uint32), (four >> 32).to(tl.uint32)
+    return (low & 0xFFFF) | (high << 16), (low >> 16) | (high & 0xFFFF0000)
+
+
+@triton.jit
+def _word_products(word, early, late):
+    """The sum of a word's eight products; the inputs are four float16 in 64 bits each."""
+    early_02, early_13 = _pairs(early)
+    late_02, late_13 = _pairs(late)
     acc = half2.multiply(word & 0x8E008E00, late_13)
     acc = half2.multiply_add((word << 8) & 0x8E008E00, late_02, acc)
-    early = ((word >> 3) & 0x0E000E00) | ((word << 7) & 0x80008000)
-    acc = half2.multiply_add(early, early_13, acc)
-    early = ((word << 5) & 0x0E000E00) | ((word << 15) & 0x80008000)
-    acc = half2.multiply_add(early, early_02, acc)
+    code = ((word >> 3) & 0x0E000E00) | ((word << 7) & 0x80008000)
+    acc = half2.multiply_add(code, early_13, acc)
+    code = ((word << 5) & 0x0E000E00) | ((word << 15) & 0x80008000)
+    acc = half2.multiply_add(code, early_02, acc)
     return half2.total(acc)
 
 
@@ -47,32 +51,24 @@ def _product(
     ROWS: tl.constexpr,
     BLOCKS: tl.constexpr,
 ):
-    """Weight lines `line` [ROWS] times the row at x, 2^-14 too small: float32 [ROWS].
+    """An expert's lines `line` [ROWS] times the row at x, 2^-14 too small: float32 [ROWS].
 
-    `words` are the codes as uint32, `x` pairs of float16 as uint32.
+    `words` are the expert's codes as uint32, `x` float16 in fours as uint64.
     """
-    acc = tl.zeros([ROWS, BLOCKS], tl.float32)
     of_row: tl.constexpr = COLUMNS // 32
-    four = tl.arange(0, 4)
+    acc = tl.zeros([ROWS, BLOCKS], tl.float32)
     for begin in tl.static_range(0, of_row, BLOCKS):
+        at = begin * 4 + tl.arange(0, BLOCKS * 4)
+        inside = (at < of_row * 4)[None, :]
+        word = tl.load(words + line[:, None] * (of_row * 4) + at[None, :], mask=inside, other=0)
+        early = tl.load(x + at[None, :], mask=inside, other=0)
+        late = tl.load(x + COLUMNS // 8 + at[None, :], mask=inside, other=0)
         block = begin + tl.arange(0, BLOCKS)
-        inside = block < of_row
-        at = block[None, :, None] * 4 + four[None, None, :]
-        mask = inside[None, :, None]
-        word = tl.load(words + line[:, None, None] * (4 * of_row) + at, mask=mask, other=0)
-        power = tl.load(
-            scales + line[:, None] * of_row + block[None, :], mask=inside[None, :], other=0
-        )
-        half: tl.constexpr = COLUMNS // 4
-        products = _word_products(
-            word,
-            tl.load(x + 2 * at, mask=mask, other=0),
-            tl.load(x + 2 * at + 1, mask=mask, other=0),
-            tl.load(x + half + 2 * at, mask=mask, other=0),
-            tl.load(x + half + 2 * at + 1, mask=mask, other=0),
-        )
+        power = scales + line[:, None] * of_row + block[None, :]
+        power = tl.load(power, mask=(block < of_row)[None, :], other=0)
         power = (power.to(tl.uint32) << 23).to(tl.float32, bitcast=True)  # 2^(scale - 127)
-        acc += tl.sum(products, 2) * power
+        products = _word_products(word, early, late)
+        acc += tl.sum(tl.reshape(products, [ROWS, BLOCKS, 4]), 2) * power
     return tl.sum(acc, 1)
 
 
@@ -94,12 +90,13 @@ def _gate_up(
     BLOCKS: tl.constexpr,
 ):
     choice = tl.program_id(1)
-    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    exists = row < LINES
-    line = tl.load(chosen + choice).to(tl.int64) * LINES + row % LINES
-    source = x + choice // TOP * (COLUMNS // 2)
+    expert = tl.load(chosen + choice).to(tl.int64) * LINES
+    words += expert * (COLUMNS // 8)
+    scales += expert * (COLUMNS // 32)
+    line = (tl.program_id(0) * ROWS + tl.arange(0, ROWS)) % LINES
+    source = x + choice // TOP * (COLUMNS // 4)
     acc = _product(source, words, scales, line, COLUMNS, ROWS, BLOCKS)
-    acc = acc * undo + tl.load(bias + line).to(tl.float32)
+    acc = acc * undo + tl.load(bias + expert + line).to(tl.float32)
     gate, up = tl.split(tl.reshape(acc, [ROWS // 2, 2]))
     column = tl.program_id(0) * (ROWS // 2) + tl.arange(0, ROWS // 2)
     target = out + choice * (LINES // 2) + halves_first(column, LINES // 2)
@@ -129,10 +126,17 @@ def _down(
     acc = tl.load(hidden + token * LINES + row, mask=exists, other=0.0)
     for i in range(TOP):
         choice = token * TOP + i
-        line = tl.load(chosen + choice).to(tl.int64) * LINES + row % LINES
-        source = x + choice * (COLUMNS // 2)
-        output = _product(source, words, scales, line, COLUMNS, ROWS, BLOCKS)
-        output = output * undo + tl.load(bias + line).to(tl.float32)
+        expert = tl.load(chosen + choice).to(tl.int64) * LINES
+        output = _product(
+            x + choice * (COLUMNS // 4),
+            words + expert * (COLUMNS // 8),
+            scales + expert * (COLUMNS // 32),
+            row % LINES,
+            COLUMNS,
+            ROWS,
+            BLOCKS,
+        )
+        output = output * undo + tl.load(bias + expert + row % LINES).to(tl.float32)
         acc += tl.load(shares + choice) * output
     tl.store(hidden + token * LINES + row, acc, mask=exists)
 
@@ -157,12 +161,12 @@ def few_experts(
     rows, top = chosen.shape
     activated = torch.empty(rows * top, gate_up.rows // 2, dtype=torch.float16, device=x.device)
     _gate_up[(triton.cdiv(gate_up.rows, GATE_UP_ROWS), rows * top)](
-        x.view(torch.uint32), gate_up.codes.view(torch.uint32), gate_up.scales, gate_up_bias, chosen,
+        x.view(torch.uint64), gate_up.codes.view(torch.uint32), gate_up.scales, gate_up_bias, chosen,
         activated, limit, 2.0**14 / x_scale, ACTIVATED_SCALE, top, gate_up.columns, gate_up.rows,
         GATE_UP_ROWS, BLOCKS, num_warps=4,
     )  # fmt: skip
     _down[(triton.cdiv(down.rows, DOWN_ROWS), rows)](
-        activated.view(torch.uint32), down.codes.view(torch.uint32), down.scales, down_bias, chosen,
+        activated.view(torch.uint64), down.codes.view(torch.uint32), down.scales, down_bias, chosen,
         shares, hidden, 2.0**14 / ACTIVATED_SCALE, top, down.columns, down.rows,
         DOWN_ROWS, BLOCKS, num_warps=4,
     )  # fmt: skip

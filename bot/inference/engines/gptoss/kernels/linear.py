@@ -1,4 +1,4 @@
-"""Linear layers for a few rows, bound by reading the weights: one program has some lines of them.
+"""Linear layers for one row, bound by reading the weights: one program has some lines of them.
 
 The RMS norm before a layer costs no pass of its own: its factor is one number a row, found while
 the products are added up, and applied to their sum.
@@ -21,28 +21,25 @@ def _product(
     epsilon,
     NORM: tl.constexpr,
     COLUMNS: tl.constexpr,
-    TOKENS: tl.constexpr,
     LINES: tl.constexpr,
     CHUNK: tl.constexpr,
 ):
-    """Rows of x, normed or not, times weight lines `line` [LINES]: float32 [TOKENS, LINES]."""
-    token = tl.arange(0, TOKENS)
-    acc = tl.zeros([TOKENS, LINES, CHUNK], tl.float32)
-    squares = tl.zeros([TOKENS, CHUNK], tl.float32)
+    """The row x, normed or not, times weight lines `line` [LINES]: float32 [LINES]."""
+    acc = tl.zeros([LINES, CHUNK], tl.float32)
+    squares = tl.zeros([CHUNK], tl.float32)
     for begin in tl.static_range(0, COLUMNS, CHUNK):
         column = begin + tl.arange(0, CHUNK)
         inside = column < COLUMNS
-        w = tl.load(weight + line[:, None] * COLUMNS + column[None, :], mask=inside[None, :])
-        value = tl.load(x + token[:, None] * COLUMNS + column[None, :], mask=inside[None, :])
-        value = tl.where(inside[None, :], value.to(tl.float32), 0.0)
-        w = tl.where(inside[None, :], w.to(tl.float32), 0.0)
+        at = weight + line[:, None] * COLUMNS + column[None, :]
+        w = tl.load(at, mask=inside[None, :], other=0.0).to(tl.float32)
+        value = tl.load(x + column, mask=inside, other=0.0).to(tl.float32)
         if NORM:
             squares += value * value
-            value *= tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)[None, :]
-        acc += value[:, None, :] * w[None, :, :]
-    result = tl.sum(acc, 2)
+            value *= tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
+        acc += value[None, :] * w
+    result = tl.sum(acc, 1)
     if NORM:
-        result *= tl.rsqrt(tl.sum(squares, 1) / COLUMNS + epsilon)[:, None]
+        result *= tl.rsqrt(tl.sum(squares) / COLUMNS + epsilon)
     return result
 
 
@@ -58,18 +55,15 @@ def _linear(
     NORM: tl.constexpr,
     BIAS: tl.constexpr,
     COLUMNS: tl.constexpr,
-    TOKENS: tl.constexpr,
     LINES: tl.constexpr,
     CHUNK: tl.constexpr,
 ):
     row = tl.program_id(0) * LINES + tl.arange(0, LINES)
     line = (row % SIZE).to(tl.int64)
-    result = _product(x, norm, weight, line, epsilon, NORM, COLUMNS, TOKENS, LINES, CHUNK)
+    result = _product(x, norm, weight, line, epsilon, NORM, COLUMNS, LINES, CHUNK)
     if BIAS:
-        result += tl.load(bias + line).to(tl.float32)[None, :]
-    token = tl.arange(0, TOKENS)
-    mask = (row < SIZE)[None, :]
-    tl.store(out + token[:, None] * SIZE + row[None, :], result, mask=mask)
+        result += tl.load(bias + line).to(tl.float32)
+    tl.store(out + row, result, mask=row < SIZE)
 
 
 def linear(
@@ -82,21 +76,21 @@ def linear(
 ) -> Tensor:
     """x times `weight` [lines, columns], plus `bias`, float32; with `norm`, x is RMS-normed first.
 
-    x is [rows, columns], with a power of two of rows.
+    x is [1, columns], the result [1, lines].
     """
-    rows, columns = x.shape
+    columns = x.shape[1]
     size = len(weight)
-    out = torch.empty(rows, size, dtype=torch.float32, device=x.device)
+    out = torch.empty(1, size, dtype=torch.float32, device=x.device)
     lines = HEAD_LINES if size > 65536 else LINES
     _linear[(triton.cdiv(size, lines),)](
         x, norm, weight, bias, out, epsilon, size, norm is not None, bias is not None, columns,
-        rows, lines, CHUNK, num_warps=WARPS,
+        lines, CHUNK, num_warps=WARPS,
     )  # fmt: skip
     return out
 
 
 @triton.jit
-def _qkv(
+def _norm_qkv(
     hidden,
     norm,
     weight,
@@ -116,33 +110,28 @@ def _qkv(
     HEAD_SIZE: tl.constexpr,
     PAGE: tl.constexpr,
     COLUMNS: tl.constexpr,
-    TOKENS: tl.constexpr,
     LINES: tl.constexpr,
     CHUNK: tl.constexpr,
 ):
     row = tl.program_id(0) * LINES + tl.arange(0, LINES)
-    result = _product(hidden, norm, weight, row, epsilon, True, COLUMNS, TOKENS, LINES, CHUNK)
-    result += tl.load(bias + row).to(tl.float32)[None, :]
-    a, b = tl.split(tl.reshape(result, [TOKENS, LINES // 2, 2]))
+    result = _product(hidden, norm, weight, row, epsilon, True, COLUMNS, LINES, CHUNK)
+    result += tl.load(bias + row).to(tl.float32)
+    a, b = tl.split(tl.reshape(result, [LINES // 2, 2]))
     head = tl.program_id(0) * LINES // HEAD_SIZE
     column = tl.program_id(0) * LINES % HEAD_SIZE + 2 * tl.arange(0, LINES // 2)
-    token = tl.arange(0, TOKENS)
-    position = tl.load(positions + token)
+    position = tl.load(positions)
     if head < HEADS + KV_HEADS:
-        at = position[:, None] * (HEAD_SIZE // 2) + column[None, :] // 2
+        at = position * (HEAD_SIZE // 2) + column // 2
         a, b = rotate(a, b, tl.load(cosines + at), tl.load(sines + at))
     if head < HEADS:
-        target = queries + (token * HEADS + head)[:, None] * HEAD_SIZE + column[None, :]
-        tl.store(target, a.to(queries.dtype.element_ty))
-        tl.store(target + 1, b.to(queries.dtype.element_ty))
+        target = queries + head * HEAD_SIZE + column
     else:
-        page = tl.load(tables + tl.load(slots + token) * TABLE + position // PAGE)
+        page = tl.load(tables + tl.load(slots) * TABLE + position // PAGE)
         kv_head = (head - HEADS) % KV_HEADS
-        cached = ((page * KV_HEADS + kv_head) * PAGE + position % PAGE) * HEAD_SIZE
-        at = cached[:, None] + column[None, :]
-        target = (keys if head < HEADS + KV_HEADS else values) + at
-        tl.store(target, a.to(keys.dtype.element_ty))
-        tl.store(target + 1, b.to(keys.dtype.element_ty))
+        line = ((page * KV_HEADS + kv_head) * PAGE + position % PAGE) * HEAD_SIZE
+        target = (keys if head < HEADS + KV_HEADS else values) + line + column
+    tl.store(target, a.to(keys.dtype.element_ty))
+    tl.store(target + 1, b.to(keys.dtype.element_ty))
 
 
 def norm_qkv(
@@ -158,18 +147,18 @@ def norm_qkv(
     heads: int,
     epsilon: float,
 ) -> Tensor:
-    """norm, QKV and rotate_and_store in one: the rotated queries [rows, heads, head size].
+    """Norm, QKV and rotate_and_store in one: the rotated queries [1, heads, head size].
 
-    `hidden` is float32 [rows, size], with a power of two of rows; see rotate_and_store.
+    `hidden` is float32 [1, size]; see rotate_and_store.
     """
     _, _, kv_heads, page, size = cache.shape
-    rows, columns = hidden.shape
-    queries = torch.empty(rows, heads, size, dtype=cache.dtype, device=hidden.device)
+    columns = hidden.shape[1]
+    queries = torch.empty(1, heads, size, dtype=cache.dtype, device=hidden.device)
     lines = min(LINES, size)
-    _qkv[(len(weight) // lines,)](
+    _norm_qkv[(len(weight) // lines,)](
         hidden, norm, weight, bias, queries, cache[0], cache[1], *rotation, positions, slots,
-        tables, epsilon, tables.stride(0), heads, kv_heads, size, page, columns, rows, lines,
-        CHUNK, num_warps=WARPS,
+        tables, epsilon, tables.stride(0), heads, kv_heads, size, page, columns, lines, CHUNK,
+        num_warps=WARPS,
     )  # fmt: skip
     return queries
 

@@ -178,9 +178,7 @@ def _combine(
         tl.store(hidden + row * SIZE + column, value, mask=inside)
     factor = tl.rsqrt(tl.sum(value * value) / SIZE + epsilon)
     weight = tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
-    tl.store(
-        x + row * SIZE + column, (value * factor * weight).to(x.dtype.element_ty), mask=inside
-    )
+    tl.store(x + row * SIZE + column, (value * factor * weight).to(x.dtype.element_ty), mask=inside)
 
 
 def combine(
