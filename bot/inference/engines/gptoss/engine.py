@@ -7,6 +7,7 @@ next one takes on the GPU. So a token is reported by the call after the one that
 import random
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -79,10 +80,13 @@ class GptOssEngine:
         self._waiting: deque[_Run] = deque()
         self._running: list[_Run] = []
         self._started: list[_Step] = []
-        shape = (slots + 1, -(-model.context // PAGE))
+        width = -(-model.context // PAGE)
+        shape = (slots + 1, -(-width // 4) * 4)  # each row aligned to 16 bytes
         self._tables = torch.full(shape, self._scratch, dtype=torch.int32, device=model.device)
         self._state = SamplingState.empty(slots + 1, model.config.vocab_size, model.device)
         with torch.inference_mode():
+            if model.device.type == "cuda":
+                self._warm_up()
             self._decode = Decoder(self._make_step, slots, slots, model.device, progress)
 
     def admit(self, sequence: Sequence) -> None:
@@ -106,7 +110,9 @@ class GptOssEngine:
         Returns the tokens of the step before. Raises EngineError when memory runs out; all that
         ran must then be released.
         """
-        with memory_errors_explained("a step of gpt-oss", self._model.device):
+        device = self._model.device
+        on_device = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+        with on_device, memory_errors_explained("a step of gpt-oss", device):
             produced = self._make_room()
             self._start_waiting()
             decoding = [run for run in self._running if run.decodes and run.fed < self.context]
@@ -135,6 +141,14 @@ class GptOssEngine:
         del self._model, self._decode, self._tables, self._state
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+    def _warm_up(self) -> None:
+        """Compile the kernels for prompts of every size, so that no request waits for it."""
+        filler, length = self.slots, 1
+        while length <= min(self._chunk, self.context):
+            tokens = torch.zeros(length, dtype=torch.int32, device=self._model.device)
+            self._model.prefill(tokens, 0, filler, self._tables)
+            length *= 2
 
     def _make_step(self, size: int) -> Callable[[Tensor], Tensor]:
         attention = self._model.attention_for(size)

@@ -4,6 +4,7 @@ See https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -41,11 +42,14 @@ class Decoder:
         self._steps: dict[int, _Recorded | Callable[[Tensor], Tensor]] = {}
         self._rows: dict[int, tuple[list[int], Tensor]] = {}
         sizes = batch_sizes(slots)
-        for done, size in enumerate(reversed(sizes)):  # the largest first: others fit its memory
+        pool = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
+        for done, size in enumerate(
+            reversed(sizes)
+        ):  # the largest first: others fit into its memory
             rows = torch.full((size,), filler, dtype=torch.int32, device=device)
             self._rows[size] = ([filler] * size, rows)
             step = make_step(size)
-            self._steps[size] = _Recorded(step, rows) if device.type == "cuda" else step
+            self._steps[size] = _Recorded(step, rows, pool) if pool else step
             progress((done + 1) / len(sizes))
 
     def __call__(self, rows: list[int]) -> Tensor:
@@ -60,8 +64,10 @@ class Decoder:
 
 
 class _Recorded:
-    def __init__(self, step: Callable[[Tensor], Tensor], rows: Tensor) -> None:
-        stream = torch.cuda.Stream()
+    """A step in a graph. Graphs share `pool`: a result is lost when another one is replayed."""
+
+    def __init__(self, step: Callable[[Tensor], Tensor], rows: Tensor, pool: Any) -> None:
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UPS):
@@ -69,7 +75,7 @@ class _Recorded:
         torch.cuda.current_stream().wait_stream(stream)
         self._step = step  # keeps its workspace, which the graph writes to
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        with torch.cuda.graph(self._graph, pool=pool):
             self._out = step(rows)
 
     def __call__(self, rows: Tensor) -> Tensor:

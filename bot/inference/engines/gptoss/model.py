@@ -53,8 +53,9 @@ class Model:
     @staticmethod
     def page_bytes(config: GptOssConfig, dtype: torch.dtype) -> int:
         """What a page takes in all layers together."""
-        line = config.num_key_value_heads * config.head_dim * dtype.itemsize
-        return 2 * config.num_hidden_layers * PAGE * line
+        line: int = config.num_key_value_heads * config.head_dim * dtype.itemsize
+        layers: int = config.num_hidden_layers
+        return 2 * layers * PAGE * line
 
     def prefill(self, tokens: Tensor, start: int, slot: int, tables: Tensor) -> Tensor:
         """Logits [1, vocabulary] after `tokens` int32, whose first has position `start`.

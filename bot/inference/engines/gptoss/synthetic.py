@@ -22,7 +22,7 @@ def write_checkpoint(
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> Path:
-    """Write `config` with random weights to `folder`, one file a layer, as the real ones are laid out.
+    """Write `config` with random weights to `folder`, laid out like the real ones, a file a layer.
 
     Returns `folder`.
     """

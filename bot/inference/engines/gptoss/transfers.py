@@ -22,7 +22,7 @@ class Download:
         self._copy.copy_(source, non_blocking=True)
         self._done: torch.cuda.Event | None = None
         if source.is_cuda:
-            self._done = torch.cuda.Event()
+            self._done = torch.cuda.Event()  # type: ignore[no-untyped-call]
             self._done.record()
 
     def wait(self) -> list[int]:

@@ -1,6 +1,5 @@
 """A gpt-oss checkpoint's weights on the device, in the form that the kernels read."""
 
-import json
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -160,18 +159,11 @@ def _load_layer(checkpoint: _Checkpoint, config: GptOssConfig, index: int) -> La
 
 
 def _interleave_halves(tensor: Tensor, head_size: int) -> Tensor:
-    halves = tensor.unflatten(0, (-1, 2, head_size // 2))
-    return halves.transpose(1, 2).flatten(0, 2).contiguous()
+    halves = tensor.view(-1, 2, head_size // 2, *tensor.shape[1:])
+    return halves.transpose(1, 2).reshape(tensor.shape)
 
 
 def _scale_for(norm: Tensor) -> float:
     """A normed row has length sqrt(size) before `norm` multiplies it, so no entry is greater."""
     greatest = math.sqrt(len(norm)) * float(norm.abs().max())
     return 2.0 ** math.floor(math.log2(32768 / greatest))
-
-
-def is_gpt_oss(folder: Path) -> bool:
-    """Whether `folder` has a gpt-oss checkpoint with MXFP4 experts."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    quantization = config.get("quantization_config") or {}
-    return config.get("model_type") == "gpt_oss" and quantization.get("quant_method") == "mxfp4"

@@ -54,7 +54,9 @@ def _product(
     for begin in range(0, half, CHUNK // 2):
         inside = begin + byte < half
         code = tl.load(code_at + begin, mask=inside[None, :], other=0)
-        power = tl.load(scale_at + begin // 16, mask=(begin // 16 + block < half // 16)[None, :])
+        power = tl.load(
+            scale_at + begin // 16, mask=(begin // 16 + block < half // 16)[None, :], other=0
+        )
         # 2^14 makes good for what the float16 of a code is too small by
         power = tl.exp2((power.to(tl.int32) - base + 14).to(tl.float32)).to(tl.float16)
         power = tl.broadcast_to(power[:, :, None], [ROWS, CHUNK // 32, 16])

@@ -14,8 +14,10 @@ from torch import Tensor
 from bot.inference.engines.gptoss.kernels import half2
 from bot.inference.engines.gptoss.kernels.experts import swiglu
 from bot.inference.engines.gptoss.kernels.route import halves_first
-from bot.inference.engines.gptoss.mxfp4 import Mxfp4
+from bot.inference.engines.gptoss.mxfp4 import BLOCK, Mxfp4
 
+GATE_UP_ROWS, DOWN_ROWS = 32, 8
+"""Lines of the weights that a program has."""
 ACTIVATED_SCALE = 512.0
 """SwiGLU's outputs are at most 56 (7 * (7 + 1)), so that they stay below 2^15."""
 
@@ -161,15 +163,40 @@ def few_experts(
     rows, top = chosen.shape
     activated = torch.empty(rows * top, gate_up.rows // 2, dtype=torch.float16, device=x.device)
     _gate_up[(triton.cdiv(gate_up.rows, GATE_UP_ROWS), rows * top)](
-        x.view(torch.uint64), gate_up.codes.view(torch.uint32), gate_up.scales, gate_up_bias, chosen,
-        activated, limit, 2.0**14 / x_scale, ACTIVATED_SCALE, top, gate_up.columns, gate_up.rows,
-        GATE_UP_ROWS, BLOCKS, num_warps=4,
-    )  # fmt: skip
+        x.view(torch.uint64),
+        gate_up.codes.view(torch.uint32),
+        gate_up.scales,
+        gate_up_bias,
+        chosen,
+        activated,
+        limit,
+        2.0**14 / x_scale,
+        ACTIVATED_SCALE,
+        top,
+        gate_up.columns,
+        gate_up.rows,
+        GATE_UP_ROWS,
+        _blocks(gate_up),
+        num_warps=4,
+    )
     _down[(triton.cdiv(down.rows, DOWN_ROWS), rows)](
-        activated.view(torch.uint64), down.codes.view(torch.uint32), down.scales, down_bias, chosen,
-        shares, hidden, 2.0**14 / ACTIVATED_SCALE, top, down.columns, down.rows,
-        DOWN_ROWS, BLOCKS, num_warps=4,
-    )  # fmt: skip
+        activated.view(torch.uint64),
+        down.codes.view(torch.uint32),
+        down.scales,
+        down_bias,
+        chosen,
+        shares,
+        hidden,
+        2.0**14 / ACTIVATED_SCALE,
+        top,
+        down.columns,
+        down.rows,
+        DOWN_ROWS,
+        _blocks(down),
+        num_warps=4,
+    )
 
 
-GATE_UP_ROWS, DOWN_ROWS, BLOCKS = 32, 8, 16
+def _blocks(weights: Mxfp4) -> int:
+    """MXFP4 blocks of a line that a program reads at once."""
+    return min(16, int(triton.next_power_of_2(weights.columns // BLOCK)))

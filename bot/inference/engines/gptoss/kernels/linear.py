@@ -11,6 +11,9 @@ from torch import Tensor
 
 from bot.inference.engines.gptoss.kernels.rotary import rotate
 
+LINES, CHUNK, WARPS = 8, 512, 4
+"""Lines that a program has, columns that it reads at once, and its warps."""
+
 
 @triton.jit
 def _product(
@@ -81,10 +84,9 @@ def linear(
     columns = x.shape[1]
     size = len(weight)
     out = torch.empty(1, size, dtype=torch.float32, device=x.device)
-    lines = HEAD_LINES if size > 65536 else LINES
-    _linear[(triton.cdiv(size, lines),)](
+    _linear[(triton.cdiv(size, LINES),)](
         x, norm, weight, bias, out, epsilon, size, norm is not None, bias is not None, columns,
-        lines, CHUNK, num_warps=WARPS,
+        LINES, CHUNK, num_warps=WARPS,
     )  # fmt: skip
     return out
 
@@ -161,6 +163,3 @@ def norm_qkv(
         num_warps=WARPS,
     )  # fmt: skip
     return queries
-
-
-LINES, HEAD_LINES, CHUNK, WARPS = 8, 8, 512, 4

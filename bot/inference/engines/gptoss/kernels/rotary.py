@@ -28,27 +28,33 @@ def _rotate_and_store(
     KV_HEADS: tl.constexpr,
     SIZE: tl.constexpr,
     PAGE: tl.constexpr,
+    PADDED: tl.constexpr,
 ):
-    row, head = tl.program_id(0), tl.program_id(1)
+    row = tl.program_id(0)
     position = tl.load(positions + row)
-    pair = tl.arange(0, SIZE // 2)
+    head = tl.arange(0, PADDED)[:, None]
+    pair = tl.arange(0, SIZE // 2)[None, :]
+    exists = head < HEADS + 2 * KV_HEADS
     source = qkv + (row * (HEADS + 2 * KV_HEADS) + head) * SIZE + 2 * pair
-    a, b = tl.load(source).to(tl.float32), tl.load(source + 1).to(tl.float32)
-    if head < HEADS + KV_HEADS:
-        cosine = tl.load(cosines + position * (SIZE // 2) + pair)
-        sine = tl.load(sines + position * (SIZE // 2) + pair)
-        a, b = rotate(a, b, cosine, sine)
-    if head < HEADS:
-        target = queries + (row * HEADS + head) * SIZE + 2 * pair
-        tl.store(target, a.to(queries.dtype.element_ty))
-        tl.store(target + 1, b.to(queries.dtype.element_ty))
-    else:
-        page = tl.load(tables + tl.load(slots + row) * TABLE + position // PAGE)
-        kv_head = (head - HEADS) % KV_HEADS
-        line = ((page * KV_HEADS + kv_head) * PAGE + position % PAGE) * SIZE + 2 * pair
-        target = (keys if head < HEADS + KV_HEADS else values) + line
-        tl.store(target, a.to(keys.dtype.element_ty))
-        tl.store(target + 1, b.to(keys.dtype.element_ty))
+    a = tl.load(source, mask=exists, other=0.0).to(tl.float32)
+    b = tl.load(source + 1, mask=exists, other=0.0).to(tl.float32)
+    cosine = tl.load(cosines + position * (SIZE // 2) + pair)
+    sine = tl.load(sines + position * (SIZE // 2) + pair)
+    turned_a, turned_b = rotate(a, b, cosine, sine)
+    turned_a, turned_b = turned_a.to(qkv.dtype.element_ty), turned_b.to(qkv.dtype.element_ty)
+
+    target = queries + (row * HEADS + head) * SIZE + 2 * pair
+    tl.store(target, turned_a, mask=head < HEADS)
+    tl.store(target + 1, turned_b, mask=head < HEADS)
+    page = tl.load(tables + tl.load(slots + row) * TABLE + position // PAGE)
+    kv_head = (head - HEADS) % KV_HEADS
+    line = ((page * KV_HEADS + kv_head) * PAGE + position % PAGE) * SIZE + 2 * pair
+    is_key = (head >= HEADS) & (head < HEADS + KV_HEADS)
+    tl.store(keys + line, turned_a, mask=is_key)
+    tl.store(keys + line + 1, turned_b, mask=is_key)
+    is_value = (head >= HEADS + KV_HEADS) & exists
+    tl.store(values + line, a.to(qkv.dtype.element_ty), mask=is_value)
+    tl.store(values + line + 1, b.to(qkv.dtype.element_ty), mask=is_value)
 
 
 def rotate_and_store(
@@ -70,7 +76,7 @@ def rotate_and_store(
     _, _, kv_heads, page, size = cache.shape
     rows = len(qkv)
     queries = torch.empty(rows, heads, size, dtype=qkv.dtype, device=qkv.device)
-    _rotate_and_store[(rows, heads + 2 * kv_heads)](
+    _rotate_and_store[(rows,)](
         qkv,
         queries,
         cache[0],
@@ -84,6 +90,6 @@ def rotate_and_store(
         kv_heads,
         size,
         page,
-        num_warps=1,
+        triton.next_power_of_2(heads + 2 * kv_heads),
     )
     return queries

@@ -115,7 +115,7 @@ def route(
         size,
         experts,
         top,
-        min(512, triton.next_power_of_2(size)),
+        min(16384 // experts, 512, triton.next_power_of_2(size)),
         num_warps=16 if rows <= 132 else 8,
     )
     return x, chosen, shares

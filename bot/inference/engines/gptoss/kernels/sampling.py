@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-CHUNK = 4096
+LARGEST_CHUNK = 4096
 """Tokens of the vocabulary that one program looks at."""
 BISECTIONS = 26
 """Halvings of the 64 nats below the greatest score, to about 1e-6 of a nat."""
@@ -183,7 +183,8 @@ def sample(logits: Tensor, rows: Tensor, state: SamplingState) -> Tensor:
     They are put into `state` too: as the slots' tokens, one position on.
     """
     count, size = logits.shape
-    chunks = triton.cdiv(size, CHUNK)
+    chunk = min(LARGEST_CHUNK, triton.next_power_of_2(size))
+    chunks = triton.cdiv(size, chunk)
     padded = triton.next_power_of_2(chunks)
 
     def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -193,14 +194,14 @@ def sample(logits: Tensor, rows: Tensor, state: SamplingState) -> Tensor:
     best_token = empty(count, chunks, dtype=torch.int32)
     floors, out = empty(count), empty(count, dtype=torch.int32)
     changes = (state.temperatures, state.penalties, state.seen)
-    _maxima[(count, chunks)](logits, rows, *changes, maxima, size, chunks, CHUNK, num_warps=8)
+    _maxima[(count, chunks)](logits, rows, *changes, maxima, size, chunks, chunk, num_warps=8)
     _floors[(count,)](
         logits, rows, *changes, state.top_p, state.min_p, maxima, floors, size, chunks, padded,
-        CHUNK, BISECTIONS, num_warps=32,
+        chunk, BISECTIONS, num_warps=32,
     )  # fmt: skip
     _draw[(count, chunks)](
         logits, rows, *changes, state.seeds, state.positions, floors, best, best_token, size,
-        chunks, CHUNK, num_warps=8,
+        chunks, chunk, num_warps=8,
     )  # fmt: skip
     _take[(count,)](
         rows, best, best_token, state.penalties, state.seen, state.forced, state.tokens,
