@@ -1,10 +1,13 @@
 """The composition root of `bot run`: builds the parts, starts them and ends them in order."""
 
 import asyncio
+import gc
 import signal
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import structlog
+from prometheus_client import start_http_server
 
 from bot.config import Change, Config, ConfigError, watch
 from bot.conversation.core import Core
@@ -12,7 +15,7 @@ from bot.conversation.responder import Responder
 from bot.exit_code import ExitCode
 from bot.inference.client import InferenceClient
 from bot.inference.supervisor import ServiceUnusable, Supervisor
-from bot.platforms.base import Platform
+from bot.platforms.base import Platform, PlatformUnusable
 from bot.platforms.console import ConsolePlatform
 from bot.storage import Store
 
@@ -34,6 +37,11 @@ class App:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, stop.set)
         async with AsyncExitStack() as stack:
+            try:
+                stack.callback(_serve_metrics(self.config.metrics.listen))
+            except OSError as error:
+                log.error("metrics.listen can't be used", reason=error.strerror or str(error))
+                return ExitCode.FAILURE
             store = await stack.enter_async_context(Store.open(self.config.storage.url))
             inference = self.config.inference
             supervisor = None if inference.url else Supervisor(self.config.path)
@@ -46,8 +54,10 @@ class App:
             responder = Responder(lambda: self.config, store, client)
             core = Core(lambda: self.config, store, client, responder)
             terminal = ConsolePlatform(core) if console else None
-            platforms: list[Platform] = [terminal] if terminal else []
+            platforms: list[Platform] = [terminal] if terminal else self._platforms(core)
             loop.add_signal_handler(signal.SIGINT, terminal.interrupt if terminal else stop.set)
+            gc.freeze()  # imports stay for ever: collections need only look at what comes after
+            gc.collect()
 
             # Another server is not ours to watch.
             service = asyncio.create_task(
@@ -70,6 +80,19 @@ class App:
         failed = terminal is not None and terminal.failed
         return _exit_code([*outcomes, *ends], failed)
 
+    def _platforms(self, core: Core) -> list[Platform]:
+        """Those that the configuration has tokens for."""
+        platforms: list[Platform] = []  # each is loaded where it is used alone
+        if self.config.discord.token.get_secret_value():
+            from bot.platforms.discord import DiscordPlatform
+
+            platforms.append(DiscordPlatform(core))
+        if self.config.slack.is_set:
+            from bot.platforms.slack import SlackPlatform
+
+            platforms.append(SlackPlatform(core))
+        return platforms
+
     async def _reload(self) -> None:
         """Take over the configuration file's changes."""
         try:
@@ -89,9 +112,20 @@ class App:
             log.warning("changes wait for a restart", keys=change.needs_restart)
 
 
+def _serve_metrics(listen: str) -> Callable[[], None]:
+    """Let Prometheus read at `listen`, if that is set; what ends it. Raises OSError."""
+    if not listen:
+        return lambda: None
+    host, _, port = listen.rpartition(":")
+    server, _ = start_http_server(int(port), host.strip("[]"))
+    return server.shutdown
+
+
 def _exit_code(outcomes: list[object], failed: bool) -> ExitCode:
     for outcome in outcomes:
-        if isinstance(outcome, ServiceUnusable):
+        if isinstance(outcome, PlatformUnusable):
+            log.error(str(outcome))
+        if isinstance(outcome, ServiceUnusable | PlatformUnusable):
             return ExitCode.UNUSABLE
         if isinstance(outcome, Exception):
             raise outcome

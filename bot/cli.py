@@ -37,32 +37,21 @@ ConfigOption = Annotated[
 @app.command()
 def chat(config: ConfigOption = None) -> None:
     """Talk to the bot in this terminal; piped lines are answered one after another."""
-    from bot import log
-    from bot.app import App
-    from bot.storage import StorageError
-
-    loaded = _load(config)
-    log.configure("warning")
-    try:
-        raise typer.Exit(asyncio.run(App(loaded).run(console=True)))
-    except StorageError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(ExitCode.UNUSABLE) from error
+    _run(_load(config), console=True)
 
 
 @app.command()
 def run(config: ConfigOption = None) -> None:
     """Run the bot on the chat platforms that the configuration names."""
     loaded = _load(config)
-    if loaded.discord.token.get_secret_value() or loaded.slack.bot_token.get_secret_value():
-        problem = "this version has no Discord and no Slack adapter yet; bot chat works"
-    else:
-        problem = (
+    if not (loaded.discord.token.get_secret_value() or loaded.slack.is_set):
+        typer.echo(
             "no platform to run on: set discord.token or slack.bot_token in"
-            f" {loaded.path or 'config/bot.yaml'}, or talk in this terminal with bot chat"
+            f" {loaded.path or 'config/bot.yaml'}, or talk in this terminal with bot chat",
+            err=True,
         )
-    typer.echo(problem, err=True)
-    raise typer.Exit(ExitCode.UNUSABLE)
+        raise typer.Exit(ExitCode.UNUSABLE)
+    _run(loaded, console=False)
 
 
 @app.command()
@@ -75,11 +64,12 @@ def serve(
 ) -> None:
     """Run the inference service: one model behind OpenAI's chat completions API."""
     _require_inference()
-    from bot import log
+    from bot import log, tracing
     from bot.inference.server.process import run_server
 
     loaded = _load(config)
     log.configure()
+    tracing.configure("gptoss-bot-inference")
     raise typer.Exit(run_server(loaded, listen=listen))
 
 
@@ -203,6 +193,20 @@ def _fetch(name: str, models_dir: Path) -> Path:
     finally:
         if stages:
             progress.stop()
+
+
+def _run(config: "Config", *, console: bool) -> None:
+    from bot import log, tracing
+    from bot.app import App
+    from bot.storage import StorageError
+
+    log.configure("warning" if console else "info")
+    tracing.configure("gptoss-bot")
+    try:
+        raise typer.Exit(asyncio.run(App(config).run(console=console)))
+    except StorageError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(ExitCode.UNUSABLE) from error
 
 
 def _require_inference() -> None:

@@ -121,6 +121,7 @@ def test_models_list_shows_every_preset_and_its_license() -> None:
 
 
 def test_a_model_that_does_not_exist_is_one_line_with_what_there_is() -> None:
+    pytest.importorskip("torch")
     result = bot("models", "fetch", "smolm2-135m")
     assert result.exit_code == ExitCode.UNUSABLE
     (line,) = result.stderr.splitlines()
@@ -128,18 +129,8 @@ def test_a_model_that_does_not_exist_is_one_line_with_what_there_is() -> None:
     assert "did you mean smollm2-135m?" in line
 
 
-@pytest.mark.parametrize(
-    ("sections", "told"),
-    [
-        ({}, "set discord.token or slack.bot_token"),
-        ({"discord": {"token": DISCORD_TOKEN}}, "no Discord and no Slack adapter yet"),
-        ({"slack": SLACK}, "no Discord and no Slack adapter yet"),
-    ],
-)
-def test_run_without_a_platform_that_works_says_so(
-    tmp_path: Path, sections: dict[str, Any], told: str
-) -> None:
-    result = bot("run", "--config", config(tmp_path, **sections))
+def test_run_without_a_platform_says_so(tmp_path: Path) -> None:
+    result = bot("run", "--config", config(tmp_path))
     assert result.exit_code == ExitCode.UNUSABLE
     (line,) = result.output.splitlines()
-    assert told in line
+    assert "set discord.token or slack.bot_token" in line

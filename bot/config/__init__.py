@@ -5,17 +5,25 @@ from bot.config.document import ConfigError
 from bot.config.loading import check_persona, load_config
 from bot.config.reloading import Change, reload, watch
 from bot.config.schema import (
+    AccessConfig,
+    AccessList,
+    AnswerMode,
     ChannelConfig,
     Config,
     Effort,
     Permission,
     PermissionsConfig,
     PersonaConfig,
+    QuotaConfig,
     SamplingConfig,
     ServerConfig,
+    SlackConfig,
 )
 
 __all__ = [
+    "AccessConfig",
+    "AccessList",
+    "AnswerMode",
     "Change",
     "ChannelConfig",
     "Config",
@@ -24,8 +32,10 @@ __all__ = [
     "Permission",
     "PermissionsConfig",
     "PersonaConfig",
+    "QuotaConfig",
     "SamplingConfig",
     "ServerConfig",
+    "SlackConfig",
     "builtin_config_dir",
     "builtin_texts",
     "check_persona",

@@ -49,10 +49,11 @@ def load_config(path: Path | None = None) -> Config:
     return config
 
 
-def check_persona(name: str, prompt: str) -> None:
+def check_persona(name: str, prompt: str, description: str = "") -> None:
     """Raise ConfigError unless a persona made in chat keeps the file's rules."""
     try:
-        TypeAdapter(dict[PersonaName, PersonaConfig]).validate_python({name: prompt})
+        persona = {"prompt": prompt, "description": description}
+        TypeAdapter(dict[PersonaName, PersonaConfig]).validate_python({name: persona})
     except ValidationError as error:
         raise ConfigError([described(e)[1] for e in error.errors(include_url=False)]) from None
 

@@ -10,8 +10,8 @@ from bot.config.document import ConfigError
 from bot.config.loading import load_config
 from bot.config.schema import Config
 
-RESTART_SECTIONS = ("inference", "discord", "slack", "storage")
-"""What is read once at the start: connections, the model, the database."""
+RESTART_SECTIONS = ("inference", "discord", "slack", "storage", "metrics")
+"""What is read once at the start: connections, the model, the database, what is listened on."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from platformdirs import user_cache_path
 from pydantic import (
@@ -32,6 +32,12 @@ class Effort(StrEnum):
     LOW = "low"
     MEDIUM = "medium"
     HIGH = "high"
+
+    @property
+    def harder(self) -> "Effort":
+        """The next level; the highest has none."""
+        levels = list(Effort)
+        return levels[min(levels.index(self) + 1, len(levels) - 1)]
 
 
 class Permission(StrEnum):
@@ -125,13 +131,27 @@ class InferenceConfig(Section):
 class DiscordConfig(Section):
     token: SecretStr = SecretStr("")
     api_url: WebAddress = "https://discord.com/api/v10"
+    file_above_characters: int | None = Field(None, ge=2000)
 
 
 class SlackConfig(Section):
     bot_token: SecretStr = SecretStr("")
     app_token: SecretStr = SecretStr("")
     signing_secret: SecretStr = SecretStr("")
+    client_id: str = ""
+    client_secret: SecretStr = SecretStr("")
     api_url: WebAddress = "https://slack.com/api/"
+    listen: Annotated[str, AfterValidator(_unless_empty(_address))] = ""
+    thread_mentions: bool = False
+    moderator_groups: frozenset[str] = frozenset()
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is Slack: one workspace's token, or the app's own id for many."""
+        return bool(self.bot_token.get_secret_value() or self.client_id)
+
+
+class MetricsConfig(Section):
     listen: Annotated[str, AfterValidator(_unless_empty(_address))] = ""
 
 
@@ -146,12 +166,62 @@ class PermissionsConfig(Section):
     change_server: Permission = Permission.ADMINS
 
 
+class AnswerMode(StrEnum):
+    """Which messages in a channel are answered, and where."""
+
+    MENTION = "mention"
+    THREAD = "thread"
+    ALWAYS = "always"
+
+
 class DefaultsConfig(Section):
     effort: Effort = Effort.MEDIUM
     persona: PersonaName = "default"
     language: Language = "en"
     show_reasoning: bool = False
+    answer: AnswerMode = AnswerMode.MENTION
     permissions: PermissionsConfig = PermissionsConfig()
+
+
+class ConversationConfig(Section):
+    max_messages: int = Field(60, ge=1, le=500)
+    attachment_max_bytes: int = Field(65536, ge=0)
+
+
+Ids = frozenset[Annotated[str, Field(coerce_numbers_to_str=True)]]
+
+
+class AccessList(Section):
+    """Ids of the platforms, by what they are ids of."""
+
+    servers: Ids = frozenset()
+    channels: Ids = frozenset()
+    categories: Ids = frozenset()
+    roles: Ids = frozenset()
+    users: Ids = frozenset()
+
+
+class AccessConfig(Section):
+    """Who may ask where. What is blocked is blocked, also where it is allowed."""
+
+    allow: AccessList = AccessList()
+    block: AccessList = AccessList()
+    direct_messages: bool = True
+
+
+class QuotaConfig(Section):
+    """What may be used within a window; None: as much as one likes."""
+
+    requests: int | None = Field(None, ge=1)
+    tokens: int | None = Field(None, ge=1)
+
+
+class QuotasConfig(Section):
+    """Windows follow each other from midnight UTC on."""
+
+    window_hours: int = Field(24, ge=1, le=24)
+    user: QuotaConfig = QuotaConfig()
+    server: QuotaConfig = QuotaConfig()
 
 
 class EffortConfig(Section):
@@ -183,6 +253,7 @@ class PersonaConfig(Section):
     description: str = Field("", max_length=DESCRIPTION_LENGTH)
     effort: Effort | None = None
     sampling: SamplingConfig | None = None
+    suggestions: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field([], max_length=4)
 
     @model_validator(mode="before")
     @classmethod
@@ -194,7 +265,7 @@ class ChannelConfig(Section):
     system_prompt: Prompt | None = None
     persona: PersonaName | None = None
     effort: Effort | None = None
-    answer: Literal["mention", "thread", "always"] | None = None
+    answer: AnswerMode | None = None
 
     @model_validator(mode="after")
     def _one_prompt(self) -> "ChannelConfig":
@@ -207,7 +278,10 @@ class ServerConfig(Section):
     persona: PersonaName | None = None
     effort: Effort | None = None
     language: Language | None = None
+    answer: AnswerMode | None = None
     permissions: PermissionsConfig | None = None
+    weight: float = Field(1, ge=0.01, le=100)
+    """Of two servers that wait, one of weight 2 gets twice the tokens."""
     channels: dict[str, ChannelConfig] = {}
 
 
@@ -225,10 +299,14 @@ class Config(Section):
         dict[PersonaName, PersonaConfig], BeforeValidator(_with_builtin_personas)
     ] = Field({}, validate_default=True)
     servers: dict[str, ServerConfig] = {}
+    conversation: ConversationConfig = ConversationConfig()
+    access: AccessConfig = AccessConfig()
+    quotas: QuotasConfig = QuotasConfig()
     texts: dict[str, str] = {}
     discord: DiscordConfig = DiscordConfig()
     slack: SlackConfig = SlackConfig()
     storage: StorageConfig = StorageConfig()
+    metrics: MetricsConfig = MetricsConfig()
 
     _path: Path | None = PrivateAttr(None)
 

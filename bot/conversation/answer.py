@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 import time
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from uuid import uuid4
 
 import structlog
 
@@ -51,6 +52,10 @@ class Answer:
     config: Config
     store: Store
     client: InferenceClient
+    id: str = field(default_factory=lambda: uuid4().hex)
+    """Joins the log lines and spans of the bot with those of the service."""
+    first_text: float | None = None
+    """When something to read came, by the monotonic clock."""
 
     async def run(self) -> None:
         """Ask until there is an answer or none is to be had.
@@ -59,6 +64,7 @@ class Answer:
         any text came is tried again once; one that has text ends with what came, and says so.
         """
         started = time.monotonic()
+        await self._count(requests=1)
         tries_left = 2
         shrinks = 0
         while True:
@@ -108,9 +114,11 @@ class Answer:
         sampling = self.persona.sampling
         stream = self.client.chat(
             prompt.messages,
+            id=self.id,
             effort=self.reply.effort,
             max_tokens=max_tokens,
             user=_fair_share_key(self.question),
+            weight=self._weight(),
             sampling=sampling.model_dump(exclude_none=True) if sampling else None,
         )
         async with aclosing(stream):
@@ -120,11 +128,17 @@ class Answer:
                 self._apply(event)
         raise Unreachable("the stream ended before the answer did")
 
+    def _weight(self) -> float:
+        server = self.config.servers.get(self.question.place.server)
+        return 1.0 if server is None else server.weight
+
     def _system_prompt(self) -> str:
         return "\n\n".join(filter(None, (self.persona.prompt, self.texts("answer_language"))))
 
     def _apply(self, event: Event) -> None:
         reply = self.reply
+        if self.first_text is None and not isinstance(event, Queued):
+            self.first_text = time.monotonic()
         match event:
             case Queued(position, eta_seconds):
                 reply.position, reply.eta_seconds = position, eta_seconds
@@ -144,17 +158,15 @@ class Answer:
             reply.notices.append(texts("length_reached"))
         in_answer = end.completion_tokens - end.reasoning_tokens
         reply.usage = Usage(end.prompt_tokens, end.reasoning_tokens, in_answer, seconds)
+        await self._count(prompt_tokens=end.prompt_tokens, completion_tokens=end.completion_tokens)
+        reply.change(ReplyState.DONE)
+
+    async def _count(self, **used: int) -> None:
+        place, author = self.question.place, self.question.message.author
         try:
-            await self.store.add_usage(
-                self.question.place.platform,
-                self.question.place.server,
-                self.question.message.author.id,
-                end.prompt_tokens,
-                end.completion_tokens,
-            )
+            await self.store.add_usage(place.platform, place.server, author.id, **used)
         except StorageError as error:  # a full disk must not cost the person the answer
             log.error("usage not stored", error=str(error))
-        reply.change(ReplyState.DONE)
 
     async def _count_tokens(self, messages: list[ChatMessage]) -> int:
         exact = await self.client.count_tokens(messages)

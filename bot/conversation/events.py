@@ -17,6 +17,8 @@ class Author:
     """True for this bot's own messages: they become the assistant's turns."""
     moderator: bool = False
     admin: bool = False
+    roles: frozenset[str] = frozenset()
+    """Ids of the roles or groups that the person has here."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,10 @@ class Place:
     server: str
     channel: str
     thread: str | None = None
+    category: str | None = field(default=None, compare=False)
+    """What the channel is filed under, where the platform has that."""
+    direct: bool = field(default=False, compare=False)
+    """Whether this is a private conversation with the bot."""
 
     def scopes(self) -> list[ScopeKey]:
         """The scopes that settings can be made for here, the narrowest first."""

@@ -1,5 +1,6 @@
 """The personas that a server can use: its own from chat, above the configuration file's."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -18,6 +19,8 @@ class Persona:
     description: str = ""
     effort: Effort | None = None
     sampling: SamplingConfig | None = None
+    suggestions: Sequence[str] = ()
+    """Questions that are proposed where the platform proposes some."""
     version: int | None = None
 
 
@@ -34,7 +37,7 @@ class UnknownPersona(Exception):
 async def personas_at(config: Config, store: Store, place: Place) -> dict[str, Persona]:
     """All personas of the place's server by name, sorted."""
     found = {
-        name: Persona(name, p.prompt, p.description, p.effort, p.sampling)
+        name: Persona(name, p.prompt, p.description, p.effort, p.sampling, p.suggestions)
         for name, p in config.personas.items()
     }
     for row in await store.list_personas(place.platform, place.server):

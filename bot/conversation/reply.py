@@ -55,12 +55,21 @@ class Reply:
         self.notices: list[str] = []
         """Lines for the person about this answer, such as why it ends early."""
         self.usage: Usage | None = None
+        self._abandoned = False
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()
+        self._ended = asyncio.Event()
 
     def stop(self) -> None:
         """Ask for the end of this reply, wherever it is."""
         self._stop.set()
+
+    def abandon(self) -> None:
+        """Stop, and show nothing more of it: something else takes its place."""
+        self._abandoned = True
+        self._stop.set()
+        self._ended.set()
+        self._changed.set()
 
     async def stop_requested(self) -> None:
         """Return once somebody asked to stop."""
@@ -73,13 +82,24 @@ class Reply:
         self.state = state
         if notice:
             self.notices.append(notice)
+        if state.final:
+            self._ended.set()
         self._changed.set()
 
+    async def ended(self) -> None:
+        """Return once the reply is final or abandoned."""
+        await self._ended.wait()
+
     async def updates(self) -> AsyncIterator["Reply"]:
-        """Yield after every change, several changes as one; ends after the final state."""
+        """Yield after every change, several changes as one; ends after the final state.
+
+        An abandoned reply ends at once.
+        """
         while True:
             await self._changed.wait()
             self._changed.clear()
+            if self._abandoned:
+                return
             final = self.state.final
             yield self
             if final:

@@ -1,11 +1,15 @@
 """Answers questions, several at a time, and knows which answers are running where."""
 
 import asyncio
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from bot.config import Config
+from bot.conversation import metrics
 from bot.conversation.answer import Answer
 from bot.conversation.events import Place, Question
 from bot.conversation.personas import persona_in_force
@@ -14,6 +18,7 @@ from bot.conversation.settings import resolve
 from bot.conversation.texts import Texts
 from bot.inference.client import InferenceClient
 from bot.storage import Store
+from bot.tracing import tracer
 
 log = structlog.get_logger()
 
@@ -54,8 +59,15 @@ class Responder:
         return reply
 
     def running(self, place: Place) -> list[Reply]:
-        """The unfinished replies in the thread or channel of `place`, oldest first."""
-        return [reply for where, reply in self._running.values() if where == place]
+        """The unfinished replies in the thread or channel of `place`, oldest first.
+
+        Those in a channel's threads are in the channel too.
+        """
+        return [
+            reply
+            for where, reply in self._running.values()
+            if where == place or (place.thread is None and replace(where, thread=None) == place)
+        ]
 
     async def drain(self, grace_seconds: float) -> None:
         """Let running replies finish for `grace_seconds`, then stop them."""
@@ -67,7 +79,25 @@ class Responder:
             await asyncio.wait(self._running)
 
     async def _run(self, answer: Answer) -> None:
-        """Work on the reply until it is final or somebody stops it."""
+        """Work on the reply until it is final or somebody stops it, and tell how it went."""
+        reply, platform = answer.reply, answer.question.place.platform
+        asked = time.monotonic()
+        with (
+            bound_contextvars(request=answer.id),
+            tracer.start_as_current_span("answer") as span,
+            metrics.RUNNING.labels(platform).track_inprogress(),
+        ):
+            await self._work(answer)
+            seconds = time.monotonic() - asked
+            about = {"platform": platform, "effort": reply.effort, "outcome": reply.state.value}
+            span.set_attributes({f"bot.{key}": value for key, value in about.items()})
+            log.info("answer ended", **about, seconds=round(seconds, 3))
+        metrics.ANSWERS.labels(platform, reply.state).inc()
+        metrics.ANSWER.labels(platform).observe(seconds)
+        if answer.first_text is not None:
+            metrics.FIRST_TEXT.labels(platform).observe(answer.first_text - asked)
+
+    async def _work(self, answer: Answer) -> None:
         reply = answer.reply
         work = asyncio.create_task(answer.run())
         stop = asyncio.create_task(reply.stop_requested())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from bot.config import ChannelConfig, Config, Effort, ServerConfig
+from bot.config import AnswerMode, ChannelConfig, Config, Effort, ServerConfig
 from bot.conversation.events import Place
 from bot.storage import ScopeKey
 
@@ -51,6 +51,7 @@ class Settings:
     """A channel's own prompt from the file, instead of a persona's."""
     language: Setting[str]
     show_reasoning: Setting[bool]
+    answer: Setting[AnswerMode]
 
     def effective_effort(self, persona_effort: Effort | None, default: Effort) -> Setting[Effort]:
         """The effort in force: an explicit one, else the persona's, else the default."""
@@ -95,4 +96,5 @@ def resolve(config: Config, place: Place, stored: Stored, effort: Effort | None 
         system_prompt=None if next(in_chat("persona"), None) else prompt,
         language=first("language"),
         show_reasoning=first("show_reasoning"),
+        answer=first("answer"),
     )

@@ -13,6 +13,7 @@ import httpx2
 import openai
 import structlog
 from openai import AsyncOpenAI
+from opentelemetry import propagate
 
 log = structlog.get_logger()
 
@@ -139,18 +140,26 @@ class InferenceClient:
         self,
         messages: list[dict[str, str]],
         *,
+        id: str,
         effort: str,
         max_tokens: int,
         user: str,
+        weight: float = 1.0,
         sampling: dict[str, float] | None = None,
     ) -> AsyncGenerator[Event, None]:
         """Stream the answer to `messages`. Closing the iterator cancels the request.
 
-        `sampling` may have `temperature`, `top_p` and `min_p`; left out, the service's own hold.
+        `id` is the service's for this request too, as with vLLM. `weight` is that of the user's
+        server, which only `bot serve` knows. `sampling` may have `temperature`, `top_p` and
+        `min_p`; left out, the service's own hold.
         Raises InferenceError.
         """
         sampling = dict(sampling or {})
         extra = {"min_p": sampling.pop("min_p")} if "min_p" in sampling else {}
+        if weight != 1:
+            extra["weight"] = weight
+        headers = {"X-Request-Id": id}
+        propagate.inject(headers)
         body: dict[str, Any] = {
             "model": (await self.model_info()).id,
             "messages": messages,
@@ -163,7 +172,9 @@ class InferenceClient:
         }
         finished: Finished | None = None
         try:
-            stream = await self._openai.chat.completions.create(**body, extra_body=extra)
+            stream = await self._openai.chat.completions.create(
+                **body, extra_body=extra, extra_headers=headers
+            )
             async with stream:
                 async for chunk in stream:
                     for event in _events(chunk):

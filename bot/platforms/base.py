@@ -5,6 +5,10 @@ from typing import Protocol
 from bot.conversation.reply import Reply
 
 
+class PlatformUnusable(Exception):
+    """A platform that can't be connected to; one line that says why and what to change."""
+
+
 class Platform(Protocol):
     """A connection to a chat platform."""
 

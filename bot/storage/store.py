@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import and_, delete, false, func, or_, select, update
@@ -16,11 +16,17 @@ from bot.storage.tables import (
     PersonaVersionRow,
     ScopeKey,
     SettingRow,
+    TakenRow,
     UsageRow,
 )
 
 NOBODY = ""
 """In the place of a person's id after they asked to be forgotten."""
+
+
+TAKEN_FOR = timedelta(days=2)
+"""How long a question is remembered; Slack repeats an event for at most an hour or so."""
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class StoredPersona:
 
 @dataclass(frozen=True)
 class Usage:
-    """Sums over days."""
+    """Sums over hours."""
 
     requests: int = 0
     prompt_tokens: int = 0
@@ -51,6 +57,8 @@ class Store:
     """All methods raise StorageError when the database fails."""
 
     def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        """For what a library keeps in tables of its own."""
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
 
     @classmethod
@@ -98,6 +106,18 @@ class Store:
                     updated_by=by,
                 )
             )
+
+    # Questions
+
+    async def take(self, platform: str, question: str) -> bool:
+        """Take a question by its id; False where it was taken already, by whatever process."""
+        now = datetime.now(UTC)
+        async with self._transaction() as session:
+            if await session.get(TakenRow, (platform, question)):
+                return False
+            await session.execute(delete(TakenRow).where(TakenRow.taken_at < now - TAKEN_FOR))
+            session.add(TakenRow(platform=platform, question=question, taken_at=now))
+        return True
 
     # Personas
 
@@ -271,11 +291,13 @@ class Store:
         platform: str,
         server: str,
         user_id: str,
-        prompt_tokens: int,
-        completion_tokens: int,
+        *,
+        requests: int = 0,
+        prompt_tokens: int = 0,
+        completion_tokens: int = 0,
     ) -> None:
-        """Count one request of a person today."""
-        today = datetime.now(UTC).date()
+        """Count what a person used in this hour."""
+        hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
         # Added up by the database, so that two bots on one database lose no request.
         counted = (
             update(UsageRow)
@@ -283,10 +305,10 @@ class Store:
                 UsageRow.platform == platform,
                 UsageRow.server == server,
                 UsageRow.user_id == user_id,
-                UsageRow.day == today,
+                UsageRow.hour == hour,
             )
             .values(
-                requests=UsageRow.requests + 1,
+                requests=UsageRow.requests + requests,
                 prompt_tokens=UsageRow.prompt_tokens + prompt_tokens,
                 completion_tokens=UsageRow.completion_tokens + completion_tokens,
             )
@@ -299,20 +321,31 @@ class Store:
                         platform=platform,
                         server=server,
                         user_id=user_id,
-                        day=today,
-                        requests=1,
+                        hour=hour,
+                        requests=requests,
                         prompt_tokens=prompt_tokens,
                         completion_tokens=completion_tokens,
                     )
                 )
 
-    async def usage_of(self, platform: str, user_id: str, since: date = date.min) -> Usage:
-        """What a person used on all servers from the day `since` on."""
+    async def usage_of(
+        self,
+        platform: str,
+        *,
+        user_id: str | None = None,
+        server: str | None = None,
+        since: datetime = BEGINNING,
+    ) -> Usage:
+        """What a person or a server used from the hour `since` on."""
         query = select(
             func.coalesce(func.sum(UsageRow.requests), 0),
             func.coalesce(func.sum(UsageRow.prompt_tokens), 0),
             func.coalesce(func.sum(UsageRow.completion_tokens), 0),
-        ).where(UsageRow.platform == platform, UsageRow.user_id == user_id, UsageRow.day >= since)
+        ).where(UsageRow.platform == platform, UsageRow.hour >= since)
+        if user_id is not None:
+            query = query.where(UsageRow.user_id == user_id)
+        if server is not None:
+            query = query.where(UsageRow.server == server)
         async with self._transaction() as session:
             requests, prompt_tokens, completion_tokens = (await session.execute(query)).one()
         return Usage(requests, prompt_tokens, completion_tokens)

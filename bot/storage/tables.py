@@ -1,7 +1,7 @@
 """What is stored: settings, personas, feedback and usage. Never the text of a message."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sqlalchemy import JSON, DateTime, ForeignKey, String, UniqueConstraint
@@ -78,6 +78,16 @@ class PersonaVersionRow(Base):
     created_by: Mapped[str]
 
 
+class TakenRow(Base):
+    """A question that was taken, so that it is taken once, whatever the platform repeats."""
+
+    __tablename__ = "taken"
+
+    platform: Mapped[str] = mapped_column(primary_key=True)
+    question: Mapped[str] = mapped_column(primary_key=True)
+    taken_at: Mapped[datetime]
+
+
 class FeedbackRow(Base):
     """A person's 👍 (1) or 👎 (-1) on an answer."""
 
@@ -94,14 +104,15 @@ class FeedbackRow(Base):
 
 
 class UsageRow(Base):
-    """What a person used on a day (UTC)."""
+    """What a person used in an hour."""
 
     __tablename__ = "usage"
 
     platform: Mapped[str] = mapped_column(primary_key=True)
     server: Mapped[str] = mapped_column(primary_key=True)
     user_id: Mapped[str] = mapped_column(primary_key=True)
-    day: Mapped[date] = mapped_column(primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    """Its beginning."""
     requests: Mapped[int]
     prompt_tokens: Mapped[int]
     completion_tokens: Mapped[int]

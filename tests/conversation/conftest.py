@@ -30,12 +30,16 @@ class Chat:
     inference: ScriptedInference
     configs: list[Config]
     forgotten: list[str] = field(default_factory=list)
+    regenerates: bool = False
 
     async def command(self, line: str, author: Author = ADMIN, place: Place = CHANNEL) -> str:
         return await self.core.command(line, place, author, self)
 
     async def forget(self) -> None:
         self.forgotten.append("forgotten")
+
+    async def regenerate(self) -> bool:
+        return self.regenerates
 
     async def ask(self, text: str, author: Author = ANN, place: Place = CHANNEL) -> Reply:
         """Ask without waiting for the answer."""

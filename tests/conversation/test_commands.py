@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from bot.config import Config
-from bot.conversation.commands import COMMANDS, is_command
+from bot.conversation.commands import COMMANDS, CommandError, find_form, is_command, is_private
+from bot.conversation.texts import Texts
 from tests.conversation.conftest import ADMIN, ANN, CHANNEL, MODERATOR, THREAD, Chat
+
+TEXTS = Texts(Config(), "en")
 
 
 @pytest.mark.parametrize("text", ["/help", "/effort high", "/persona"])
@@ -170,7 +173,7 @@ async def test_forget_deletes_what_is_stored_and_begins_anew(chat: Chat) -> None
     await chat.answer("Hi", ANN)
     assert "deleted" in await chat.command("/forget", ANN)
     assert chat.forgotten == ["forgotten"]
-    assert (await chat.core.store.usage_of("test", ANN.id)).requests == 0
+    assert (await chat.core.store.usage_of("test", user_id=ANN.id)).requests == 0
 
 
 async def test_status_tells_the_model_and_the_queue(chat: Chat) -> None:
@@ -208,3 +211,56 @@ async def test_status_while_the_service_is_away_says_so(chat: Chat) -> None:
     chat.inference.ready = False
     chat.inference.stage = "connecting"
     assert "connecting" in await chat.command("/status")
+
+
+async def test_regenerate_answers_the_last_question_again_or_says_that_there_is_none(
+    chat: Chat,
+) -> None:
+    assert "no question of yours" in await chat.command("/regenerate")
+    chat.regenerates = True
+    assert await chat.command("/regenerate") == "Answering again."
+
+
+async def test_options_that_come_one_by_one_do_what_the_typed_line_does(chat: Chat) -> None:
+    effort = COMMANDS["effort"]
+    assert "Effort is now" in await chat.core.run(
+        effort, {"level": "low", "scope": "channel"}, CHANNEL, ADMIN, chat
+    )
+    assert "high" in await chat.core.run(
+        effort, {"level": "huge", "scope": "channel"}, CHANNEL, ADMIN, chat
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "form"),
+    [
+        ("/persona create", ("persona create", {})),
+        ("/persona edit pirate", ("persona edit", {"name": "pirate"})),
+        ("/persona create pirate Talk like one.", None),
+        ("/effort", None),
+        ("/help", None),
+    ],
+)
+def test_a_line_without_the_long_text_asks_for_it_with_a_form(
+    line: str, form: tuple[str, dict[str, str]] | None
+) -> None:
+    found = find_form(line, TEXTS)
+    assert (found and (found[0].name, found[1])) == form
+
+
+async def test_the_form_of_a_persona_begins_with_what_is_there(chat: Chat) -> None:
+    await chat.command("/persona create pirate Talk like one.")
+    edit = COMMANDS["persona edit"]
+    filled = await chat.core.fill_form(edit, {"name": "pirate"}, CHANNEL, ADMIN, chat)
+    assert filled["text"] == "Talk like one."
+    create = COMMANDS["persona create"]
+    assert await chat.core.fill_form(create, {}, CHANNEL, ADMIN, chat) == {}
+    with pytest.raises(CommandError, match="administrators"):
+        await chat.core.fill_form(create, {}, CHANNEL, ANN, chat)
+
+
+@pytest.mark.parametrize(
+    ("line", "private"), [("/settings", True), ("/effrt", True), ("/effort high", False)]
+)
+def test_what_only_the_person_needs_is_for_them_alone(line: str, *, private: bool) -> None:
+    assert is_private(line, TEXTS) is private

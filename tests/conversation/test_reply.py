@@ -35,3 +35,13 @@ async def test_a_final_state_is_never_left() -> None:
     reply.change(ReplyState.STOPPED, "other")
     assert reply.state is ReplyState.FAILED
     assert reply.notices == ["why"]
+
+
+async def test_an_abandoned_reply_ends_for_its_view_and_asks_the_service_to_stop() -> None:
+    reply = new_reply()
+    reply.text = "never seen"
+    reply.change(ReplyState.WRITING)
+    reply.abandon()
+    assert [seen async for seen in reply.updates()] == []
+    await reply.ended()
+    await reply.stop_requested()

@@ -48,6 +48,13 @@ async def test_the_request_carries_effort_budget_and_a_hashed_user(chat: Chat) -
     assert {"server", "1"}.isdisjoint({server, user})
 
 
+async def test_a_servers_weight_is_told_to_the_service_where_it_has_one(chat: Chat) -> None:
+    await chat.answer("Hi")
+    chat.configure(Config.model_validate({"servers": {"server": {"weight": 2}}}))
+    await chat.answer("Hi")
+    assert [request.get("weight") for request in chat.inference.requests] == [None, 2]
+
+
 async def test_the_persona_in_force_is_the_system_prompt(chat: Chat) -> None:
     await chat.command("/persona riddles")
     await chat.answer("Who are you?")
@@ -191,7 +198,7 @@ async def test_a_message_can_ask_for_an_effort_of_its_own(chat: Chat) -> None:
 async def test_usage_is_counted_for_the_person(chat: Chat) -> None:
     await chat.answer("Hi")
     await chat.answer("Hi")
-    usage = await chat.core.store.usage_of("test", "1")
+    usage = await chat.core.store.usage_of("test", user_id="1")
     assert (usage.requests, usage.prompt_tokens, usage.completion_tokens) == (2, 20, 14)
 
 

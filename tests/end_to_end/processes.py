@@ -96,10 +96,16 @@ def write_config(folder: Path, **sections: Any) -> Path:
 
 
 @asynccontextmanager
-async def piped(config: Path, *, stdin: Any = PIPE, **environment: str) -> AsyncIterator[Bot]:
-    """`bot chat` with pipes."""
+async def piped(
+    config: Path, *, command: str = "chat", stdin: Any = PIPE, **environment: str
+) -> AsyncIterator[Bot]:
+    """`bot chat`, or another command, with pipes."""
     process = await asyncio.create_subprocess_exec(
-        *_command(config), stdin=stdin, stdout=PIPE, stderr=PIPE, env=_environment(environment)
+        *_command(config, command),
+        stdin=stdin,
+        stdout=PIPE,
+        stderr=PIPE,
+        env=_environment(environment),
     )
     bot = Bot(process, process.stdin.write if process.stdin else lambda data: None)
     assert process.stdout
@@ -167,8 +173,8 @@ def _state(pid: int) -> str | None:
         return None
 
 
-def _command(config: Path) -> list[str]:
-    return [sys.executable, "-m", "bot", "chat", "--config", str(config)]
+def _command(config: Path, command: str = "chat") -> list[str]:
+    return [sys.executable, "-m", "bot", command, "--config", str(config)]
 
 
 def _environment(changes: dict[str, str]) -> dict[str, str]:

@@ -122,6 +122,21 @@ async def test_a_file_is_answered_like_a_pipe_and_nothing_at_all_ends_well_too(
     assert questions == ["Hi", "Bye"]
 
 
+async def test_regenerate_asks_the_last_question_again_in_place_of_the_answer(
+    tmp_path: Path,
+) -> None:
+    async with ScriptedInference().running() as inference:
+        for answer in ("One.", "Two.", "Better.", "Three."):
+            inference.script(Say(answer))
+        config = write_config(tmp_path, inference={"url": inference.url})
+        bot, code = await converse(config, "/regenerate\nA\nB\n/regenerate\nC\n")
+        said = [[turn["content"] for turn in prompt[1:]] for prompt in inference.prompts]
+    assert code == ExitCode.OK
+    assert bot.out.text.startswith("There is no question of yours here to answer again.")
+    assert said[2] == said[1] == ["A", "One.", "B"]
+    assert said[3] == ["A", "One.", "B", "Better.", "C"]
+
+
 async def test_a_failed_answer_is_told_on_standard_error_and_by_the_exit_code(
     tmp_path: Path,
 ) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.storage import ScopeKey, StorageError, Store
+from bot.storage import ScopeKey, StorageError, Store, Usage
 
 CHANNEL = ScopeKey("test", "channel", "1")
 SERVER = ScopeKey("test", "server", "1")
@@ -119,15 +120,39 @@ async def test_each_server_has_its_own_personas(store: Store) -> None:
 
 async def test_usage_adds_up(store: Store) -> None:
     for server in ("a", "a", "b"):
-        await store.add_usage("test", server, "ann", 10, 5)
-    await store.add_usage("test", "a", "ben", 1, 1)
-    usage = await store.usage_of("test", "ann")
+        await store.add_usage(
+            "test", server, "ann", requests=1, prompt_tokens=10, completion_tokens=5
+        )
+    await store.add_usage("test", "a", "ben", requests=1)
+    usage = await store.usage_of("test", user_id="ann")
     assert (usage.requests, usage.prompt_tokens, usage.completion_tokens) == (3, 30, 15)
 
 
+async def test_the_usage_of_a_server_is_that_of_all_its_people(store: Store) -> None:
+    for server, user in (("a", "ann"), ("a", "ben"), ("b", "ann")):
+        await store.add_usage("test", server, user, requests=1)
+    assert (await store.usage_of("test", server="a")).requests == 2
+
+
+async def test_usage_by_the_day_of_the_first_version_is_kept(tmp_path: Path) -> None:
+    async with Store.open(url(tmp_path)):
+        pass
+    with sqlite3.connect(tmp_path / "data" / "bot.db") as database:
+        database.executescript(
+            """DROP TABLE usage;
+            CREATE TABLE usage (platform VARCHAR, server VARCHAR, user_id VARCHAR, day DATE,
+                requests INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER);
+            INSERT INTO usage VALUES ('test', 'a', 'ann', '2026-11-20', 3, 30, 20);
+            UPDATE alembic_version SET version_num = '0001';"""
+        )
+    async with Store.open(url(tmp_path)) as store:
+        since = datetime(2026, 11, 20, tzinfo=UTC)
+        assert await store.usage_of("test", user_id="ann", since=since) == Usage(3, 30, 20)
+
+
 async def test_usage_at_the_same_time_is_all_counted(store: Store) -> None:
-    await asyncio.gather(*(store.add_usage("test", "a", "ann", 1, 1) for _ in range(20)))
-    assert (await store.usage_of("test", "ann")).requests == 20
+    await asyncio.gather(*(store.add_usage("test", "a", "ann", requests=1) for _ in range(20)))
+    assert (await store.usage_of("test", user_id="ann")).requests == 20
 
 
 async def test_feedback_is_one_vote_a_person_and_answer(store: Store, tmp_path: Path) -> None:
@@ -145,8 +170,8 @@ async def test_feedback_is_one_vote_a_person_and_answer(store: Store, tmp_path: 
 
 async def test_a_database_in_memory_serves_many_at_once() -> None:
     async with Store.open("sqlite+aiosqlite:///:memory:") as store:
-        await asyncio.gather(*(store.add_usage("test", "a", "ann", 1, 1) for _ in range(5)))
-        assert (await store.usage_of("test", "ann")).requests == 5
+        await asyncio.gather(*(store.add_usage("test", "a", "ann", requests=1) for _ in range(5)))
+        assert (await store.usage_of("test", user_id="ann")).requests == 5
 
 
 async def test_processes_that_start_together_make_the_tables_once(tmp_path: Path) -> None:
@@ -155,7 +180,7 @@ async def test_processes_that_start_together_make_the_tables_once(tmp_path: Path
         from bot.storage import Store
         async def main():
             async with Store.open({url(tmp_path)!r}) as store:
-                await store.add_usage("test", "a", "ann", 1, 1)
+                await store.add_usage("test", "a", "ann", requests=1)
         asyncio.run(main())
     """
     started = [
@@ -163,22 +188,22 @@ async def test_processes_that_start_together_make_the_tables_once(tmp_path: Path
     ]
     assert [await process.wait() for process in started] == [0, 0, 0]
     async with Store.open(url(tmp_path)) as store:
-        assert (await store.usage_of("test", "ann")).requests == 3
+        assert (await store.usage_of("test", user_id="ann")).requests == 3
 
 
 async def test_two_stores_can_use_one_database(tmp_path: Path) -> None:
     async with Store.open(url(tmp_path)) as one, Store.open(url(tmp_path)) as two:
         stores = [one, two] * 10
-        await asyncio.gather(*(s.add_usage("test", "a", "ann", 1, 1) for s in stores))
-        assert (await one.usage_of("test", "ann")).requests == 20
+        await asyncio.gather(*(s.add_usage("test", "a", "ann", requests=1) for s in stores))
+        assert (await one.usage_of("test", user_id="ann")).requests == 20
 
 
 async def test_forgetting_a_person_leaves_nothing_of_theirs(store: Store, tmp_path: Path) -> None:
-    await store.add_usage("test", "a", "ann-id", 1, 1)
+    await store.add_usage("test", "a", "ann-id", requests=1)
     await store.set_feedback("test", "a", "channel", "message", "ann-id", 1)
     await store.set_setting(CHANNEL, "effort", "high", "ann-id")
     await store.save_persona(*HERE, "pirate", prompt="Arr.", by="ann-id")
-    await store.add_usage("test", "a", "ben-id", 1, 1)
+    await store.add_usage("test", "a", "ben-id", requests=1)
 
     await store.forget_user("test", "ann-id")
 

@@ -3,7 +3,14 @@
 from difflib import get_close_matches
 
 from bot.conversation.commands import effort, general, persona
-from bot.conversation.commands.definition import Command, CommandError, Context, OptionKind
+from bot.conversation.commands.definition import (
+    Command,
+    CommandError,
+    Context,
+    Conversation,
+    Option,
+    OptionKind,
+)
 from bot.conversation.texts import Texts
 
 
@@ -24,7 +31,19 @@ COMMANDS: dict[str, Command] = {
     )
 }
 
-__all__ = ["COMMANDS", "Command", "CommandError", "Context", "is_command", "run_text"]
+__all__ = [
+    "COMMANDS",
+    "Command",
+    "CommandError",
+    "Context",
+    "Conversation",
+    "Option",
+    "OptionKind",
+    "find_form",
+    "is_command",
+    "is_private",
+    "run_text",
+]
 
 
 def is_command(text: str) -> bool:
@@ -37,6 +56,28 @@ async def run_text(line: str, context: Context) -> str:
     command, rest = _find(line.removeprefix("/"), context.texts)
     values = _values(command, rest, context.texts)
     return await command.handler(context, **values)
+
+
+def is_private(line: str, texts: Texts) -> bool:
+    """Whether the answer to a typed line is for the person alone; that to a mistake is."""
+    try:
+        return _find(line.removeprefix("/"), texts)[0].private
+    except CommandError:
+        return True
+
+
+def find_form(line: str, texts: Texts) -> tuple[Command, dict[str, str]] | None:
+    """The command in a typed line that needs its form, and the options that come before the form.
+
+    None where the line has all it needs, or where its command has no form. Raises CommandError.
+    """
+    command, rest = _find(line.removeprefix("/"), texts)
+    before = [option for option in command.typed_options if option not in command.form_options]
+    words = rest.split()
+    needed = [option for option in command.typed_options if option.required]
+    if command.fill_form is None or len(words) >= len(needed) or len(words) < len(before):
+        return None
+    return command, {option.name: word for option, word in zip(before, words, strict=False)}
 
 
 def _find(line: str, texts: Texts) -> tuple[Command, str]:
@@ -63,7 +104,7 @@ def _find(line: str, texts: Texts) -> tuple[Command, str]:
 
 def _values(command: Command, rest: str, texts: Texts) -> dict[str, str]:
     values: dict[str, str] = {}
-    for option in command.options:
+    for option in command.typed_options:
         if not rest:
             if option.required:
                 raise CommandError(texts("usage", usage=command.usage))

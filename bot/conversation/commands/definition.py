@@ -21,7 +21,8 @@ class OptionKind(StrEnum):
     SCOPE = "scope"
     NAME = "name"
     TEXT = "text"
-    """Text to the end of the line; only as the last option."""
+    """Text to the end of the line; only as the last option that is typed."""
+    DESCRIPTION = "description"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Option:
     kind: OptionKind
     description: str
     required: bool = True
+    form_only: bool = False
+    """Asked for in a form, where the platform has forms; never typed."""
 
     @property
     def name(self) -> str:
@@ -47,6 +50,10 @@ class Conversation(Protocol):
     async def forget(self) -> None:
         """Begin anew: nothing said so far is part of a later prompt."""
 
+    async def regenerate(self) -> bool:
+        """Answer the person's last question again; False where there is none."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
@@ -60,6 +67,8 @@ class Context:
     store: Store
     client: InferenceClient
     responder: Responder
+    started: float
+    """When the bot started, as time.monotonic()."""
 
     def scope(self, name: str | None) -> ScopeKey:
         """The scope called `name` here, or the narrowest one. Raises CommandError."""
@@ -96,6 +105,9 @@ class Context:
 Handler = Callable[..., Awaitable[str]]
 """Takes the Context and the options as keywords; returns the answer to show."""
 
+FillForm = Callable[..., Awaitable[dict[str, str]]]
+"""Takes the Context and the options given so far; returns the values that a form begins with."""
+
 
 @dataclass(frozen=True)
 class Command:
@@ -107,8 +119,23 @@ class Command:
     options: tuple[Option, ...] = ()
     private: bool = True
     """Shown to the person alone, where the platform can."""
+    fill_form: FillForm | None = None
+    """Set for commands that open a form, where the platform has forms."""
 
     @property
     def usage(self) -> str:
-        shown = (f"<{o.name}>" if o.required else f"[{o.name}]" for o in self.options)
+        shown = (f"<{o.name}>" if o.required else f"[{o.name}]" for o in self.typed_options)
         return " ".join([f"/{self.name}", *shown])
+
+    @property
+    def typed_options(self) -> list[Option]:
+        """Those of the command typed as text."""
+        return [option for option in self.options if not option.form_only]
+
+    @property
+    def form_options(self) -> list[Option]:
+        """Those that the command's form asks for; the others come before it."""
+        if self.fill_form is None:
+            return []
+        in_form = (OptionKind.NAME, OptionKind.TEXT)
+        return [option for option in self.options if option.form_only or option.kind in in_form]

@@ -1,4 +1,6 @@
-"""`/settings`, `/stop`, `/forget`, `/status` and `/privacy`."""
+"""`/settings`, `/stop`, `/regenerate`, `/forget`, `/status` and `/privacy`."""
+
+import time
 
 from bot.conversation.commands.definition import Command, CommandError, Context
 from bot.conversation.personas import persona_in_force
@@ -14,6 +16,7 @@ async def settings(context: Context) -> str:
     persona = await persona_in_force(config, context.store, context.place, found)
     rows: list[tuple[str, Setting[object]]] = [
         ("effort", found.effective_effort(persona.effort, config.defaults.effort)),
+        ("answer", found.answer),
         ("language", found.language),
         ("show_reasoning", found.show_reasoning),
     ]
@@ -47,6 +50,12 @@ async def stop(context: Context) -> str:
     return context.texts("stopping", count=len(replies))
 
 
+async def regenerate(context: Context) -> str:
+    if not await context.conversation.regenerate():
+        raise CommandError(context.texts("nothing_to_regenerate"))
+    return context.texts("regenerating")
+
+
 async def forget(context: Context) -> str:
     await context.store.forget_user(context.place.platform, context.author.id)
     await context.conversation.forget()
@@ -69,6 +78,8 @@ async def status(context: Context) -> str:
         lines.append(texts("status_queue", running=details["running"], waiting=details["waiting"]))
     if speed := details.get("tokens_per_second"):
         lines.append(texts("status_speed", speed=round(speed)))
+    uptime = texts.duration(time.monotonic() - context.started)
+    lines.append(texts("status_uptime", uptime=uptime))
     return "\n".join(lines)
 
 
@@ -79,7 +90,10 @@ async def privacy(context: Context) -> str:
 COMMANDS = [
     Command("settings", "What is in force here, and where it comes from", settings),
     Command("stop", "Stop the answer that is being written", stop),
+    Command("regenerate", "Answer your last question again", regenerate),
     Command("forget", "Delete what is stored about you and begin the conversation anew", forget),
-    Command("status", "The model, its queue and its speed", status),
+    Command(
+        "status", "The model, its queue, its speed, and how long the bot has been running", status
+    ),
     Command("privacy", "What is stored, and where", privacy),
 ]

@@ -1,6 +1,8 @@
 """`/persona`: which persona answers, and the server's own personas with their versions."""
 
-from bot.config import ConfigError, check_persona
+from dataclasses import replace
+
+from bot.config import ConfigError, Effort, check_persona
 from bot.conversation.commands.definition import Command, CommandError, Context, Option, OptionKind
 from bot.conversation.commands.effort import SCOPE
 from bot.conversation.personas import Persona, UnknownPersona, persona_named, personas_at
@@ -30,15 +32,44 @@ async def list_all(context: Context) -> str:
     )
 
 
-async def create(context: Context, name: str, text: str) -> str:
+async def create(
+    context: Context, name: str, text: str, description: str = "", level: str = ""
+) -> str:
     personas = await personas_at(context.config, context.store, context.place)
     if name in personas:
         raise CommandError(context.texts("persona_exists", name=name))
-    return await _save(context, Persona(name, text))
+    return await _save(context, Persona(name, text, description, _effort(level)))
 
 
-async def edit(context: Context, name: str, text: str) -> str:
-    return await _save(context, await _named(context, name), text)
+async def create_form(context: Context) -> dict[str, str]:
+    context.require_change("server")
+    return {}
+
+
+async def edit(
+    context: Context,
+    name: str,
+    text: str,
+    description: str | None = None,
+    level: str | None = None,
+) -> str:
+    """A new version; what isn't given stays as it is."""
+    persona = replace(await _named(context, name), prompt=text)
+    if description is not None:
+        persona = replace(persona, description=description)
+    if level is not None:
+        persona = replace(persona, effort=_effort(level))
+    return await _save(context, persona)
+
+
+async def edit_form(context: Context, name: str) -> dict[str, str]:
+    context.require_change("server")
+    persona = await _named(context, name)
+    return {
+        "text": persona.prompt,
+        "description": persona.description,
+        "level": persona.effort or "",
+    }
 
 
 async def delete(context: Context, name: str) -> str:
@@ -71,25 +102,28 @@ async def undo(context: Context, name: str) -> str:
     return context.texts("persona_restored", name=name, version=restored.version)
 
 
-async def _save(context: Context, persona: Persona, prompt: str | None = None) -> str:
+async def _save(context: Context, persona: Persona) -> str:
     """Save a new version; the configuration's rules for names and lengths hold here too."""
     context.require_change("server")
     place = context.place
-    prompt = prompt or persona.prompt
     try:
-        check_persona(persona.name, prompt)
+        check_persona(persona.name, persona.prompt, persona.description)
     except ConfigError as error:
         raise CommandError(error.problems[0]) from error
     saved = await context.store.save_persona(
         place.platform,
         place.server,
         persona.name,
-        prompt=prompt,
+        prompt=persona.prompt,
         description=persona.description,
         effort=persona.effort,
         by=context.author.id,
     )
     return context.texts("persona_saved", name=persona.name, version=saved.version)
+
+
+def _effort(level: str) -> Effort | None:
+    return Effort(level) if level else None
 
 
 async def _named(context: Context, name: str) -> Persona:
@@ -121,13 +155,27 @@ def _version_line(context: Context, version: StoredPersona) -> str:
 NAME = Option(OptionKind.PERSONA, "The persona's name")
 NEW_NAME = Option(OptionKind.NAME, "A name: a-z, 0-9, - and _")
 PROMPT = Option(OptionKind.TEXT, "The system prompt")
+DESCRIPTION = Option(OptionKind.DESCRIPTION, "What it is for", required=False, form_only=True)
+LEVEL = Option(OptionKind.EFFORT, "How hard it thinks", required=False, form_only=True)
 
 COMMANDS = [
     Command("persona use", "Answer as this persona here", use, (NAME, SCOPE), private=False),
     Command("persona list", "The personas of this server", list_all),
     Command("persona show", "A persona's prompt", show, (NAME,)),
-    Command("persona create", "Make a persona for this server", create, (NEW_NAME, PROMPT)),
-    Command("persona edit", "Give a persona a new prompt", edit, (NAME, PROMPT)),
+    Command(
+        "persona create",
+        "Make a persona for this server",
+        create,
+        (NEW_NAME, PROMPT, DESCRIPTION, LEVEL),
+        fill_form=create_form,
+    ),
+    Command(
+        "persona edit",
+        "Change a persona",
+        edit,
+        (NAME, PROMPT, DESCRIPTION, LEVEL),
+        fill_form=edit_form,
+    ),
     Command("persona delete", "Delete a persona of this server", delete, (NAME,)),
     Command("persona history", "A persona's earlier versions", history, (NAME,)),
     Command("persona undo", "Go back to the version before", undo, (NAME,)),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +135,8 @@ class HubSource(BaseModel):
     hugging_face: str
 
     def find(self, name: str, models_dir: Path) -> Path | None:
+        if find_spec("huggingface_hub") is None:  # without the extra `inference`: no cache of it
+            return None
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import LocalEntryNotFoundError
 

@@ -65,12 +65,17 @@ class FairQueue(Generic[T]):
             node = node._children[name]
         node._items.remove(item)
 
-    def charge(self, flow: tuple[str, ...], tokens: float) -> None:
-        """Count `tokens` as served to `flow`, at every level."""
-        node = self
+    def charge(self, flow: tuple[str, ...], tokens: float, weight: float = 1.0) -> None:
+        """Count `tokens` as served to `flow`, at every level.
+
+        At the first level they count the less the more `weight` there is: a server of weight 2 gets
+        twice the tokens of one of weight 1 while both wait (Sheng et al., section 4.3).
+        """
+        node, cost = self, tokens / weight
         for name in flow:
             node = node._child(name)
-            node._served += tokens
+            node._served += cost
+            cost = tokens
 
     def copy(self) -> Self:
         """The same queue, to play its future through; the items are shared."""

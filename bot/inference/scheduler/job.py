@@ -60,12 +60,13 @@ Event = Queued | Started | Delta | Finished | Failed
 class Job:
     """Iterate over it for its events, inside `with`: leaving the block cancels what still runs.
 
-    Times are the event loop's clock in seconds. The engine's thread alone touches `sequence` and
-    `generation` while the job runs.
+    `weight` is its server's in the fair queue. Times are the event loop's clock in seconds. The
+    engine's thread alone touches `sequence` and `generation` while the job runs.
     """
 
     id: str
     flow: tuple[str, str]
+    weight: float
     effort: str | None
     max_tokens: int
     sequence: Sequence

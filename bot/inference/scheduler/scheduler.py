@@ -96,17 +96,30 @@ class Scheduler:
         *,
         id: str,
         user: str,
+        weight: float,
         effort: str | None,
         max_tokens: int,
     ) -> Job:
         """Take a request. `user` is `server/user`; any other name is a server of its own.
+
+        `weight` is the server's: of two that wait, one of weight 2 gets twice the tokens.
 
         Raises QueueFull, Closed.
         """
         self.check()
         server, _, name = user.partition("/")
         now = self._loop.time()
-        job = Job(id, (server, name), effort, max_tokens, sequence, generation, now, self._cancel)
+        job = Job(
+            id=id,
+            flow=(server, name),
+            weight=weight,
+            effort=effort,
+            max_tokens=max_tokens,
+            sequence=sequence,
+            generation=generation,
+            submitted=now,
+            on_cancel=self._cancel,
+        )
         late = Failed(
             "deadline_exceeded", f"No complete answer within {self._deadline_seconds:g} s."
         )
@@ -134,7 +147,7 @@ class Scheduler:
             job.started = self._loop.time()
             self._running[job] = None
             self._idle.clear()
-            self._queue.charge(job.flow, len(job.sequence.prompt))
+            self._queue.charge(job.flow, len(job.sequence.prompt), job.weight)
             self._thread.admit(job)
             job.emit(Started())
         if not self._announcing:
@@ -153,7 +166,7 @@ class Scheduler:
             job.first_token = job.first_token or now
             job.last_token = now
             job.tokens += 1
-            self._queue.charge(job.flow, OUTPUT_WEIGHT)
+            self._queue.charge(job.flow, OUTPUT_WEIGHT, job.weight)
             if output.delta.reasoning or output.delta.content:
                 job.emit(output.delta)
             if output.finish_reason:
@@ -202,11 +215,12 @@ class Scheduler:
         """The waiting jobs as they will be served if nobody else comes."""
         queue = self._queue.copy()
         for job in self._running:
-            queue.charge(job.flow, OUTPUT_WEIGHT * (self.speed.tokens_left(job) or 0))
+            queue.charge(job.flow, OUTPUT_WEIGHT * (self.speed.tokens_left(job) or 0), job.weight)
         while queue:
             job = queue.pop()
             tokens = self.speed.tokens_left(job) or 0
-            queue.charge(job.flow, len(job.sequence.prompt) + OUTPUT_WEIGHT * tokens)
+            cost = len(job.sequence.prompt) + OUTPUT_WEIGHT * tokens
+            queue.charge(job.flow, cost, job.weight)
             yield job
 
     def _broken(self, error: Exception) -> None:

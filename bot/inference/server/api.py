@@ -1,9 +1,9 @@
 """The wire: OpenAI's chat completions, as far as this service speaks them.
 
 https://platform.openai.com/docs/api-reference/chat. Beyond the standard are `min_p` and
-`repetition_penalty` (as in vLLM), `delta.reasoning_content` (as in DeepSeek's API and vLLM) and
-`queue` in the chunks of a waiting request. Unknown fields are ignored, as by other compatible
-servers; so is `messages[].name`.
+`repetition_penalty` (as in vLLM), `weight`, `delta.reasoning_content` (as in DeepSeek's API and
+vLLM) and `queue` in the chunks of a waiting request. Unknown fields are ignored, as by other
+compatible servers; so is `messages[].name`.
 """
 
 from collections.abc import Sequence
@@ -101,7 +101,7 @@ class ChatRequest(_Request):
     Sampling that is left out is the model's recommended one. `max_completion_tokens` (or the older
     `max_tokens`) counts reasoning too and is cut to what the context has left; left out, it is
     that. Beside low, medium and high, `reasoning_effort` may be none or minimal, which mean low.
-    `user` as `server/user` decides whose turn it is when requests wait.
+    `user` as `server/user` decides whose turn it is when requests wait; `weight` is the server's.
     """
 
     model: Text
@@ -122,6 +122,7 @@ class ChatRequest(_Request):
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high"] | None = None
     user: Annotated[Text, StringConstraints(max_length=256)] | None = None
+    weight: Annotated[float, Field(ge=0.01, le=100)] | None = None
     n: Literal[1] | None = None
 
     @property

@@ -1,11 +1,13 @@
 """A job's events as OpenAI's chat completion: one object, or a stream of server-sent events."""
 
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
 from fastapi.responses import StreamingResponse
+from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from bot.inference.scheduler.job import Failed, Finished, Job, Queued, Started
@@ -13,13 +15,16 @@ from bot.inference.server import api
 from bot.inference.server.errors import ApiError
 from bot.inference.text.reasoning import Delta
 
+REQUEST_ID = r"[\w.-]{1,64}"
+
 STATUS_OF = {"deadline_exceeded": 504, "shutting_down": 503, "engine_failed": 500}
 """HTTP status of a failed job, for a client that does not stream."""
 
 
-def new_id() -> str:
-    """A completion's id, also its job's."""
-    return f"chatcmpl-{uuid4().hex}"
+def completion_id(request: Request) -> str:
+    """A completion's id, also its job's: from the client's X-Request-Id, as with vLLM, or new."""
+    given = request.headers.get("x-request-id", "")
+    return f"chatcmpl-{given if re.fullmatch(REQUEST_ID, given) else uuid4().hex}"
 
 
 async def completion(job: Job, model: str) -> api.ChatCompletion:

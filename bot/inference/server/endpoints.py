@@ -5,12 +5,13 @@ import asyncio
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from opentelemetry.propagate import extract
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
 from bot.inference.scheduler.job import Job
 from bot.inference.server import api
-from bot.inference.server.completions import CompletionStream, completion, new_id
+from bot.inference.server.completions import CompletionStream, completion, completion_id
 from bot.inference.server.errors import ApiError, ErrorBody, validation_error
 from bot.inference.server.gate import Gate
 from bot.inference.server.service import Service
@@ -28,7 +29,7 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
 
     @app.post("/v1/chat/completions", response_model=api.ChatCompletion)
     async def chat_completions(body: api.ChatRequest, request: Request) -> Response:
-        job = await service.submit(body, id=new_id())
+        job = await service.submit(body, id=completion_id(request), trace=extract(request.headers))
         if body.stream:
             usage = body.stream_options is not None and body.stream_options.include_usage
             return CompletionStream(job, service.name, include_usage=usage)

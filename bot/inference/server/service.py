@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import structlog
+from opentelemetry.context import Context
 
 from bot.exit_code import ExitCode
 from bot.inference.engines import EngineError
@@ -22,6 +23,7 @@ from bot.inference.server.api import ChatRequest, Message, PromptRequest, chat_m
 from bot.inference.server.errors import ApiError
 from bot.inference.server.loading import Model
 from bot.inference.server.metrics import Metrics
+from bot.inference.server.spans import record
 from bot.inference.text.generation import Generation, reasoning_budget
 from bot.inference.text.prompt import PromptError, ReasoningStyle
 
@@ -73,6 +75,7 @@ class Service:
         self._deadline_seconds = deadline_seconds
         self._model: Model | None = None
         self._scheduler: Scheduler | None = None
+        self._traces: dict[Job, Context | None] = {}
         # One thread, because tokenizers are not made for several.
         self._renderer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="render")
 
@@ -141,22 +144,25 @@ class Service:
         """The prompt's token ids. Raises ApiError."""
         return await self._render(self.model(request.model), request.messages, effort=None)
 
-    async def submit(self, request: ChatRequest, *, id: str) -> Job:
-        """Hand the request to the scheduler. Raises ApiError."""
+    async def submit(self, request: ChatRequest, *, id: str, trace: Context | None = None) -> Job:
+        """Hand the request to the scheduler; `trace` has the client's span. Raises ApiError."""
         model = self.model(request.model)
         assert self._scheduler
         try:
             self._scheduler.check()  # before the work of rendering
             prompt = await self._render(model, request.messages, request.effort)
             sequence, generation, max_tokens = _prepare(model, request, prompt)
-            return self._scheduler.submit(
+            job = self._scheduler.submit(
                 sequence,
                 generation,
                 id=id,
                 user=request.user or "",
+                weight=request.weight or 1.0,
                 effort=request.effort,
                 max_tokens=max_tokens,
             )
+            self._traces[job] = trace
+            return job
         except QueueFull as full:
             raise ApiError(
                 429, str(full), code="queue_full", retry_after=full.retry_after
@@ -203,6 +209,7 @@ class Service:
 
     def _ended(self, job: Job) -> None:
         self.metrics.observe(job)
+        record(job, self.name, self._traces.pop(job, None))
         assert job.ended is not None
         log.info(
             "request ended",

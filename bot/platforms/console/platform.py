@@ -50,6 +50,8 @@ class ConsolePlatform:
         self._history: list[Message] = []
         self._ids = map(str, count(1))
         self._reply: Reply | None = None
+        self._again: str | None = None
+        """The question that is to be asked again."""
         self._interrupted = False
         self._leaving: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.failed = False
@@ -79,6 +81,14 @@ class ConsolePlatform:
 
     async def forget(self) -> None:
         self._history = []  # a running answer goes on adding to the list that is forgotten
+
+    async def regenerate(self) -> bool:
+        asked = [message for message in self._history if not message.author.is_bot]
+        if self._reply is not None or not asked:
+            return False
+        self._history = self._history[: self._history.index(asked[-1])]
+        self._again = asked[-1].text
+        return True
 
     async def _welcome(self) -> None:
         self._out.print(
@@ -122,6 +132,9 @@ class ConsolePlatform:
         text = _text_of(line)
         if is_command(text):
             print_answer(self._out, await self._core.command(text, PLACE, self._person, self))
+            if self._again is not None:
+                again, self._again = self._again, None
+                await self._ask(again)
         elif text:
             await self._ask(text)
 

@@ -9,6 +9,7 @@ from rich.status import Status
 from rich.text import Text
 
 from bot.conversation.reply import Reply, ReplyState
+from bot.conversation.status import end_lines, footer_line, status_line
 from bot.conversation.texts import Texts
 
 
@@ -70,10 +71,7 @@ class ConsoleView:
             write(self._out, "\n")
         elif self._shown_reasoning:
             write(self._err, "\n")
-        notices = list(reply.notices)
-        if reply.state is ReplyState.STOPPED:
-            notices.insert(0, self._texts("stopped"))
-        for notice in notices:
+        for notice in end_lines(reply, self._texts):
             write(self._err, f"{notice}\n", "yellow")
         if self._out.is_terminal and (footer := footer_line(reply, self._texts)):
             write(self._out, f"{footer}\n", "dim")
@@ -95,34 +93,6 @@ def write(console: Console, text: str, style: str = "") -> None:
     if text:
         segment = Segment(_printable(text), console.get_style(style))
         console.print(Segments([segment]), end="", soft_wrap=True)
-
-
-def status_line(reply: Reply, texts: Texts) -> str:
-    """One line for a reply that has no text yet."""
-    match reply.state:
-        case ReplyState.LOADING:
-            share = "" if reply.progress is None else f" {reply.progress:.0%}"
-            return texts("loading", stage=reply.stage, progress=share)
-        case ReplyState.QUEUED if reply.position is not None and reply.eta_seconds is not None:
-            wait = texts.duration(reply.eta_seconds)
-            return texts("queued_eta", position=reply.position, wait=wait)
-        case ReplyState.QUEUED if reply.position is not None:
-            return texts("queued", position=reply.position)
-        case _:
-            return texts("thinking")
-
-
-def footer_line(reply: Reply, texts: Texts) -> str:
-    """Effort, tokens and seconds of a finished reply; empty for others."""
-    if reply.usage is None:
-        return ""
-    return texts(
-        "footer_reasoning" if reply.usage.reasoning_tokens else "footer",
-        effort=reply.effort,
-        reasoning_tokens=reply.usage.reasoning_tokens,
-        answer_tokens=reply.usage.answer_tokens,
-        seconds=f"{reply.usage.seconds:.1f} s",
-    )
 
 
 def _printable(text: str) -> str:

@@ -129,7 +129,7 @@ def guild_payload(guild: Guild) -> Payload:
     return {
         "id": str(guild.id),
         "name": guild.name,
-        "owner_id": "1",
+        "owner_id": str(guild.world.owner.id),
         "large": False,
         "joined_at": created_at(guild.id),
         "member_count": len(guild.members),

@@ -17,6 +17,7 @@ from tests.doubles.discord.payloads import (
     member_payload,
     message_payload,
     role_payload,
+    thread_member_payload,
 )
 from tests.doubles.discord.people import Person
 from tests.doubles.discord.state import (
@@ -44,7 +45,8 @@ class World:
     def __init__(self) -> None:
         self.bot = User("bot", bot=True)
         self.application_id = self.bot.id
-        self.owner = User("owner")
+        self.owner = Person("owner", world=self)
+        """Of the application and of every server."""
         self.token = "double.token.0"
         self.url = ""
         self.message_content = False
@@ -223,6 +225,13 @@ class World:
 
     def join_thread(self, thread: Channel, user: User) -> None:
         thread.joined.add(user.id)
+        payload = {
+            "id": str(thread.id),
+            "guild_id": str(thread.guild.id) if thread.guild else None,
+            "member_count": len(thread.joined),
+            "added_members": [thread_member_payload(thread, user)],
+        }
+        self.gateway.dispatch("THREAD_MEMBERS_UPDATE", payload, thread.guild)
         self.changed()
 
     def delete_channel(self, channel: Channel) -> None:

@@ -52,6 +52,20 @@ def test_a_server_with_many_users_gets_no_more_than_one_with_a_single_user() -> 
     assert first == {"large": 10, "small": 10}
 
 
+def test_a_server_of_weight_two_gets_twice_the_tokens_and_its_users_share_them_evenly() -> None:
+    weights = {"heavy": 2, "light": 1}
+    queue: FairQueue[Request] = FairQueue()
+    for _ in range(40):
+        for flow in (("heavy", "a"), ("heavy", "b"), ("light", "c")):
+            queue.push(Request(flow, 100))
+    first: Counter[tuple[str, str]] = Counter()
+    for _ in range(30):
+        request = queue.pop()
+        queue.charge(request.flow, request.tokens, weights[request.flow[0]])
+        first[request.flow] += 1
+    assert first == {("heavy", "a"): 10, ("heavy", "b"): 10, ("light", "c"): 10}
+
+
 def test_short_requests_come_more_often_because_tokens_are_shared_and_not_turns() -> None:
     queue: FairQueue[Request] = FairQueue()
     for _ in range(100):
@@ -149,16 +163,19 @@ def test_whatever_comes_every_request_is_served_once(
     assert len(served) == len(pushed)
 
 
-@given(ARRIVALS)
-def test_of_two_who_keep_waiting_neither_gets_two_requests_more_than_the_other(
-    arrivals: list[tuple[tuple[str, str], int, bool]],
+@given(ARRIVALS, st.fixed_dictionaries({name: st.sampled_from([0.5, 1, 4]) for name in "ABC"}))
+def test_of_two_who_keep_waiting_neither_gets_two_requests_more_than_its_share(
+    arrivals: list[tuple[tuple[str, str], int, bool]], weights: dict[str, float]
 ) -> None:
-    """The bound of Sheng et al., theorem 4.4: 2 max(cost), between servers and between users."""
+    """The bound of Sheng et al., theorem 4.4: 2 max(cost), between servers and between users.
+
+    The cost to a server is tokens divided by its weight.
+    """
     largest = max((tokens for _, tokens, _ in arrivals), default=0)
     queue: FairQueue[Request] = FairQueue()
     waiting: Counter[tuple[str, ...]] = Counter()
-    served: dict[tuple[str, ...], int] = defaultdict(int)
-    since: dict[frozenset[tuple[str, ...]], tuple[int, int]] = {}
+    served: dict[tuple[str, ...], float] = defaultdict(float)
+    since: dict[frozenset[tuple[str, ...]], tuple[float, float]] = {}
 
     def check() -> None:
         """Compare what each pair of siblings got since both began to wait."""
@@ -171,7 +188,8 @@ def test_of_two_who_keep_waiting_neither_gets_two_requests_more_than_the_other(
                 if count(a) and count(b):
                     start = since.setdefault(pair, (served[a], served[b]))
                     gap = (served[a] - start[0]) - (served[b] - start[1])
-                    assert abs(gap) <= 2 * largest
+                    lightest = min(weights[a[0]], weights[b[0]]) if len(a) == 1 else 1
+                    assert abs(gap) <= 2 * largest / lightest
                 else:
                     since.pop(pair, None)
 
@@ -186,7 +204,8 @@ def test_of_two_who_keep_waiting_neither_gets_two_requests_more_than_the_other(
         if serve and queue:
             request = queue.pop()
             waiting[request.flow] -= 1
-            queue.charge(request.flow, request.tokens)
-            for name in (request.flow[:1], request.flow):
-                served[name] += request.tokens
+            weight = weights.get(request.flow[0], 1)
+            queue.charge(request.flow, request.tokens, weight)
+            served[request.flow[:1]] += request.tokens / weight
+            served[request.flow] += request.tokens
             check()

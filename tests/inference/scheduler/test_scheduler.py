@@ -61,7 +61,13 @@ class Bench:
         sequence = Sequence([1, 2, 3])
         generation = Generation(FORMAT, sequence, max_tokens=max_tokens)
         return self.scheduler.submit(
-            sequence, generation, id="id", user=user, effort=effort, max_tokens=max_tokens
+            sequence,
+            generation,
+            id="id",
+            user=user,
+            weight=1.0,
+            effort=effort,
+            max_tokens=max_tokens,
         )
 
     def assert_nothing_left(self) -> None:

@@ -1,0 +1,108 @@
+"""The bot's commands as Discord's slash commands."""
+
+import hashlib
+import json
+from inspect import Parameter, Signature
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.config import Effort
+from bot.conversation.commands import COMMANDS, Command
+from bot.conversation.commands.definition import Option, OptionKind
+from bot.platforms.discord.interactions import Interactions
+from bot.platforms.discord.limits import CHOICES
+
+GROUPS = {"persona": "Who answers: the personas of this server"}
+ASK_ABOUT = "Ask about this"
+SCOPES = ("thread", "channel", "server")
+
+
+def add_commands(
+    tree: app_commands.CommandTree[discord.Client], interactions: Interactions
+) -> None:
+    """Put every command into `tree`, and the message menu's entry.
+
+    A name of two words makes a group and its command.
+    """
+    groups: dict[str, app_commands.Group] = {}
+    for command in COMMANDS.values():
+        group_name, _, word = command.name.rpartition(" ")
+        built = _build(word, command, interactions)
+        if not group_name:
+            tree.add_command(built)
+            continue
+        if group_name not in groups:
+            groups[group_name] = app_commands.Group(
+                name=group_name, description=GROUPS[group_name], **_where()
+            )
+            tree.add_command(groups[group_name])
+        groups[group_name].add_command(built)
+    tree.add_command(
+        app_commands.ContextMenu(name=ASK_ABOUT, callback=interactions.ask_about, **_where())
+    )
+
+
+def fingerprint(tree: app_commands.CommandTree[discord.Client]) -> str:
+    """Changes when a definition changes: only then do the commands need to be synced."""
+    payload = [command.to_dict(tree) for command in tree.get_commands()]
+    return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+
+
+def _build(
+    word: str, command: Command, interactions: Interactions
+) -> app_commands.Command[Any, Any, Any]:
+    async def callback(interaction: discord.Interaction, **values: str | None) -> None:
+        given = {k: v for k, v in values.items() if v is not None}
+        await interactions.command(interaction, command, given)
+
+    async def personas(
+        interaction: discord.Interaction, typed: str
+    ) -> list[app_commands.Choice[str]]:
+        names = [n for n in await interactions.persona_names(interaction) if typed.lower() in n]
+        return [app_commands.Choice(name=n, value=n) for n in names[:CHOICES]]
+
+    options = [option for option in command.typed_options if option not in command.form_options]
+    # discord.py reads the options from the callback's signature.
+    callback.__signature__ = Signature(  # type: ignore[attr-defined]
+        [
+            Parameter(
+                "interaction", Parameter.POSITIONAL_OR_KEYWORD, annotation=discord.Interaction
+            ),
+            *map(_parameter, options),
+        ]
+    )
+    app_commands.describe(**{o.name: o.description for o in options})(callback)
+    for option in options:
+        if option.kind is OptionKind.PERSONA:
+            app_commands.autocomplete(**{option.name: personas})(callback)
+        elif values := {OptionKind.EFFORT: list(Effort), OptionKind.SCOPE: SCOPES}.get(option.kind):
+            choices = [app_commands.Choice(name=str(v), value=str(v)) for v in values]
+            app_commands.choices(**{option.name: choices})(callback)
+    where = {} if " " in command.name else _where()
+    return app_commands.Command(
+        name=word,
+        description=command.description,
+        callback=callback,  # type: ignore[arg-type]  # its signature is set above
+        **where,
+    )
+
+
+def _parameter(option: Option) -> Parameter:
+    return Parameter(
+        option.name,
+        Parameter.KEYWORD_ONLY,
+        annotation=str if option.required else str | None,
+        default=Parameter.empty if option.required else None,
+    )
+
+
+def _where() -> dict[str, Any]:
+    """Installable to servers and to users, usable everywhere."""
+    return {
+        "allowed_installs": app_commands.AppInstallationType(guild=True, user=True),
+        "allowed_contexts": app_commands.AppCommandContext(
+            guild=True, dm_channel=True, private_channel=True
+        ),
+    }

@@ -1,0 +1,90 @@
+"""Commands that open a form, as Discord's modals."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import discord
+
+from bot.config import Effort
+from bot.conversation.commands import Command, Option, OptionKind
+from bot.conversation.texts import Texts
+from bot.platforms.discord.limits import TEXT_INPUT_LENGTH
+
+Submit = Callable[[discord.Interaction, dict[str, str]], Awaitable[None]]
+"""Takes the options by name, as they were filled in."""
+
+
+class CommandForm(discord.ui.Modal):
+    """Asks for a command's form options, beginning with `values`."""
+
+    def __init__(
+        self, command: Command, values: Mapping[str, str], texts: Texts, submit: Submit
+    ) -> None:
+        super().__init__(title=f"/{command.name}")
+        self._submit = submit
+        self._fields: dict[str, discord.ui.TextInput[Any] | discord.ui.RadioGroup[Any]] = {}
+        for option in command.form_options:
+            field = _field(option, values.get(option.name, ""), texts)
+            self._fields[option.name] = field
+            self.add_item(discord.ui.Label(text=texts(f"form_{option.name}"), component=field))
+
+    async def on_submit(self, interaction: discord.Interaction) -> None:
+        values = {
+            name: (field.value or "").strip().removeprefix("-")
+            for name, field in self._fields.items()
+        }
+        await self._submit(interaction, values)
+
+
+class QuestionForm(discord.ui.Modal):
+    """Asks what the person would like to know about a message."""
+
+    def __init__(
+        self, texts: Texts, submit: Callable[[discord.Interaction, str], Awaitable[None]]
+    ) -> None:
+        super().__init__(title=texts("ask_title"))
+        self._submit = submit
+        self._question: discord.ui.TextInput[Any] = discord.ui.TextInput(
+            style=discord.TextStyle.paragraph,
+            default=texts("ask_default"),
+            max_length=TEXT_INPUT_LENGTH,
+        )
+        self.add_item(discord.ui.Label(text=texts("ask_label"), component=self._question))
+
+    async def on_submit(self, interaction: discord.Interaction) -> None:
+        await self._submit(interaction, self._question.value)
+
+
+class EditAgain(discord.ui.View):
+    """Under a refused form: a button that opens it again as it was filled in."""
+
+    def __init__(self, form: Callable[[], CommandForm], texts: Texts) -> None:
+        super().__init__(timeout=900)
+        self._form = form
+        button: discord.ui.Button[Any] = discord.ui.Button(label=texts("form_again"))
+        button.callback = self._open  # type: ignore[method-assign]
+        self.add_item(button)
+
+    async def _open(self, interaction: discord.Interaction) -> None:
+        await interaction.response.send_modal(self._form())
+
+
+def _field(
+    option: Option, value: str, texts: Texts
+) -> discord.ui.TextInput[Any] | discord.ui.RadioGroup[Any]:
+    if option.kind is OptionKind.EFFORT:
+        choices = [("", texts("form_no_level")), *((str(e), str(e)) for e in Effort)]
+        return discord.ui.RadioGroup(
+            required=False,
+            options=[
+                discord.RadioGroupOption(label=label, value=key or "-", default=key == value)
+                for key, label in choices
+            ],
+        )
+    long = option.kind is OptionKind.TEXT
+    return discord.ui.TextInput(
+        style=discord.TextStyle.paragraph if long else discord.TextStyle.short,
+        default=value or None,
+        required=option.required,
+        max_length=TEXT_INPUT_LENGTH if long else 200,
+    )

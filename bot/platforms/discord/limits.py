@@ -1,0 +1,30 @@
+"""Discord's numbers, with the pages of its documentation that they come from."""
+
+CONTENT_LENGTH = 2000
+"""Characters of a message: https://docs.discord.com/developers/resources/message"""
+
+EMBED_LENGTH = 4096
+"""Characters of an embed's description: the same page."""
+
+EDITS, EDITS_SECONDS = 4, 5.0
+"""Edits in a channel. In practice it takes about 5 in 5 s (the headers tell, and discord.py waits
+for them); one is kept for an answer's end: https://docs.discord.com/developers/topics/rate-limits"""
+
+REQUESTS_A_SECOND = 40
+"""For all channels together; Discord allows 50: the same page."""
+
+LONGEST_RETRY_SECONDS = 20.0
+GIVE_UP_SECONDS = 600.0
+"""How long the end of an answer is tried to be shown while Discord is down or busy."""
+
+EDITABLE_SECONDS = 3300.0
+"""Messages over an hour old take few edits (error 30046), so an older answer is sent anew."""
+
+THREAD_NAME_LENGTH = 100
+"""https://docs.discord.com/developers/resources/channel"""
+
+TEXT_INPUT_LENGTH = 4000
+"""https://docs.discord.com/developers/components/reference"""
+
+CHOICES = 25
+"""https://docs.discord.com/developers/interactions/application-commands"""

@@ -1,0 +1,219 @@
+"""Discord: its events become questions and commands, replies become views."""
+
+from __future__ import annotations  # some of discord.py's types exist for checkers alone
+
+import asyncio
+
+import discord
+import structlog
+from discord import app_commands
+
+from bot.config import AnswerMode
+from bot.conversation.commands import is_command
+from bot.conversation.core import Core
+from bot.conversation.settings import resolve
+from bot.platforms.background import Background
+from bot.platforms.base import PlatformUnusable
+from bot.platforms.discord.answers import Answers
+from bot.platforms.discord.buttons import AnswerButton
+from bot.platforms.discord.client import new_client
+from bot.platforms.discord.commands import add_commands, fingerprint
+from bot.platforms.discord.interactions import Interactions
+from bot.platforms.discord.limits import CONTENT_LENGTH
+from bot.platforms.discord.messages import (
+    author_of,
+    is_spoken,
+    own_line,
+    place_of,
+    plain_text,
+    rights_in,
+)
+from bot.platforms.discord.permissions import invitation, lack_of_sending
+from bot.platforms.discord.sending import Pace
+from bot.platforms.splitting import split_markdown
+from bot.storage import ScopeKey, StorageError
+
+log = structlog.get_logger()
+
+WITHOUT_CONTENT = (
+    "discord's message content intent is off: mentions, replies and direct messages are answered;"
+    " messages without a mention in threads and channels are not"
+)
+
+
+class DiscordPlatform:
+    """One connection to Discord, or several shards where there are many servers."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._pace = Pace()
+        self._background = Background(discord.HTTPException)
+        self._told: set[tuple[int, str]] = set()
+        """Channels that can't be sent to whose owner knows, and why."""
+        self._stopping = asyncio.Event()
+        self._client: discord.Client
+        self._answers: Answers
+        self._interactions: Interactions
+
+    # Connection
+
+    async def run(self) -> None:
+        """See base.Platform. Raises PlatformUnusable."""
+        settings = self._core.config().discord
+        token = settings.token.get_secret_value()
+        try:
+            client = await new_client(token, settings.api_url)
+            async with client:
+                tree = self.attach(client)
+                await client.login(token)
+                await self._sync(tree)
+                if not client.intents.message_content:
+                    log.warning(WITHOUT_CONTENT)
+                connecting = asyncio.create_task(client.connect())
+                stopping = asyncio.create_task(self._stopping.wait())
+                await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                stopping.cancel()
+                await self._background.done()
+            await connecting
+        except discord.LoginFailure as error:
+            raise PlatformUnusable("discord.token: Discord does not accept it") from error
+        except (discord.HTTPException, discord.ConnectionClosed, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise PlatformUnusable(
+                f"Discord can't be reached at {settings.api_url}: {reason}"
+            ) from error
+
+    def stop(self) -> None:
+        """See base.Platform."""
+        self._stopping.set()
+
+    def attach(self, client: discord.Client) -> app_commands.CommandTree[discord.Client]:
+        """Hear the client's events; returns its commands, which have to be synced."""
+        self._client = client
+        self._answers = Answers(self._core, client, self._pace)
+        self._interactions = Interactions(self._core, self._answers, self._pace, self._background)
+        client.event(self.on_connect)
+        client.event(self.on_message)
+        client.event(self.on_raw_message_edit)
+        client.event(self.on_raw_message_delete)
+        AnswerButton.on_press = self._interactions.press
+        client.add_dynamic_items(AnswerButton)
+        tree = app_commands.CommandTree(client)
+        add_commands(tree, self._interactions)
+        return tree
+
+    async def _sync(self, tree: app_commands.CommandTree[discord.Client]) -> None:
+        """Register the commands if their definitions changed since the last time."""
+        application = ScopeKey("discord", "server", f"application-{self._client.application_id}")
+        now = fingerprint(tree)
+        stored = await self._core.store.get_settings([application])
+        if stored.get(application, {}).get("commands") != now:
+            await tree.sync()
+            await self._core.store.set_setting(application, "commands", now, "")
+            log.info("discord commands registered")
+
+    async def on_connect(self) -> None:
+        log.info("discord is connected", servers=len(self._client.guilds))
+        if not self._client.guilds and self._client.application_id is not None:
+            link = invitation(self._client.application_id)
+            log.info("the bot is in no server yet: open its invitation", link=link)
+
+    @property
+    def _me(self) -> discord.ClientUser:
+        assert self._client.user is not None
+        return self._client.user
+
+    # Messages
+
+    async def on_message(self, message: discord.Message) -> None:
+        if self._stopping.is_set() or not is_spoken(message) or not self._is_for_me(message):
+            return
+        if not self._answers.heard(message.id):
+            self._background.start(self._take(message))
+
+    async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
+        """The asker edits the question: the answer is made again in place."""
+        exchange = self._answers.to(event.message_id)
+        edited = event.message
+        if exchange is None or exchange.question.content == edited.content:
+            return  # Discord adds previews to what was said
+        exchange.question = edited
+        self._background.start(exchange.answer())
+
+    async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
+        """The asker deletes the question: generation stops and the answer goes.
+
+        Somebody takes the answer away: generation stops.
+        """
+        if exchange := self._answers.to(event.message_id):
+            self._background.start(exchange.delete())
+        elif exchange := self._answers.showing(event.message_id):
+            exchange.stop()
+
+    def _is_for_me(self, message: discord.Message) -> bool:
+        if message.guild is None or self._me in message.mentions:
+            return True
+        if message.guild.self_role in message.role_mentions:
+            return True
+        answered = message.reference.resolved if message.reference else None
+        if isinstance(answered, discord.Message) and answered.author == self._me:
+            return True
+        if not (message.content or message.attachments):
+            return False  # without the intent there is nothing to read
+        channel = message.channel
+        if isinstance(channel, discord.Thread) and self._answers.is_member_of(channel):
+            return True
+        mode = resolve(self._core.config(), place_of(channel, message.guild.id), {}).answer.value
+        return mode is AnswerMode.ALWAYS
+
+    async def _take(self, message: discord.Message) -> None:
+        """Answer a message, carry out the command in it, or say why not."""
+        if lack := lack_of_sending(message.channel):
+            await self._tell_owner(message, lack.permission)
+            return
+        try:
+            if line := await self._heard(message):
+                await self._say(message, line)
+        except StorageError as error:
+            await self._say(message, self._core.storage_failed(error))
+
+    async def _heard(self, message: discord.Message) -> str | None:
+        """Act on a message; a line to say where that is not an answer. Raises StorageError."""
+        place = place_of(message.channel, message.guild.id if message.guild else None)
+        author = author_of(message.author, rights_in(message.channel, message.author), self._me)
+        texts = await self._core.texts(place)
+        if problem := await self._core.refusal(place, author):
+            return problem
+        text = plain_text(message, self._me)
+        if is_command(text):
+            here = self._interactions.conversation(
+                message.channel, place, message.id, message.author.id
+            )
+            return await self._core.command(text, place, author, here)
+        if not (text or message.attachments or message.reference):
+            return texts("empty_question")
+        if not (message.content or message.attachments):
+            return texts("content_hidden")
+        exchange = await self._answers.open(message)
+        await exchange.answer()
+        return None
+
+    async def _say(self, message: discord.Message, text: str) -> None:
+        """Reply with lines of the bot's own."""
+        for part in split_markdown(text, CONTENT_LENGTH // 2):
+            content = own_line(part.text)
+            await self._pace.landed(lambda content=content: message.reply(content))  # type: ignore[misc]
+
+    async def _tell_owner(self, message: discord.Message, permission: str) -> None:
+        """Nothing can be said in the channel: once, in private, to who can change that."""
+        channel, guild = message.channel, message.guild
+        assert guild is not None
+        if (channel.id, permission) in self._told or guild.owner_id is None:
+            return
+        self._told.add((channel.id, permission))
+        log.warning("discord: a permission is missing", channel=channel.id, permission=permission)
+        texts = await self._core.texts(place_of(channel, guild.id))
+        name = getattr(channel, "name", "")
+        line = texts("lacks_send_in", channel=name, server=guild.name, permission=permission)
+        owner = await self._client.fetch_user(guild.owner_id)
+        await self._pace.landed(lambda: owner.send(own_line(line)))

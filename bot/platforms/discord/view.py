@@ -1,0 +1,209 @@
+"""How a reply looks on Discord: one message, more when it gets long, edited as the text comes."""
+
+import io
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Any, Protocol
+
+import discord
+
+from bot.config import Effort
+from bot.conversation.reply import Reply
+from bot.conversation.status import end_lines, footer_line, status_line
+from bot.conversation.texts import Texts
+from bot.platforms.discord.buttons import Action, buttons_under, view_of
+from bot.platforms.discord.limits import CONTENT_LENGTH, EMBED_LENGTH
+from bot.platforms.discord.messages import ANSWER_FILE, own_line
+from bot.platforms.discord.sending import Pace
+from bot.platforms.splitting import split_markdown
+
+OWN_LINES_LENGTH = 400
+"""Characters kept free in each message for the bot's own lines."""
+
+
+Shown = discord.PartialMessage | discord.WebhookMessage
+"""What is kept of a message; an interaction's answers can only be edited through its webhook."""
+
+
+class Send(Protocol):
+    """Sends a message of the answer; `after` is the one before it, None for the first."""
+
+    async def __call__(
+        self, after: Shown | None, content: str, **options: Any
+    ) -> discord.Message: ...
+
+
+@dataclass(frozen=True)
+class Part:
+    """One message of an answer. `file` is the whole answer's text."""
+
+    content: str
+    buttons: tuple[Action, ...] = ()
+    reasoning: str = ""
+    file: str | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """What doesn't change while an answer comes.
+
+    asker, question: ids of the person and of the message they wrote.
+    heading: one of the bot's own lines above the text; "" for none.
+    again: whether the answer can be made again.
+    embeds: whether reasoning may be shown.
+    file_above: characters above which the answer becomes a file.
+    """
+
+    texts: Texts
+    asker: int
+    question: int
+    heading: str = ""
+    again: bool = True
+    embeds: bool = True
+    file_above: int | None = None
+
+
+class DiscordView:
+    """Shows replies in `messages`, which grow and shrink with the text."""
+
+    def __init__(
+        self, look: Look, send: Send, pace: Pace, messages: Sequence[discord.Message] = ()
+    ) -> None:
+        self.look = look
+        self.messages = [_partial(m) for m in messages]
+        self._send = send
+        self._pace = pace
+        self._shown: list[Part | None] = [None for _ in messages]
+
+    async def open(self) -> None:
+        """See exchange.View."""
+        await self._say(self.look.texts("thinking"))
+
+    async def follow(self, reply: Reply) -> None:
+        """See exchange.View. Every change at the pace that the channel allows, the last always.
+
+        Raises discord.HTTPException.
+        """
+        async for _ in reply.updates():
+            await self._apply(self._parts(reply), reply.effort)
+            if not reply.state.final:
+                await self._pace.edit(self.messages[0].channel.id, reply)
+
+    async def fail(self) -> None:
+        """See exchange.View."""
+        await self._say(self.look.texts("storage_failed"))
+
+    async def delete(self) -> None:
+        """See exchange.View."""
+        await self._remove(0)
+
+    async def _say(self, text: str) -> None:
+        """Show a line of the bot's own instead of an answer."""
+        await self._apply([Part(self._content("", [text]))], Effort.LOW)
+
+    def _parts(self, reply: Reply) -> list[Part]:
+        """The messages as they should be; the bot's own lines stand under the last."""
+        look, text = self.look, reply.text.strip()
+        lines = end_lines(reply, look.texts)
+        sources = [part.text for part in split_markdown(text, CONTENT_LENGTH - OWN_LINES_LENGTH)]
+        file = None
+        if look.file_above is not None and len(text) > look.file_above:
+            del sources[1:]
+            lines.insert(0, look.texts("answer_in_file" if reply.state.final else "thinking"))
+            file = text if reply.state.final else None
+        if reply.state.final:
+            lines.append(footer_line(reply, look.texts))
+        elif not text:
+            lines.append(status_line(reply, look.texts))
+        reasoning = reply.reasoning if reply.show_reasoning and look.embeds else ""
+        *full, last = sources or [""]
+        contents = [*full, self._content(last, lines)]
+        if look.heading:
+            contents[0] = f"{own_line(look.heading)[: OWN_LINES_LENGTH // 2]}\n{contents[0]}"
+        parts = [Part(content) for content in contents]
+        buttons = buttons_under(reply, again=look.again)
+        parts[-1] = Part(contents[-1], buttons, file=file)
+        parts[0] = Part(parts[0].content, parts[0].buttons, reasoning, parts[0].file)
+        return parts
+
+    def _content(self, text: str, lines: Sequence[str]) -> str:
+        """A message's content with lines of the bot's own under the text."""
+        own = own_line("\n".join(filter(None, lines)))[: OWN_LINES_LENGTH // 2]
+        return "\n".join(filter(None, [text, own])) or own_line("…")
+
+    async def _apply(self, parts: Sequence[Part], effort: Effort) -> None:
+        for index, part in enumerate(parts):
+            if index < len(self.messages):
+                if part != self._shown[index]:
+                    await self._edit(index, part, effort)
+            else:
+                await self._add(part, effort)
+            self._shown[index] = part
+        await self._remove(len(parts))
+
+    async def _add(self, part: Part, effort: Effort) -> None:
+        after = self.messages[-1] if self.messages else None
+        nonce = token_hex(8)  # a message sent again after a lost answer appears once
+        options = self._options(part, effort)
+
+        async def send() -> discord.Message:
+            if part.file is not None:
+                options["files"] = [_file(part.file)]
+            return await self._send(after, part.content, nonce=nonce, **options)
+
+        self.messages.append(_partial(await self._pace.landed(send)))
+        self._shown.append(part)
+
+    async def _edit(self, index: int, part: Part, effort: Effort) -> None:
+        before = self._shown[index]
+        options = self._options(part, effort)
+        options.setdefault("view", None)
+        options.setdefault("embeds", [])
+
+        async def edit() -> object:
+            if part.file is not None:
+                options["attachments"] = [_file(part.file)]
+            elif before is None or before.file is not None:
+                options["attachments"] = []
+            return await self.messages[index].edit(content=part.content, **options)
+
+        await self._pace.landed(edit)
+
+    def _options(self, part: Part, effort: Effort) -> dict[str, Any]:
+        """Nobody but the asker can be pinged, whatever the model writes."""
+        look = self.look
+        asker = discord.Object(look.asker)
+        options: dict[str, Any] = {
+            "allowed_mentions": discord.AllowedMentions(
+                everyone=False, roles=False, users=[asker], replied_user=False
+            )
+        }
+        view = view_of(part.buttons, look.asker, look.question, effort, look.texts)
+        if view is not None:
+            options["view"] = view
+        if part.reasoning:
+            hidden = part.reasoning[-(EMBED_LENGTH - 100) :].replace("|", "\u2502")
+            options["embeds"] = [
+                discord.Embed(title=look.texts("reasoning_title"), description=f"||{hidden}||")
+            ]
+        return options
+
+    async def _remove(self, first: int) -> None:
+        while len(self.messages) > first:
+            message = self.messages.pop()
+            self._shown.pop()
+            with suppress(discord.NotFound):  # somebody was quicker
+                await self._pace.landed(message.delete)
+
+
+def _partial(message: discord.Message) -> Shown:
+    """Enough to edit it, for a thousandth of the memory."""
+    if isinstance(message, discord.WebhookMessage):
+        return message
+    return discord.PartialMessage(channel=message.channel, id=message.id)
+
+
+def _file(text: str) -> discord.File:
+    return discord.File(io.BytesIO(text.encode()), ANSWER_FILE)

@@ -1,0 +1,160 @@
+"""What the bot's messages are made of, and what is read back from them."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from bot.config import Effort
+from bot.conversation.reply import Reply, ReplyState
+from bot.conversation.texts import Texts
+from bot.platforms.slack.limits import TEXT_LENGTH
+from bot.platforms.slack.mrkdwn import plain_markdown, plain_text
+from bot.platforms.splitting import split_markdown
+
+Block = dict[str, Any]
+
+OWN = "gptoss-own"
+"""The block_id of the bot's own lines; a message with nothing else is no part of a conversation."""
+PREFIX = "gptoss:"
+"""Begins the action_id of every button."""
+
+
+class Action(StrEnum):
+    """What a button does. The two votes are one element."""
+
+    STOP = "stop"
+    REGENERATE = "regenerate"
+    HARDER = "harder"
+    DELETE = "delete"
+    VOTE = "vote"
+
+
+@dataclass(frozen=True)
+class Pressed:
+    """What a button knows, so that it works after a restart.
+
+    question, thread: timestamps of the question and of the thread that it stands in.
+    earlier: those of the answer's messages before the one with the button.
+    vote: 1 or -1 on the buttons of feedback.
+    """
+
+    asker: str
+    question: str
+    thread: str
+    effort: Effort
+    earlier: tuple[str, ...] = ()
+    vote: int = 0
+
+    @classmethod
+    def parse(cls, value: str) -> "Pressed":
+        """Raises ValueError for what this version has not written."""
+        try:
+            fields = json.loads(value)
+            effort = Effort(fields.pop("effort"))
+            return cls(effort=effort, earlier=tuple(fields.pop("earlier")), **fields)
+        except (KeyError, TypeError) as error:
+            raise ValueError(value) from error
+
+    @property
+    def value(self) -> str:
+        return json.dumps(vars(self))
+
+
+def markdown(text: str) -> Block:
+    return {"type": "markdown", "text": plain_markdown(text)}
+
+
+def own_lines(lines: Sequence[str], block_id: str = OWN) -> list[Block]:
+    """Small lines of the bot's own; none for none."""
+    text = plain_text("\n".join(filter(None, lines)))[:TEXT_LENGTH]
+    if not text:
+        return []
+    element = {"type": "mrkdwn", "text": text, "verbatim": True}
+    return [{"type": "context", "block_id": block_id, "elements": [element]}]
+
+
+def buttons_under(reply: Reply, pressed: Pressed, texts: Texts) -> list[Block]:
+    """The buttons for the reply as it is."""
+    if not reply.state.final:
+        return [stop_button(pressed, texts)]
+    actions = [Action.REGENERATE, Action.HARDER, Action.DELETE]
+    if reply.effort is Effort.HIGH:
+        actions.remove(Action.HARDER)
+    if reply.state is ReplyState.FAILED:
+        return [_actions([Action.REGENERATE, Action.DELETE], pressed, texts)]
+    feedback = {
+        "type": "feedback_buttons",
+        "action_id": PREFIX + Action.VOTE,
+        "positive_button": _choice("👍", replace(pressed, vote=1)),
+        "negative_button": _choice("👎", replace(pressed, vote=-1)),
+    }
+    votes = {"type": "context_actions", "elements": [feedback]}
+    return [_actions(actions, pressed, texts), votes]
+
+
+def stop_button(pressed: Pressed, texts: Texts) -> Block:
+    return _actions([Action.STOP], pressed, texts)
+
+
+def _actions(actions: Sequence[Action], pressed: Pressed, texts: Texts) -> Block:
+    elements = [
+        {
+            "type": "button",
+            "action_id": PREFIX + action,
+            "text": {"type": "plain_text", "text": texts(f"button_{action}")},
+            "value": pressed.value,
+        }
+        for action in actions
+    ]
+    return {"type": "actions", "elements": elements}
+
+
+def _choice(label: str, pressed: Pressed) -> dict[str, Any]:
+    return {"text": {"type": "plain_text", "text": label}, "value": pressed.value}
+
+
+def pressed_under(blocks: Sequence[Block]) -> Iterator[Pressed]:
+    """What pressing each of a message's buttons would mean."""
+    for block in blocks:
+        for element in block.get("elements", ()):
+            if str(element.get("action_id", "")).startswith(PREFIX) and "value" in element:
+                yield Pressed.parse(element["value"])
+
+
+def answer_in(message: dict[str, Any]) -> str | None:
+    """The Markdown of an answer in a message of the bot; None where it shows own lines alone.
+
+    Slack may give Markdown back as rich text; then the message's text has it, as mrkdwn.
+    """
+    blocks = message.get("blocks", ())
+    if written := [block["text"] for block in blocks if block["type"] == "markdown"]:
+        return "\n".join(written)
+    own = any(block.get("block_id", "").startswith(OWN) for block in blocks)
+    rich = any(block["type"] == "rich_text" for block in blocks)
+    return None if own and not rich else str(message.get("text", ""))
+
+
+def plain_section(text: str, block_id: str | None = None) -> Block:
+    """A paragraph of mrkdwn, at most TEXT_LENGTH characters."""
+    block = {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
+    return block if block_id is None else block | {"block_id": block_id}
+
+
+def section(text: str, block_id: str | None = None) -> Block:
+    """What a command answers, as Markdown: of that, mrkdwn writes bold text and lists its way."""
+    shown = re.sub(r"\*\*(.+?)\*\*", r"*\1*", plain_text(text))
+    return plain_section(re.sub(r"^- ", "• ", shown, flags=re.MULTILINE), block_id)
+
+
+def told(text: str) -> list[Block]:
+    """A command's answer, as lines of the bot's own."""
+    parts = split_markdown(text, TEXT_LENGTH - 200)
+    return [section(part.text, f"{OWN}-{at}") for at, part in enumerate(parts)]
+
+
+def summary(text: str) -> str:
+    """What notifications show of a message with blocks."""
+    return plain_text(text)[:TEXT_LENGTH] or "…"

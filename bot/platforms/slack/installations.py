@@ -1,0 +1,70 @@
+"""Where the app is installed: one workspace by its token, or many by OAuth.
+
+https://docs.slack.dev/authentication/installing-with-oauth
+"""
+
+from typing import Any
+
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
+from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.oauth.installation_store.sqlalchemy import AsyncSQLAlchemyInstallationStore
+from slack_sdk.oauth.state_store.sqlalchemy import AsyncSQLAlchemyOAuthStateStore
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.config import SlackConfig
+from bot.platforms.slack.limits import RATE_LIMIT_RETRIES
+from bot.storage import Store
+
+SCOPES = (
+    "app_mentions:read",
+    "assistant:write",
+    "channels:history",
+    "chat:write",
+    "commands",
+    "files:read",
+    "groups:history",
+    "im:history",
+    "im:read",
+    "im:write",
+    "users:read",
+)
+GROUPS_SCOPE = "usergroups:read"
+"""For `moderator_groups` alone. config/slack-manifest.yaml has it and all of SCOPES."""
+EVENTS_PATH = "/slack/events"
+STATE_SECONDS = 600
+
+
+def scopes_for(config: SlackConfig) -> set[str]:
+    """What the bot needs as it is configured."""
+    return {*SCOPES, *([GROUPS_SCOPE] if config.moderator_groups else [])}
+
+
+def new_app(config: SlackConfig, store: Store) -> AsyncApp:
+    """The app with its way to tokens: the configured one, or those of the installations."""
+    client = AsyncWebClient(
+        token=config.bot_token.get_secret_value() or None,
+        base_url=config.api_url,
+        # Nothing else is tried again here: a message that seemed to fail may have been posted.
+        retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=RATE_LIMIT_RETRIES)],
+    )
+    options: dict[str, Any] = {
+        "client": client,
+        "signing_secret": config.signing_secret.get_secret_value(),
+    }
+    if not client.token:
+        options["oauth_settings"] = _oauth(config, store)
+    return AsyncApp(**options)
+
+
+def _oauth(config: SlackConfig, store: Store) -> AsyncOAuthSettings:
+    """Installations and the states of those under way are kept in our database."""
+    return AsyncOAuthSettings(
+        client_id=config.client_id,
+        client_secret=config.client_secret.get_secret_value(),
+        scopes=sorted(scopes_for(config)),
+        installation_store=AsyncSQLAlchemyInstallationStore(config.client_id, store.engine),
+        state_store=AsyncSQLAlchemyOAuthStateStore(STATE_SECONDS, store.engine),
+        install_path="/slack/install",
+        redirect_uri_path="/slack/oauth_redirect",
+    )

@@ -1,0 +1,40 @@
+"""Slack's numbers, with the pages of its documentation that they come from."""
+
+PART_LENGTH = 9_000
+"""Characters of an answer in one message. Markdown may have 12,000, but all blocks of a message
+break at about 11,000: https://docs.slack.dev/reference/block-kit/blocks/markdown-block"""
+
+TEXT_LENGTH = 3_000
+"""Characters of a section, and of the text that notifications show; chat.update refuses 4,000:
+https://docs.slack.dev/reference/block-kit/blocks/section-block"""
+
+INPUT_LENGTH = 3_000
+"""https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element"""
+
+STREAM_SECONDS = 240.0
+"""Slack ends a stream after about five minutes, even one that is written to."""
+
+STATUS_SECONDS = 90.0
+"""A status lapses after two minutes: https://docs.slack.dev/reference/methods/assistant.threads.setStatus"""
+
+CALLS = {
+    "chat.startStream": (5, 20.0),
+    "chat.appendStream": (20, 15.0),
+    "chat.update": (10, 15.0),
+    "agents.sessions.setStatus": (10, 15.0),
+}
+"""Calls at once, and the seconds in which as many come to be allowed again: in a minute no more
+than tier 2 (20), 4 (100) and 3 (50) have: https://docs.slack.dev/apis/web-api/rate-limits"""
+
+POSTS, POSTS_SECONDS = 1, 1.0
+"""Messages in a channel; the same page."""
+
+PAGE = 200
+"""Messages of a thread in one call; Slack advises no more."""
+
+GIVE_UP_SECONDS = 600.0
+LONGEST_RETRY_SECONDS = 20.0
+"""How long the end of an answer is tried to be shown while Slack is down or busy."""
+
+RATE_LIMIT_RETRIES = 30
+"""Each waits as long as Slack says."""

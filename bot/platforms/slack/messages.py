@@ -1,0 +1,208 @@
+"""Slack's messages as the core's, and the thread that a message belongs to."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+
+from bot.conversation.events import Attachment, Message, Place
+from bot.conversation.texts import Texts
+from bot.platforms.exchange import Read
+from bot.platforms.slack.blocks import Pressed, answer_in, pressed_under
+from bot.platforms.slack.limits import PAGE
+from bot.platforms.slack.mrkdwn import decoded
+from bot.platforms.slack.sending import landed
+from bot.platforms.slack.workspace import Workspace
+
+Payload = dict[str, Any]
+
+SPOKEN = {None, "file_share", "thread_broadcast"}
+"""Subtypes of messages that people wrote: https://docs.slack.dev/reference/events/message"""
+THREADS = 500
+"""Threads that are remembered, so that a turn reads what is new alone."""
+
+
+def place_of(team: str, channel: str, thread: str | None) -> Place:
+    """Where a channel or thread is; ids that begin with D are private conversations."""
+    return Place("slack", team, channel, thread, direct=channel.startswith("D"))
+
+
+def thread_of(message: Payload) -> str:
+    """The timestamp of the thread that a message is in, or begins."""
+    return str(message.get("thread_ts") or message["ts"])
+
+
+def is_spoken(message: Payload) -> bool:
+    """Whether a person wrote it."""
+    return message.get("subtype") in SPOKEN and "bot_id" not in message and "user" in message
+
+
+async def text_of(message: Payload, workspace: Workspace) -> str:
+    """The message's text with names for mentions, without the bot's own."""
+    text = str(message.get("text", "")).replace(f"<@{workspace.me}>", "")
+    return (await decoded(text, workspace.name_of)).strip()
+
+
+async def read(message: Payload, workspace: Workspace, file_bytes: int, texts: Texts) -> Read:
+    """The message with its files up to `file_bytes` that are UTF-8 text.
+
+    Raises SlackApiError.
+    """
+    author = await workspace.author(message["user"])
+    if author.is_bot:
+        answer = await decoded(answer_in(message) or "", workspace.name_of)
+        return Read(Message(message["ts"], author, answer), [])
+    files: list[Attachment] = []
+    notices: list[str] = []
+    for file in message.get("files", ()):
+        name = str(file.get("name", "file"))
+        if file.get("size", 0) > file_bytes:
+            notices.append(texts("file_too_big", name=name, limit=file_bytes // 1024))
+            continue
+        try:
+            text = (await _download(file, workspace)).decode("utf-8")
+        except UnicodeDecodeError:
+            notices.append(texts("file_not_text", name=name))
+        except (aiohttp.ClientError, TimeoutError):
+            notices.append(texts("file_failed", name=name))
+        else:
+            if "\0" in text:
+                notices.append(texts("file_not_text", name=name))
+            else:
+                files.append(Attachment(name, text))
+    text = await text_of(message, workspace)
+    return Read(Message(message["ts"], author, text, tuple(files)), notices)
+
+
+async def _download(file: Payload, workspace: Workspace) -> bytes:
+    """A file's bytes. Without the scope files:read Slack sends a page to log in, elsewhere."""
+    headers = {"Authorization": f"Bearer {workspace.client.token}"}
+    timeout = aiohttp.ClientTimeout(total=30)
+    async with (
+        aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session,
+        session.get(file["url_private"], headers=headers, allow_redirects=False) as response,
+    ):
+        if response.status != 200 or response.content_type == "text/html":
+            raise aiohttp.ClientError("not the file")
+        return await response.read()
+
+
+@dataclass
+class _Thread:
+    """The messages that are known, by timestamp; all of them up to `until`."""
+
+    messages: dict[str, Payload] = field(default_factory=dict)
+    until: str = "0"
+
+
+class Threads:
+    """The messages of threads: Slack is asked for those that are new alone."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, str], _Thread] = OrderedDict()
+
+    def forget(self, channel: str, thread: str) -> None:
+        """Something in the thread was changed or deleted: read it anew next time."""
+        self._known.pop((channel, thread), None)
+
+    def answered(self, channel: str, thread: str, messages: Sequence[Payload]) -> None:
+        """The bot's messages in the thread as they are now."""
+        known = self._thread(channel, thread)
+        known.messages |= {message["ts"]: message for message in messages}
+
+    async def before(
+        self, workspace: Workspace, channel: str, message: Payload, limit: int
+    ) -> Sequence[Payload]:
+        """At most `limit` messages of the thread before `message`, those of the bot too.
+
+        Raises SlackApiError.
+        """
+        thread = thread_of(message)
+        if thread == message["ts"]:
+            return []  # it begins the thread
+        known = await self._read(workspace, channel, thread)
+        earlier = [m for ts, m in sorted(known.items()) if ts < message["ts"]]
+        spoken = [
+            m
+            for m in earlier
+            if is_spoken(m) or (m.get("user") == workspace.me and answer_in(m) is not None)
+        ]
+        return spoken[-limit:]
+
+    async def has_bot(self, workspace: Workspace, channel: str, message: Payload) -> bool:
+        """Whether the bot is part of the thread of `message`. Raises SlackApiError."""
+        thread = thread_of(message)
+        if thread == message["ts"]:
+            return False
+        if message.get("parent_user_id") == workspace.me:
+            return True
+        known = self._known.get((channel, thread))
+        if known is None or known.until == "0":
+            await self._read(workspace, channel, thread)
+        messages = self._thread(channel, thread).messages
+        mention = f"<@{workspace.me}>"
+        return any(
+            m.get("user") == workspace.me or mention in str(m.get("text", ""))
+            for m in messages.values()
+        )
+
+    async def latest_of(
+        self, workspace: Workspace, channel: str, thread: str, person: str
+    ) -> tuple[Pressed, str] | None:
+        """The buttons of the person's newest answer in the thread, and the message with them.
+
+        Raises SlackApiError.
+        """
+        known = await self._read(workspace, channel, thread)
+        for ts in sorted(known, reverse=True):
+            if known[ts].get("user") == workspace.me:
+                for pressed in pressed_under(known[ts].get("blocks", ())):
+                    if pressed.asker == person:
+                        return pressed, ts
+        return None
+
+    async def _read(self, workspace: Workspace, channel: str, thread: str) -> dict[str, Payload]:
+        """All messages, by timestamp."""
+        known = self._thread(channel, thread)
+        cursor = ""
+        while True:
+            page = await landed(
+                lambda cursor=cursor: workspace.client.conversations_replies(  # type: ignore[misc]
+                    channel=channel,
+                    ts=thread,
+                    oldest=known.until,
+                    limit=PAGE,
+                    cursor=cursor or None,
+                )
+            )
+            known.messages |= {m["ts"]: m for m in page["messages"]}
+            cursor = (page.get("response_metadata") or {}).get("next_cursor", "")
+            if not cursor:
+                known.until = max(m["ts"] for m in page["messages"])
+                return known.messages
+
+    def _thread(self, channel: str, thread: str) -> _Thread:
+        known = self._known.setdefault((channel, thread), _Thread())
+        self._known.move_to_end((channel, thread))
+        while len(self._known) > THREADS:
+            self._known.popitem(last=False)
+        return known
+
+
+async def message_at(workspace: Workspace, channel: str, thread: str, ts: str) -> Payload | None:
+    """A person's message as it is now; None where it is gone. Raises SlackApiError."""
+    try:
+        found = await landed(
+            lambda: workspace.client.conversations_replies(
+                channel=channel, ts=thread, oldest=ts, latest=ts, inclusive=True, limit=1
+            )
+        )
+    except SlackApiError as error:
+        if error.response.get("error") in ("thread_not_found", "channel_not_found"):
+            return None
+        raise
+    messages: list[Payload] = found["messages"]
+    return next((m for m in messages if m["ts"] == ts and is_spoken(m)), None)

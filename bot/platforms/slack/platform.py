@@ -1,0 +1,273 @@
+"""Slack: its events become questions and commands, replies become views."""
+
+import asyncio
+import re
+from contextlib import AsyncExitStack
+
+import structlog
+from aiohttp import web
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.context.async_context import AsyncBoltContext
+from slack_sdk.errors import SlackApiError
+
+from bot.config import AnswerMode
+from bot.conversation.commands import is_command
+from bot.conversation.core import Core
+from bot.conversation.settings import resolve
+from bot.platforms.background import Background
+from bot.platforms.base import PlatformUnusable
+from bot.platforms.slack.answers import Answers
+from bot.platforms.slack.blocks import PREFIX, summary, told
+from bot.platforms.slack.errors import ADVICE, code_of, describe
+from bot.platforms.slack.forms import CALLBACK
+from bot.platforms.slack.home import COMMAND
+from bot.platforms.slack.installations import EVENTS_PATH, new_app, scopes_for
+from bot.platforms.slack.interactions import Ack, Body, Interactions
+from bot.platforms.slack.messages import Payload, is_spoken, place_of, text_of, thread_of
+from bot.platforms.slack.sending import landed
+from bot.platforms.slack.workspace import Workspace
+from bot.storage import StorageError
+
+log = structlog.get_logger()
+
+
+class SlackPlatform:
+    """The app, by Socket Mode or HTTP, in one workspace or many."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._background = Background(SlackApiError, describe)
+        self._answers = Answers(core, self._background)
+        self._interactions = Interactions(core, self._answers, self._background)
+        self._workspaces: dict[str, Workspace] = {}
+        self._stopping = asyncio.Event()
+
+    # Connection
+
+    async def run(self) -> None:
+        """See base.Platform. Raises PlatformUnusable."""
+        config = self._core.config().slack
+        if not config.app_token.get_secret_value() and not config.listen:
+            raise PlatformUnusable(
+                "slack: set slack.app_token (Socket Mode), or slack.listen and"
+                " slack.signing_secret (HTTP)"
+            )
+        if config.listen and not config.signing_secret.get_secret_value():
+            raise PlatformUnusable("slack.listen needs slack.signing_secret, to know who calls")
+        app = new_app(config, self._core.store)
+        self._listen(app)
+        try:
+            if app.client.token:
+                await self._check_token(app)
+            async with AsyncExitStack() as stack:
+                if config.listen:
+                    await self._serve(app, config.listen, stack)
+                if token := config.app_token.get_secret_value():
+                    handler = AsyncSocketModeHandler(app, token)
+                    stack.push_async_callback(handler.close_async)
+                    await self._connect(handler)
+                await self._stopping.wait()
+                await self._background.done()
+        except OSError as error:
+            reason = " ".join(str(error).split())
+            raise PlatformUnusable(
+                f"Slack can't be reached at {config.api_url}: {reason}"
+            ) from error
+
+    def stop(self) -> None:
+        """See base.Platform."""
+        self._stopping.set()
+
+    async def _check_token(self, app: AsyncApp) -> None:
+        """Whether Slack accepts the token, and what it may do. Raises PlatformUnusable."""
+        try:
+            answer = await landed(app.client.auth_test)
+        except SlackApiError as error:
+            raise PlatformUnusable(f"slack.bot_token: {_why(error)}") from error
+        granted = answer.headers.get("x-oauth-scopes", "")
+        needed = scopes_for(self._core.config().slack)
+        if granted and (missing := sorted(needed - set(granted.split(",")))):
+            log.warning("slack: scopes are missing; add them and install again", missing=missing)
+
+    async def _connect(self, handler: AsyncSocketModeHandler) -> None:
+        client = handler.client
+        try:  # connect_async would try a wrong token for ever
+            client.wss_uri = await landed(client.issue_new_wss_url)
+        except SlackApiError as error:
+            raise PlatformUnusable(f"slack.app_token: {_why(error)}") from error
+        await handler.connect_async()  # type: ignore[no-untyped-call]
+        log.info("slack is connected")
+
+    async def _serve(self, app: AsyncApp, listen: str, stack: AsyncExitStack) -> None:
+        host, _, port = listen.rpartition(":")
+        runner = web.AppRunner(app.web_app(path=EVENTS_PATH), access_log=None)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        try:
+            await web.TCPSite(runner, host.strip("[]"), int(port)).start()
+        except OSError as error:
+            reason = error.strerror or error
+            raise PlatformUnusable(f"slack.listen: {listen} can't be used: {reason}") from error
+        log.info("slack is listened to", address=listen, path=EVENTS_PATH)
+
+    def _listen(self, app: AsyncApp) -> None:
+        app.event("message")(self._on_message)
+        app.event("app_mention")(self._on_message)
+        app.event("app_home_opened")(self._on_home_opened)
+        app.event("agent_session_stopped")(self._on_session_stopped)
+        app.command(re.compile(r"/\w+"))(self._on_command)
+        app.action(re.compile(f"^{PREFIX}"))(self._on_button)
+        app.action(re.compile(f"^{COMMAND}"))(self._on_home_button)
+        app.view(CALLBACK)(self._on_form)
+        app.error(self._on_error)
+
+    def _workspace(self, context: AsyncBoltContext, body: Body) -> Workspace:
+        """The workspace that something happened in, with a client that may act there."""
+        team = _team_of(context, body)
+        known = self._workspaces.get(team)
+        assert context.client is not None
+        if known is None or known.client.token != context.client.token:
+            groups = self._core.config().slack.moderator_groups
+            known = Workspace(team, str(context.bot_user_id), context.client, groups)
+            self._workspaces[team] = known
+        return known
+
+    # Events
+
+    async def _on_message(self, event: Payload, body: Body, context: AsyncBoltContext) -> None:
+        if self._stopping.is_set():
+            return
+        workspace, channel = self._workspace(context, body), event["channel"]
+        match event.get("subtype"):
+            case "message_changed" if event["message"].get("subtype") == "tombstone":
+                self._deleted(channel, event["message"])
+            case "message_changed":
+                self._changed(channel, event["message"])
+            case "message_deleted":
+                self._deleted(
+                    channel, event.get("previous_message", {}) | {"ts": event["deleted_ts"]}
+                )
+            case _ if is_spoken(event) and await self._is_for_me(event, workspace):
+                if await self._answers.is_new(workspace.team, channel, event["ts"]):
+                    self._background.start(self._take(event, workspace))
+
+    def _changed(self, channel: str, message: Payload) -> None:
+        """The asker edits the question: the answer is made again in place."""
+        self._answers.threads.forget(channel, thread_of(message))
+        exchange = self._answers.to(channel, message["ts"])
+        if exchange is None or exchange.question.get("text") == message.get("text"):
+            return  # Slack adds previews to what was said
+        exchange.question = exchange.question | {"text": message.get("text", "")}
+        self._answers.start(exchange)
+
+    def _deleted(self, channel: str, message: Payload) -> None:
+        """The asker deletes the question: generation stops and the answer goes.
+
+        Somebody takes the answer away: generation stops.
+        """
+        self._answers.threads.forget(channel, thread_of(message))
+        if exchange := self._answers.to(channel, message["ts"]):
+            self._background.start(exchange.delete())
+        elif exchange := self._answers.showing(channel, message["ts"]):
+            exchange.stop()
+
+    async def _is_for_me(self, event: Payload, workspace: Workspace) -> bool:
+        channel = event["channel"]
+        if channel.startswith("D") or f"<@{workspace.me}>" in event.get("text", ""):
+            return True
+        config = self._core.config()
+        place = place_of(workspace.team, channel, thread_of(event))
+        if resolve(config, place, {}).answer.value is AnswerMode.ALWAYS:
+            return True
+        if config.slack.thread_mentions:
+            return False
+        return await self._answers.threads.has_bot(workspace, channel, event)
+
+    async def _take(self, event: Payload, workspace: Workspace) -> None:
+        """Answer a message, carry out the command in it, or say why not."""
+        try:
+            await self._heard(event, workspace)
+        except StorageError as error:
+            await self._say(event, workspace, self._core.storage_failed(error))
+
+    async def _heard(self, event: Payload, workspace: Workspace) -> None:
+        channel, thread, user = event["channel"], thread_of(event), event["user"]
+        place = place_of(workspace.team, channel, thread)
+        author = await workspace.author(user)
+        texts = await self._core.texts(place)
+        if problem := await self._core.refusal(place, author):
+            await self._interactions.whisper(
+                workspace, channel, user, problem, event.get("thread_ts")
+            )
+            return
+        text = await text_of(event, workspace)
+        if is_command(text):
+            here = self._answers.conversation(workspace, channel, thread, event["ts"], user)
+            answer = await self._core.command(text, place, author, here)
+            await self._say(event, workspace, answer)
+        elif not (text or event.get("files") or event.get("thread_ts")):
+            await self._say(event, workspace, texts("empty_question"))
+        else:
+            exchange = await self._answers.open(workspace, channel, event)
+            self._answers.start(exchange)
+            if channel.startswith("D") and thread == event["ts"]:
+                await self._answers.entitle(workspace, channel, event)
+
+    async def _say(self, event: Payload, workspace: Workspace, text: str) -> None:
+        """Reply with lines of the bot's own."""
+        await landed(
+            lambda: workspace.client.chat_postMessage(
+                channel=event["channel"],
+                thread_ts=thread_of(event),
+                blocks=told(text),
+                text=summary(text),
+            )
+        )
+
+    async def _on_session_stopped(self, event: Payload) -> None:
+        """Slack's own Stop was pressed: it has ended the streams, the engine is ours to free."""
+        for exchange in self._answers.in_thread(event["channel"], event["thread_ts"]):
+            exchange.stop()
+
+    async def _on_home_opened(self, event: Payload, body: Body, context: AsyncBoltContext) -> None:
+        workspace = self._workspace(context, body)
+        if event.get("tab") == "messages":
+            await self._interactions.suggest(workspace, event["channel"])
+        else:
+            await self._interactions.show_home(workspace, event["user"])
+
+    # Interactions: acknowledged at once, carried out afterwards
+
+    async def _on_command(self, ack: Ack, body: Body, context: AsyncBoltContext) -> None:
+        await ack()
+        await self._interactions.command(self._workspace(context, body), body)
+
+    async def _on_button(self, ack: Ack, body: Body, context: AsyncBoltContext) -> None:
+        await ack()
+        await self._interactions.press(self._workspace(context, body), body)
+
+    async def _on_home_button(self, ack: Ack, body: Body, context: AsyncBoltContext) -> None:
+        await ack()
+        await self._interactions.home_command(self._workspace(context, body), body)
+
+    async def _on_form(self, ack: Ack, body: Body, context: AsyncBoltContext) -> None:
+        await self._interactions.submit(self._workspace(context, body), ack, body)
+
+    async def _on_error(self, error: Exception) -> None:
+        if isinstance(error, SlackApiError):
+            log.warning("slack refused", reason=describe(error))
+        elif isinstance(error, StorageError):
+            log.error("the database failed", error=str(error))
+        else:
+            log.error("an event could not be handled", exc_info=error)
+
+
+def _team_of(context: AsyncBoltContext, body: Body) -> str:
+    """The workspace's id: Bolt has none where a whole organisation installed the app."""
+    return str(context.team_id or body.get("team_id") or context.enterprise_id)
+
+
+def _why(error: SlackApiError) -> str:
+    code = code_of(error)
+    return f"Slack does not accept it ({code}): {ADVICE.get(code, 'see its documentation')}"

@@ -1,0 +1,85 @@
+"""Calls to Slack's Web API at the pace it allows, tried again until they land.
+
+slack_sdk waits where a 429 says so. This keeps below the tiers, so that few calls are refused, and
+goes on trying what must land while Slack is down.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from typing import TypeVar
+
+from aiolimiter import AsyncLimiter
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception,
+    stop_after_delay,
+    wait_random_exponential,
+)
+
+from bot.conversation.reply import Reply
+from bot.platforms.slack.errors import is_passing
+from bot.platforms.slack.limits import (
+    CALLS,
+    GIVE_UP_SECONDS,
+    LONGEST_RETRY_SECONDS,
+    POSTS,
+    POSTS_SECONDS,
+)
+
+T = TypeVar("T")
+
+
+class Pace:
+    """Turns for what the bot sends: by workspace and method, messages by channel."""
+
+    def __init__(self) -> None:
+        self._methods = lru_cache(maxsize=4096)(lambda team, method: AsyncLimiter(*CALLS[method]))
+        self._channels = lru_cache(maxsize=4096)(lambda channel: AsyncLimiter(POSTS, POSTS_SECONDS))
+        self._without_streams: set[str] = set()
+
+    def refuse_streams(self, team: str) -> None:
+        """Remember that a workspace has no streams."""
+        self._without_streams.add(team)
+
+    async def stream_turn(self, team: str) -> bool:
+        """Take a turn to begin a stream; False where there is none now, or never."""
+        return team not in self._without_streams and await self.free_turn(team, "chat.startStream")
+
+    async def post(self, channel: str) -> None:
+        """Wait for this channel's next message."""
+        await self._channels(channel).acquire()
+
+    async def turn(self, team: str, method: str) -> None:
+        """Wait for this workspace's next call of `method`."""
+        await self._methods(team, method).acquire()
+
+    async def free_turn(self, team: str, method: str) -> bool:
+        """Take a turn if there is one now; what can be left out waits for none."""
+        limiter = self._methods(team, method)
+        if not limiter.has_capacity():
+            return False
+        await limiter.acquire()
+        return True
+
+    async def turn_or_end(self, team: str, method: str, reply: Reply) -> None:
+        """Wait for the next call of `method`, or for the reply's end: that is shown at once."""
+        turn = asyncio.create_task(self.turn(team, method))
+        end = asyncio.create_task(reply.ended())
+        await asyncio.wait({turn, end}, return_when=asyncio.FIRST_COMPLETED)
+        turn.cancel()
+        end.cancel()
+
+
+async def landed(call: Callable[[], Awaitable[T]]) -> T:
+    """What `call` gives, tried again while Slack is busy, down or out of reach."""
+
+    async def attempt() -> T:
+        return await call()
+
+    return await AsyncRetrying(
+        retry=retry_if_exception(is_passing),
+        wait=wait_random_exponential(max=LONGEST_RETRY_SECONDS),
+        stop=stop_after_delay(GIVE_UP_SECONDS),
+        reraise=True,
+    )(attempt)

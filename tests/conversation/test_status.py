@@ -1,0 +1,49 @@
+"""The bot's small lines about an answer."""
+
+import pytest
+
+from bot.config import Config, Effort
+from bot.conversation.reply import Reply, ReplyState, Usage
+from bot.conversation.status import end_lines, footer_line, status_line
+from bot.conversation.texts import Texts
+
+TEXTS = Texts(Config(), "en")
+
+
+def reply_in(state: ReplyState, **fields: object) -> Reply:
+    reply = Reply(asker="1", effort=Effort.LOW, show_reasoning=False)
+    for name, value in fields.items():
+        setattr(reply, name, value)
+    reply.change(state)
+    return reply
+
+
+@pytest.mark.parametrize(
+    ("reply", "line"),
+    [
+        (reply_in(ReplyState.QUEUED), "Thinking…"),
+        (reply_in(ReplyState.QUEUED, position=2), "Number 2 in the queue."),
+        (
+            reply_in(ReplyState.QUEUED, position=2, eta_seconds=90.0),
+            "Number 2 in the queue, about 2 min.",
+        ),
+        (
+            reply_in(ReplyState.LOADING, stage="loading", progress=0.5),
+            "The model is being made ready (loading 50%). Your question waits.",
+        ),
+        (
+            reply_in(ReplyState.LOADING, stage="loading"),
+            "The model is being made ready (loading). Your question waits.",
+        ),
+    ],
+)
+def test_while_people_wait_they_are_told_for_what(reply: Reply, line: str) -> None:
+    assert status_line(reply, TEXTS) == line
+
+
+def test_under_an_answer_stands_how_it_ended_and_what_it_took() -> None:
+    usage = Usage(prompt_tokens=10, reasoning_tokens=3, answer_tokens=4, seconds=1.25)
+    reply = reply_in(ReplyState.STOPPED, usage=usage, notices=["Cut."])
+    assert end_lines(reply, TEXTS) == ["Stopped.", "Cut."]
+    assert footer_line(reply, TEXTS).startswith("effort low · 3 tokens of thinking, 4 of answer")
+    assert footer_line(reply_in(ReplyState.DONE), TEXTS) == ""

@@ -1,0 +1,37 @@
+"""docs/install-discord.md says what the code does."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import discord
+
+from bot.platforms.discord.permissions import WANTED, invitation
+from tests.doubles.discord import Channel, DiscordDouble, Guild
+from tests.platforms.discord.conftest import Running
+
+PAGE = (Path(__file__).parents[3] / "docs/install-discord.md").read_text(encoding="utf-8")
+API_NAMES = {"View Channels": "view_channel"}
+"""Where it isn't the name in Discord's settings."""
+
+
+def test_the_invitation_on_the_page_is_the_one_that_the_bot_gives() -> None:
+    assert invitation(0).replace("=0&", "=APPLICATION_ID&") in PAGE
+
+
+def test_the_permissions_in_the_pages_table_add_up_to_the_invitations() -> None:
+    rows = re.findall(r"^\| ([A-Z][\w ]+) \| (\d+) \|", PAGE, re.MULTILINE)
+    for name, bit in rows:
+        assert getattr(
+            discord.Permissions(int(bit)), API_NAMES.get(name, name.lower().replace(" ", "_"))
+        )
+    assert sum(int(bit) for _, bit in rows) == WANTED.value
+
+
+async def test_a_bot_that_is_in_no_server_logs_its_invitation(running: Running) -> None:
+    def leave(double: DiscordDouble, guild: Guild, general: Channel) -> dict[str, Any]:
+        guild.has_bot = False
+        return {}
+
+    async with running(prepare=leave) as scene:
+        await scene.bot.err.see(re.escape(invitation(scene.discord.application_id)))

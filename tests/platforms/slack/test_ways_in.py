@@ -1,0 +1,204 @@
+"""Socket Mode, HTTP, OAuth and Enterprise Grid."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from bot.platforms.slack.installations import GROUPS_SCOPE, SCOPES
+from tests.doubles.inference import Say, Wait
+from tests.doubles.slack import Channel, SlackDouble, Workspace
+from tests.end_to_end.processes import piped, write_config
+from tests.platforms.slack.conftest import Running, Scene
+
+
+def oauth(double: SlackDouble, team: Workspace, general: Channel) -> dict[str, Any]:
+    """The app's own id in place of one workspace's token."""
+    app = double.app
+    return {
+        "slack": {
+            "bot_token": "",
+            "client_id": app.client_id,
+            "client_secret": app.client_secret,
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    "fraud", ["wrong secret", "changed body", "stale", "no signature", "no timestamp"]
+)
+async def test_a_request_that_slack_did_not_sign_gets_401_and_touches_nothing(
+    running: Running, fraud: Any
+) -> None:
+    async with running(http=True) as scene:
+        event = {"type": "message", "channel": scene.general.id, "user": scene.ann.id}
+        event |= {"text": f"{scene.team.bot.mention} hi", "ts": "1700000000.000100"}
+        payload = {"type": "event_callback", "team_id": scene.team.id, "event": event}
+        assert await scene.slack.http.forge(payload, fraud) == 401
+        await scene.ask("a true one")
+        assert len(scene.inference.requests) == 1
+
+
+async def test_slack_can_verify_the_address(running: Running) -> None:
+    async with running(http=True) as scene:
+        assert await scene.slack.http.verify()
+
+
+async def test_a_closed_socket_is_opened_again_and_nothing_is_answered_twice(scene: Scene) -> None:
+    await scene.ask("one")
+    scene.slack.socket.drop()
+    await scene.slack.connected()
+    await scene.ask("two")
+    assert len(scene.inference.requests) == 2
+
+
+async def test_slacks_wish_to_reconnect_is_followed(scene: Scene) -> None:
+    scene.slack.socket.ask_to_reconnect()
+    await scene.slack.connected()
+    assert (await scene.ask("hi")).text.startswith("Hello there.")
+
+
+async def test_events_that_slack_repeats_are_answered_once(either: Scene) -> None:
+    either.slack.repeat_every = 1
+    question = either.ann.say(either.general, "@bot hi")
+    answer = await either.answer_to(question)
+    await either.ask("more")
+    assert question.replies == [answer]
+    assert len(either.inference.requests) == 2
+
+
+async def test_an_event_that_slack_repeats_after_a_restart_is_answered_once(scene: Scene) -> None:
+    question = scene.ann.say(scene.general, "@bot hi")
+    await scene.answer_to(question)
+    scene.bot.process.terminate()
+    assert await scene.bot.exit_code() == 0
+    async with piped(scene.folder / "bot.yaml", command="run") as bot:
+        await bot.err.see("slack is connected")
+        scene.slack.repeat(question)
+        await scene.ask("next")
+    assert len(scene.inference.requests) == 2
+
+
+async def test_at_its_end_the_bot_lets_running_answers_finish(either: Scene) -> None:
+    go_on = asyncio.Event()
+    either.script(Say("One "), Wait(go_on), Say("two."))
+    question = either.ann.say(either.general, "@bot hi")
+    await either.general.next_message()
+    either.bot.process.terminate()
+    await either.bot.err.see("stopping")
+    go_on.set()
+    assert (await either.answer_to(question)).text.startswith("One two.")
+    assert await either.bot.exit_code() == 0
+
+
+async def test_many_workspaces_install_by_oauth_and_each_is_answered(running: Running) -> None:
+    async with running(http=True, prepare=oauth) as scene:
+        base = scene.slack.http.url.removesuffix("/events")
+        other = scene.slack.workspace("Other", installed=False)
+        carl = other.member("Carl")
+        for person in (scene.ann, carl):
+            status, _ = await scene.slack.oauth.install(person, f"{base}/install")
+            assert status == 200
+        lounge = other.channel("lounge")
+        assert (await scene.ask("hi")).text.startswith("Hello there.")
+        answer = await scene.answer_to(carl.say(lounge, "@bot hi"))
+        assert answer.text.startswith("Hello there.")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        ("not_in_channel", "chat.startStream: not_in_channel: the bot is not in the channel"),
+        ("channel_not_found", "chat.startStream: channel_not_found: the channel is gone"),
+        ("account_inactive", "chat.startStream: account_inactive: the app was removed"),
+        ("token_revoked", "chat.startStream: token_revoked: the token was revoked"),
+    ],
+)
+async def test_what_slack_refuses_is_one_clear_line(scene: Scene, error: str, line: str) -> None:
+    for method in ("chat.startStream", "chat.postMessage"):
+        scene.slack.fail(method, error, times=None)
+    scene.ann.say(scene.general, "@bot hi")
+    await scene.bot.err.see(line)
+    await scene.bot.err.see(line.replace("startStream", "postMessage"))
+
+
+async def test_more_calls_than_slack_allows_wait_as_it_says(scene: Scene) -> None:
+    for method in ("chat.startStream", "chat.stopStream", "users.info"):
+        scene.slack.fail(method, "ratelimited", retry_after=1)
+    assert (await scene.ask("hi")).text.startswith("Hello there.")
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"bot_token": "xoxb-wrong"}, "slack.bot_token: Slack does not accept it (invalid_auth)"),
+        ({"app_token": "xapp-wrong"}, "slack.app_token: Slack does not accept it (invalid_auth)"),
+        ({"app_token": ""}, "slack: set slack.app_token (Socket Mode), or slack.listen"),
+        ({"app_token": "", "listen": "127.0.0.1:1"}, "slack.listen needs slack.signing_secret"),
+    ],
+)
+async def test_what_is_wrong_in_the_configuration_is_one_line(
+    scene: Scene, change: dict[str, str], line: str
+) -> None:
+    slack = {"bot_token": scene.slack.bot_token, "app_token": scene.slack.app_token}
+    slack |= {"api_url": scene.slack.api_url} | change
+    folder = scene.folder / "other"
+    folder.mkdir()
+    config = write_config(folder, slack=slack, inference={"url": scene.inference.url})
+    async with piped(config, command="run") as bot:
+        assert await bot.exit_code() == 2
+        assert line in bot.err.text
+
+
+async def test_scopes_that_are_missing_are_told_at_the_start(running: Running) -> None:
+    def fewer(double: SlackDouble, team: Workspace, general: Channel) -> dict[str, Any]:
+        double.installations[0].scopes.discard("files:read")
+        return {}
+
+    async with running(prepare=fewer) as scene:
+        assert '"missing": ["files:read"]' in scene.bot.err.text
+
+
+async def test_a_missing_subscription_for_stop_is_told(running: Running) -> None:
+    def unheard(double: SlackDouble, team: Workspace, general: Channel) -> dict[str, Any]:
+        double.app.events.discard("agent_session_stopped")
+        return {}
+
+    async with running(prepare=unheard) as scene:
+        await scene.ask("hi")
+        assert "subscribe to agent_session_stopped" in scene.bot.err.text
+
+
+async def test_the_bot_works_with_the_manifest_alone(
+    running: Running, manifest: dict[str, Any]
+) -> None:
+    def use(double: SlackDouble, team: Workspace, general: Channel) -> dict[str, Any]:
+        double.app.use_manifest(manifest)
+        double.installations[0].scopes = set(double.app.scopes)
+        return {}
+
+    assert set(manifest["oauth_config"]["scopes"]["bot"]) >= {*SCOPES, GROUPS_SCOPE}
+    async with running(prepare=use) as scene:
+        assert (await scene.ask("hi")).text.startswith("Hello there.")
+        assert "missing" not in scene.bot.err.text
+
+
+async def test_the_log_has_no_token_and_no_message_text(either: Scene) -> None:
+    await either.ask("a-secret-question")
+    slack = either.slack
+    secrets = [slack.bot_token, slack.app_token, slack.signing_secret, "a-secret-question"]
+    assert [secret for secret in secrets if secret in either.bot.err.text] == []
+
+
+async def test_an_organisation_wide_installation_is_answered_in_each_workspace(
+    running: Running,
+) -> None:
+    async with running(http=True, prepare=oauth) as scene:
+        base = scene.slack.http.url.removesuffix("/events")
+        grid = scene.slack.grid("Org", installed=False)
+        sales, support = grid.workspace("Sales"), grid.workspace("Support")
+        await scene.slack.oauth.install(sales.member("Sam"), f"{base}/install", org_wide=True)
+        for workspace in (sales, support):
+            person, channel = workspace.member("Kim"), workspace.channel("general")
+            answer = await scene.answer_to(person.say(channel, "@bot hi"))
+            assert answer.text.startswith("Hello there.")

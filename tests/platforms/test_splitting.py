@@ -1,0 +1,258 @@
+"""Long answers as several messages: none too long, none broken, nothing lost."""
+
+import re
+from unittest.mock import ANY
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from bot.platforms.splitting import MIN_LIMIT, split_markdown
+
+COMMONMARK = MarkdownIt("commonmark", {"html": False})
+
+limits = st.sampled_from([MIN_LIMIT, 33, 40, 50, 64, 100, 200])
+phrases = ["a", "foo", "`code x`", "**bold text**", "[a link](http://x/y)", "||sp oiler||", "_a b_"]
+markup = ["`", "``", "```", "~~", "~~~", "```js", "\\", "- ", ">", "1. ", "#", "    "]
+unbroken = ["x" * 70, "中文。粗体", "👩‍👩‍👧", "🇩🇪" * 12, "e\u0301" * 20]
+words = st.sampled_from(phrases + markup + unbroken)
+lines = st.lists(words, max_size=12).map(" ".join)
+blanks = st.sampled_from(["", "", " ", "   ", "\n\n"])
+indents = st.sampled_from(["", "", " ", "   "])
+markers = st.sampled_from(["```", "~~~", "````", "~~~~"])
+infos = st.sampled_from(["", "py", "python title=x", " rust", "y `z`", "~", "x" * 40, "x" * 300])
+fences = st.tuples(indents, markers, infos).map("".join)
+code = st.sampled_from(
+    ["def f():", "    return 1", "\tx = 2", "x" * 90, "a b " * 30, "  ``", "`", "> q", "    ```"]
+)
+
+
+@st.composite
+def code_blocks(draw: st.DrawFn) -> str:
+    fence = draw(indents) + draw(markers)
+    body = draw(st.lists(code | blanks | lines, max_size=8))
+    return "\n".join([fence + draw(infos), *body, fence])
+
+
+markdown = st.lists(lines | fences | blanks | code | code_blocks(), max_size=14).map("\n".join)
+noise = st.text("`~ \n>-1.ab\u0301", max_size=200)
+
+
+def without_containers(text: str) -> str:
+    """No line that CommonMark could take for a list, a quote or indented code: fences in these
+    are recognised by simpler rules than its own."""
+    return re.sub(r"(?m)^[ \t]*(?:[-+*>]|\d+[.)]|(?:[ ]{4}|\t)[ \t]*(?=```|~~~))", "x", text)
+
+
+def texts(text: str, limit: int) -> list[str]:
+    return [part.text for part in split_markdown(text, limit)]
+
+
+def fences_of(text: str) -> list[Token]:
+    return [token for token in COMMONMARK.parse(text) if token.type == "fence"]
+
+
+def is_closed(fence: Token, text: str) -> bool:
+    assert fence.map
+    first, end = fence.map
+    last = text.split("\n")[end - 1].strip(" >")
+    return end - first > 1 and set(last) == {fence.markup[0]} and len(last) >= len(fence.markup)
+
+
+# What holds for every text
+
+
+@given(markdown | noise, limits)
+@settings(deadline=None)
+def test_no_part_is_over_the_limit_or_without_anything_to_see(text: str, limit: int) -> None:
+    for part in texts(text, limit):
+        assert len(part) <= limit
+        assert part.strip()
+
+
+@given(markdown | noise, limits)
+@settings(deadline=None)
+def test_the_sources_joined_are_the_answer(text: str, limit: int) -> None:
+    joined = "".join(part.source for part in split_markdown(text, limit))
+    assert joined == (text if text.strip() else "")
+
+
+@given(markdown | noise)
+@settings(deadline=None)
+def test_a_part_is_its_source_in_a_frame_of_fences_alone(text: str) -> None:
+    assume(not re.search(r"(```|~~~).{150}", text))  # too long an info string is not shown
+    for part in split_markdown(f"{text}\n" * 5, 400):
+        source = re.escape(part.source.strip())
+        before = r"([> \t]*([`~]{3,})\S*\n)?[> \t]*\u200b?\s*"
+        after = r"\s*[> \t]*[`~]*"
+        assert re.fullmatch(before + source + after, part.text)
+
+
+@given(markdown.map(without_containers), limits)
+@settings(deadline=None)
+def test_each_part_closes_every_fence_it_opens(text: str, limit: int) -> None:
+    for part in texts(text, limit):
+        assert all(is_closed(fence, part) for fence in fences_of(part))
+
+
+@given(markdown.map(without_containers), limits)
+@settings(deadline=None)
+def test_the_code_of_all_parts_is_the_code_of_the_answer(text: str, limit: int) -> None:
+    assume(not re.search(rf"([`~])\1{{{limit // 8}}}", text))  # longer markers are shown shorter
+    text += "\nend"  # a marker still being written would be completed
+    shown = ""
+    for part in split_markdown(text, limit):
+        fences = fences_of(part.text)
+        shown += "".join(fence.content for fence in fences)
+        line, last = (t.rpartition("\n")[2] for t in (part.source, part.text))
+        ends_in_code = fences and fences[-1].map == [ANY, part.text.count("\n") + 1]
+        if ends_in_code and line and line.strip() != last.strip():
+            shown = shown.removesuffix("\n")  # within a line, closing begins a new one
+    expected = "".join(fence.content for fence in fences_of(text))
+    assert shown.replace("\u200b", "").rstrip("\n") == expected.rstrip("\n")
+
+
+@given(markdown | noise, markdown | noise | st.text("`~\n >x\u0301", max_size=5), limits)
+@settings(deadline=None, max_examples=200)
+def test_as_the_answer_grows_all_parts_but_the_last_stay_as_they_are(
+    text: str, more: str, limit: int
+) -> None:
+    sent = texts(text, limit)[:-1]
+    assert texts(text + more, limit)[: len(sent)] == sent
+
+
+@given(st.text("abc de\n", max_size=300), limits)
+def test_prose_loses_no_word_unless_a_word_is_longer_than_half_a_part(
+    text: str, limit: int
+) -> None:
+    shown = " ".join(texts(text, limit)).split()
+    if all(len(word) < limit // 2 for word in text.split()):
+        assert shown == text.split()
+    else:
+        assert "".join(shown) == "".join(text.split())
+
+
+# What a reader sees
+
+
+def test_a_short_answer_is_one_part_as_it_is() -> None:
+    assert texts("Hello\n\n```py\nx = 1\n```", 2000) == ["Hello\n\n```py\nx = 1\n```"]
+
+
+@pytest.mark.parametrize("text", ["", " \n\t\n"])
+def test_nothing_to_show_makes_no_part(text: str) -> None:
+    assert split_markdown(text, 2000) == []
+
+
+def test_a_limit_too_small_for_a_fence_is_refused() -> None:
+    with pytest.raises(ValueError, match="limit is 31: a part needs at least 32 characters"):
+        split_markdown("text", 31)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (
+            "one two three four\n\nfive six\nseven eight",
+            ["one two three four", "five six\nseven eight"],
+        ),
+        (
+            "one two three four\nfive six seven eight",
+            ["one two three four", "five six seven eight"],
+        ),
+        ("one two three four five six seven eight", ["one two three four five six", "seven eight"]),
+        ("x" * 40, ["x" * 32, "x" * 8]),
+        (
+            "一二三四五六七八九十一二三四五六七八九。一二三四五六七八九十一二三四五",
+            ["一二三四五六七八九十一二三四五六七八九。", "一二三四五六七八九十一二三四五"],
+        ),
+    ],
+    ids=["paragraph", "line", "word", "inside a word", "sentence of a script without spaces"],
+)
+def test_a_part_ends_at_the_best_border_of_its_second_half(text: str, parts: list[str]) -> None:
+    assert texts(text, 32) == parts
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        "`a b c d`",
+        "``a ` b c``",
+        "**a b c d**",
+        "*a b c d*",
+        "_a b c d_",
+        "~~a b c d~~",
+        "||a b c d||",
+        "[a b](http://c d)",
+    ],
+)
+def test_a_span_goes_whole_into_the_next_part(span: str) -> None:
+    assert texts(f"one two three four five {span} six", 32) == [
+        "one two three four five",
+        f"{span} six",
+    ]
+
+
+def test_a_span_longer_than_a_part_is_cut_at_a_word() -> None:
+    assert texts("**one two three four five six seven eight**", 32) == [
+        "**one two three four five six",
+        "seven eight**",
+    ]
+
+
+@pytest.mark.parametrize("emoji", ["👩‍👩‍👧", "👍🏽", "🇩🇪", "e\u0301"])
+def test_no_emoji_and_no_accent_is_cut_in_two(emoji: str) -> None:
+    assert all(part.replace(emoji, "") == "" for part in texts(emoji * 50, 33))
+
+
+def test_a_character_beyond_the_basic_plane_counts_as_one() -> None:
+    assert texts("😀" * 32, 32) == ["😀" * 32]
+
+
+def test_code_goes_on_in_its_language_with_its_indentation_and_blank_lines() -> None:
+    text = "```python\ndef f():\n    a = 1\n\n    b = 2\n    return a + b\n```"
+    assert texts(text, 50) == [
+        "```python\ndef f():\n    a = 1\n\n```",
+        "```python\n    b = 2\n    return a + b\n```",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "reopened"),
+    [("> ", "> "), ("- ", "  "), ("   ", "   "), ("1. ", "   "), ("> - ", ">   ")],
+)
+def test_a_fence_in_a_quote_or_a_list_is_reopened_there(prefix: str, reopened: str) -> None:
+    body = f"{reopened}a = 1\n" * 6
+    first, second = texts(f"{prefix}```py\n{body}{reopened}```", 60)
+    assert first.startswith(f"{prefix}```py\n{reopened}a = 1\n")
+    assert first.endswith(f"\n{reopened}```")
+    assert second.startswith(f"{reopened}```py\n{reopened}a = 1\n")
+    assert is_closed(fences_of(second)[0], second)
+
+
+def test_a_quote_that_ends_within_its_fence_is_not_reopened() -> None:
+    assert texts("> ```py\n> a = 1\n> b = 2\nprose after the quote", 40) == [
+        "> ```py\n> a = 1\n> b = 2\n> ```",
+        "prose after the quote",
+    ]
+
+
+@pytest.mark.parametrize("fence", ["`" * 300, "~" * 300, "> " * 60 + "```", "```" + "x" * 300])
+def test_a_fence_that_would_fill_a_part_is_shown_shorter(fence: str) -> None:
+    parts = texts(f"{fence}\n" + "x = 1\n" * 20, 50)
+    assert all(len(part) <= 50 for part in parts)
+    assert sum(part.count("x = 1\n") for part in parts) == 20
+
+
+@pytest.mark.parametrize("start", ["```", "~~~", "> b", "- b", "# b", "1. b"])
+def test_text_cut_within_a_line_does_not_become_a_block_of_its_own(start: str) -> None:
+    second = texts(f"{'a' * 31} {start} c", 32)[1]
+    assert second == f"\u200b{start} c"
+    assert COMMONMARK.parse(second)[0].type == "paragraph_open"
+
+
+def test_code_that_is_still_being_written_is_closed() -> None:
+    assert texts("```py\nx =", 100) == ["```py\nx =\n```"]
+    assert texts("```py\nx = 1\n``", 100) == ["```py\nx = 1\n```"]
