@@ -65,7 +65,6 @@ def is_closed(fence: Token, text: str) -> bool:
 
 
 @given(markdown | noise, limits)
-@settings(deadline=None)
 def test_no_part_is_over_the_limit_or_without_anything_to_see(text: str, limit: int) -> None:
     for part in texts(text, limit):
         assert len(part) <= limit
@@ -73,14 +72,12 @@ def test_no_part_is_over_the_limit_or_without_anything_to_see(text: str, limit: 
 
 
 @given(markdown | noise, limits)
-@settings(deadline=None)
 def test_the_sources_joined_are_the_answer(text: str, limit: int) -> None:
     joined = "".join(part.source for part in split_markdown(text, limit))
     assert joined == (text if text.strip() else "")
 
 
 @given(markdown | noise)
-@settings(deadline=None)
 def test_a_part_is_its_source_in_a_frame_of_fences_alone(text: str) -> None:
     assume(not re.search(r"(```|~~~).{150}", text))  # too long an info string is not shown
     for part in split_markdown(f"{text}\n" * 5, 400):
@@ -91,14 +88,12 @@ def test_a_part_is_its_source_in_a_frame_of_fences_alone(text: str) -> None:
 
 
 @given(markdown.map(without_containers), limits)
-@settings(deadline=None)
 def test_each_part_closes_every_fence_it_opens(text: str, limit: int) -> None:
     for part in texts(text, limit):
         assert all(is_closed(fence, part) for fence in fences_of(part))
 
 
 @given(markdown.map(without_containers), limits)
-@settings(deadline=None)
 def test_the_code_of_all_parts_is_the_code_of_the_answer(text: str, limit: int) -> None:
     assume(not re.search(rf"([`~])\1{{{limit // 8}}}", text))  # longer markers are shown shorter
     text += "\nend"  # a marker still being written would be completed
@@ -115,7 +110,7 @@ def test_the_code_of_all_parts_is_the_code_of_the_answer(text: str, limit: int) 
 
 
 @given(markdown | noise, markdown | noise | st.text("`~\n >x\u0301", max_size=5), limits)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_as_the_answer_grows_all_parts_but_the_last_stay_as_they_are(
     text: str, more: str, limit: int
 ) -> None:

@@ -140,6 +140,7 @@ async def test_usage_by_the_day_of_the_first_version_is_kept(tmp_path: Path) -> 
     with sqlite3.connect(tmp_path / "data" / "bot.db") as database:
         database.executescript(
             """DROP TABLE usage;
+            DROP TABLE taken;
             CREATE TABLE usage (platform VARCHAR, server VARCHAR, user_id VARCHAR, day DATE,
                 requests INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER);
             INSERT INTO usage VALUES ('test', 'a', 'ann', '2026-11-20', 3, 30, 20);
@@ -268,5 +269,7 @@ async def test_the_migrations_make_the_tables_that_the_code_expects(tmp_path: Pa
     async with Store.open(url(tmp_path)):
         pass
     with create_engine(f"sqlite:///{tmp_path / 'data' / 'bot.db'}").connect() as connection:
-        context = MigrationContext.configure(connection)
+        # slack_sdk has its own
+        ours = {"include_name": lambda name, kind, _: not str(name).startswith("slack_")}
+        context = MigrationContext.configure(connection, opts=ours)
         assert compare_metadata(context, Base.metadata) == []

@@ -64,6 +64,14 @@ def _no_lone_surrogate(text: str) -> str:
 Text = Annotated[str, AfterValidator(_no_lone_surrogate)]
 
 
+def _whole(number: Any) -> Any:
+    """JSON has one kind of number: 3.0 is an integer there."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+_WHOLE = BeforeValidator(_whole)
+
+
 class _Request(BaseModel):
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
@@ -112,14 +120,14 @@ class ChatRequest(_Request):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
     repetition_penalty: Annotated[float, Field(gt=0, le=2)] | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), _WHOLE] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), _WHOLE] | None = None
     stop: Annotated[
         Annotated[list[StopString], Field(max_length=4)] | None,
         BeforeValidator(lambda stop: [stop] if isinstance(stop, str) else stop),
         WithJsonSchema({"anyOf": [_STOP_SCHEMA, _STOPS_SCHEMA, {"type": "null"}]}),
     ] = None
-    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    seed: Annotated[int, _WHOLE, AfterValidator(lambda seed: seed % 2**63)] | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high"] | None = None
     user: Annotated[Text, StringConstraints(max_length=256)] | None = None
     weight: Annotated[float, Field(ge=0.01, le=100)] | None = None

@@ -4,7 +4,7 @@ import asyncio
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from opentelemetry.propagate import extract
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
@@ -15,6 +15,16 @@ from bot.inference.server.completions import CompletionStream, completion, compl
 from bot.inference.server.errors import ApiError, ErrorBody, validation_error
 from bot.inference.server.gate import Gate
 from bot.inference.server.service import Service
+
+EVENT = {
+    "type": "object",
+    "properties": {"data": {"type": "string", "description": "A chunk as JSON, or [DONE]."}},
+    "required": ["data"],
+}
+STREAMED = {
+    "description": "The answer: one object, or with `stream` chunks as server-sent events.",
+    "content": {"text/event-stream": {"schema": EVENT}},
+}
 
 
 def create_app(service: Service, api_key: str = "") -> FastAPI:
@@ -27,7 +37,7 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
     )
     app.add_middleware(Gate, api_key=api_key)
 
-    @app.post("/v1/chat/completions", response_model=api.ChatCompletion)
+    @app.post("/v1/chat/completions", response_model=api.ChatCompletion, responses={200: STREAMED})
     async def chat_completions(body: api.ChatRequest, request: Request) -> Response:
         job = await service.submit(body, id=completion_id(request), trace=extract(request.headers))
         if body.stream:
@@ -63,7 +73,7 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
         ready = service.stage.status == "ready"
         return JSONResponse(service.health(), 200 if ready else 503)
 
-    @app.get("/metrics")
+    @app.get("/metrics", response_class=PlainTextResponse)
     async def prometheus() -> Response:
         metrics = service.metrics.render(running=service.running, waiting=service.waiting)
         return Response(metrics, media_type=CONTENT_TYPE_LATEST)

@@ -388,7 +388,7 @@ def loop_runner() -> Iterator[asyncio.Runner]:
         yield runner
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32), slots=st.integers(1, 4))
 def test_cancels_at_random_moments_leave_nothing_behind(
     loop_runner: asyncio.Runner, seed: int, slots: int

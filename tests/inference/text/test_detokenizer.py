@@ -1,7 +1,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("transformers")
@@ -27,13 +27,11 @@ def whole(tokenizer: Tokenizer, ids: list[int]) -> str:
     return str(tokenizer.decode(ids, skip_special_tokens=False))
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, BYTE_LEVEL.get_vocab_size() - 1)))
 def test_the_pieces_of_any_byte_level_tokens_make_the_text_of_all(ids: list[int]) -> None:
     assert "".join(pieces(BYTE_LEVEL, ids)) == whole(BYTE_LEVEL, ids)
 
 
-@settings(deadline=None)
 @given(st.text(), st.sets(st.integers(0, 60)))
 def test_no_piece_breaks_a_character_however_the_text_is_cut_into_tokens(
     text: str, cuts: set[int]
@@ -49,14 +47,12 @@ def test_no_piece_breaks_a_character_however_the_text_is_cut_into_tokens(
     assert "".join(pieces(BYTE_LEVEL, ids)) == text
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_text_in_sentencepiece_tokens_comes_out_whole(text: str) -> None:
     ids = SENTENCEPIECE.encode(text, add_special_tokens=False).ids
     assert "".join(pieces(SENTENCEPIECE, ids)) == whole(SENTENCEPIECE, ids)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, SENTENCEPIECE.get_vocab_size() - 1)))
 def test_bytes_that_are_no_characters_do_not_stop_the_text_after_them(ids: list[int]) -> None:
     hello = SENTENCEPIECE.encode("Hello", add_special_tokens=False).ids

@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("transformers")
@@ -270,7 +270,6 @@ def test_stop_strings_do_not_look_at_the_reasoning(chat_format: ChatFormat) -> N
     assert shown.content == "a "
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 451), max_size=60), st.integers(0, 40))
 def test_any_harmony_tokens_are_followed_to_the_limit_without_fault(
     ids: list[int], budget: int

@@ -75,7 +75,7 @@ def test_ordinary_text_gives_the_ids_of_apply_chat_template(name: str) -> None:
     tokenizer = TOKENIZERS[name]()
     chat_format = ChatFormat(tokenizer)
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(ordinary_text, ordinary_text, ordinary_text)
     def check(question: str, answer: str, next_question: str) -> None:
         messages = conversation(question, answer, next_question)

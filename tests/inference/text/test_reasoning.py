@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("transformers")
@@ -79,7 +79,6 @@ def test_the_names_of_control_tokens_as_ordinary_text_stay_in_the_answer() -> No
     assert parse(HARMONY, ids) == Delta(content=text)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 451)))
 def test_any_harmony_tokens_show_no_control_token(ids: list[int]) -> None:
     shown = parse(HARMONY, ids)
@@ -112,7 +111,6 @@ tagless = st.text("ab <>/think\n🙂", max_size=20).filter(
 )
 
 
-@settings(deadline=None)
 @given(tagless, tagless, st.booleans())
 def test_a_think_block_is_reasoning_and_the_rest_the_answer_however_the_tags_are_cut(
     reasoning: str, answer: str, by_letter: bool

@@ -18,7 +18,7 @@ def expected(text: str, stops: list[str]) -> tuple[str, bool]:
 few_letters = st.text("ab", max_size=12)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(few_letters, st.lists(st.text("ab", max_size=4), max_size=4), st.sets(st.integers(0, 12)))
 def test_text_stops_at_the_first_complete_stop_string_however_it_is_cut(
     text: str, stops: list[str], cuts: set[int]
@@ -34,7 +34,7 @@ def test_text_stops_at_the_first_complete_stop_string_however_it_is_cut(
     assert scanner.found == found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(few_letters, st.lists(st.text("ab", min_size=1, max_size=4), max_size=4))
 def test_nothing_is_held_back_longer_than_a_stop_string_may_need(
     text: str, stops: list[str]
