@@ -10,6 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from bot.inference.engines.gptoss.kernels.decode import early_and_late
 from bot.inference.engines.gptoss.kernels.route import halves_first
 from bot.inference.engines.gptoss.mxfp4 import Mxfp4
 
@@ -22,11 +23,6 @@ def swiglu(gate, up, limit):
     gate = tl.minimum(gate, limit)
     up = tl.minimum(tl.maximum(up, -limit), limit)
     return gate / (1.0 + tl.exp(gate * -ALPHA)) * (up + 1.0)
-
-
-@triton.jit
-def _as_float16(e5m2):
-    return (e5m2.to(tl.uint16) << 8).to(tl.float16, bitcast=True)
 
 
 @triton.jit
@@ -61,8 +57,8 @@ def _product(
         power = tl.exp2((power.to(tl.int32) - base + 14).to(tl.float32)).to(tl.float16)
         power = tl.broadcast_to(power[:, :, None], [ROWS, CHUNK // 32, 16])
         power = tl.reshape(power, [ROWS, CHUNK // 2])
-        late = (_as_float16(code & 0x8E) * power).to(x.dtype.element_ty)
-        early = (_as_float16(((code >> 3) & 0x0E) | (code << 7)) * power).to(x.dtype.element_ty)
+        early, late = early_and_late(code)
+        early, late = (early * power).to(x.dtype.element_ty), (late * power).to(x.dtype.element_ty)
         mask = inside[:, None] & exists[None, :]
         x_early = tl.load(x_at + begin, mask=mask, other=0.0)
         x_late = tl.load(x_at + begin + half, mask=mask, other=0.0)
