@@ -11,9 +11,10 @@ from bot.inference.engines.gptoss.kernels.attention import DecodeAttention, pref
 from bot.inference.engines.gptoss.kernels.embedding import embed
 from bot.inference.engines.gptoss.kernels.experts import grouped_experts
 from bot.inference.engines.gptoss.kernels.few_experts import few_experts
+from bot.inference.engines.gptoss.kernels.group import combine, group
 from bot.inference.engines.gptoss.kernels.linear import linear, norm_qkv
 from bot.inference.engines.gptoss.kernels.rotary import rotate_and_store
-from bot.inference.engines.gptoss.kernels.route import combine, group, route
+from bot.inference.engines.gptoss.kernels.route import Router
 from bot.inference.engines.gptoss.weights import Layer, Weights, rotation
 
 PAGE = 32
@@ -39,6 +40,7 @@ class Model:
         self.device = device
         self._experts_dtype = torch.float32 if dtype == torch.float32 else torch.float16
         self._rotation = rotation(config, context, device)
+        self._route = Router(config.num_local_experts, config.num_experts_per_tok, device)
         self._cache = torch.zeros(
             config.num_hidden_layers,
             2,
@@ -153,14 +155,13 @@ class Model:
         Returns their outputs and shares, see combine; None if they are added already.
         """
         few = len(hidden) <= FEW
-        x, chosen, shares = route(
+        x, chosen, shares = self._route(
             hidden,
             added,
             layer.experts_norm,
             layer.router,
             layer.router_bias,
             self._epsilon,
-            self.config.num_experts_per_tok,
             torch.float16 if few else self._experts_dtype,
             layer.experts_scale if few else 1.0,
         )

@@ -9,9 +9,10 @@ from bot.inference.engines.gptoss.kernels.attention import DecodeAttention, pref
 from bot.inference.engines.gptoss.kernels.embedding import embed, gather_state
 from bot.inference.engines.gptoss.kernels.experts import grouped_experts
 from bot.inference.engines.gptoss.kernels.few_experts import few_experts
+from bot.inference.engines.gptoss.kernels.group import combine, group
 from bot.inference.engines.gptoss.kernels.linear import linear, norm_qkv
 from bot.inference.engines.gptoss.kernels.rotary import rotate_and_store
-from bot.inference.engines.gptoss.kernels.route import combine, group, route
+from bot.inference.engines.gptoss.kernels.route import Router
 from bot.inference.engines.gptoss.mxfp4 import dequantize, pack
 from tests.inference.engines.gptoss.tiny import assert_close
 
@@ -146,17 +147,24 @@ def test_one_row_gets_its_queries_keys_and_values_from_one_kernel() -> None:
     assert_close(paged.cache, twin.cache)
 
 
-def test_route_adds_norms_and_chooses_the_best_experts() -> None:
-    hidden, added, norm = normal(3, 96), normal(3, 96), normal(96)
-    router, bias = normal(4, 96), normal(4)
+@pytest.mark.parametrize(
+    ("together", "size"), [(4, 96), (4, 1200), (0, 1200)], ids=["one part", "parts", "many rows"]
+)
+def test_route_adds_norms_and_chooses_the_best_experts(together: int, size: int) -> None:
+    hidden, added, norm = normal(3, size), normal(3, size), normal(size)
+    router, bias = normal(4, size), normal(4)
     total = hidden + added
-    x, chosen, shares = route(hidden, added, norm, router, bias, EPSILON, 2, torch.float32, 4.0)
+    route = Router(4, 2, hidden.device, rows=together)
+    before = hidden.clone()
+    x, chosen, shares = route(hidden, added, norm, router, bias, EPSILON, torch.float32, 4.0)
     normed = rms_norm(total, norm)
     best = F.linear(normed, router, bias).topk(2)
     assert_close(hidden, total)
     assert_close(x, torch.cat((normed[:, ::2], normed[:, 1::2]), dim=1) * 4)
     assert torch.equal(chosen, best.indices.int())
     assert_close(shares, best.values.softmax(1))
+    again = route(before, added, norm, router, bias, EPSILON, torch.float32, 4.0)
+    assert all(map(torch.equal, again, (x, chosen, shares)))
 
 
 def test_group_sorts_choices_by_expert_and_keeps_their_order() -> None:

@@ -1,4 +1,4 @@
-"""Residual, norm, router and choice of experts; then the tokens grouped by expert.
+"""Residual, norm, router and choice of experts.
 
 Rows of the experts' inputs are stored with the even columns first: byte i of an MXFP4 row has
 columns 2i and 2i + 1, so that a kernel which takes bytes apart reads both halves in order.
@@ -26,30 +26,57 @@ def _route(
     x,
     chosen,
     shares,
+    part_squares,
+    part_products,
+    arrived,
     epsilon,
     scale,
     SIZE: tl.constexpr,
     EXPERTS: tl.constexpr,
     TOP: tl.constexpr,
+    PARTS: tl.constexpr,
+    PADDED: tl.constexpr,
+    SPAN: tl.constexpr,
     BLOCK: tl.constexpr,
+    WRITTEN: tl.constexpr,
 ):
-    row = tl.program_id(0)
+    row, part = tl.program_id(0), tl.program_id(1)
     expert = tl.arange(0, EXPERTS)
     squares = tl.zeros([BLOCK], tl.float32)
     products = tl.zeros([EXPERTS, BLOCK], tl.float32)
-    for begin in range(0, SIZE, BLOCK):
-        column = begin + tl.arange(0, BLOCK)
+    for begin in range(0, SPAN, BLOCK):
+        column = part * SPAN + begin + tl.arange(0, BLOCK)
         inside = column < SIZE
         value = tl.load(hidden + row * SIZE + column, mask=inside, other=0.0)
         value += tl.load(added + row * SIZE + column, mask=inside, other=0.0).to(tl.float32)
         weight = tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
         line = expert[:, None] * SIZE + column[None, :]
         towards = tl.load(router + line, mask=inside[None, :], other=0.0).to(tl.float32)
+        tl.store(hidden + row * SIZE + column, value, mask=inside)
         squares += value * value
         products += towards * (value * weight)[None, :]
-    factor = tl.rsqrt(tl.sum(squares) / SIZE + epsilon)
-    scores = tl.sum(products, 1) * factor + tl.load(router_bias + expert).to(tl.float32)
+    square, scores = tl.sum(squares), tl.sum(products, 1)
 
+    if PARTS > 1:
+        place = row * PARTS + part
+        tl.store(part_squares + place, square)
+        tl.store(part_products + place * EXPERTS + expert, scores)
+        tl.debug_barrier()  # every thread's part is written before this program counts as arrived
+        if tl.atomic_add(arrived + row, 1) != PARTS - 1:
+            return
+        tl.store(arrived + row, 0)
+        each = tl.arange(0, PADDED)
+        place = row * PARTS + each
+        exists = each < PARTS
+        square = tl.sum(tl.load(part_squares + place, mask=exists, other=0.0, cache_modifier=".cg"))
+        line = place[:, None] * EXPERTS + expert[None, :]
+        parts = tl.load(part_products + line, mask=exists[:, None], other=0.0, cache_modifier=".cg")
+        scores = tl.sum(parts, 0)
+    else:
+        tl.debug_barrier()  # what one thread has added to hidden, another one reads below
+
+    factor = tl.rsqrt(square / SIZE + epsilon)
+    scores = scores * factor + tl.load(router_bias + expert).to(tl.float32)
     greatest = tl.max(scores)
     total = 0.0
     for i in tl.static_range(TOP):
@@ -59,13 +86,11 @@ def _route(
         tl.store(chosen + row * TOP + i, which)
         tl.store(shares + row * TOP + i, tl.exp(score - greatest) / total)
 
-    for begin in range(0, SIZE, BLOCK):
-        column = begin + tl.arange(0, BLOCK)
+    for begin in range(0, SIZE, WRITTEN):
+        column = begin + tl.arange(0, WRITTEN)
         inside = column < SIZE
-        value = tl.load(hidden + row * SIZE + column, mask=inside, other=0.0)
-        value += tl.load(added + row * SIZE + column, mask=inside, other=0.0).to(tl.float32)
+        value = tl.load(hidden + row * SIZE + column, mask=inside, other=0.0, cache_modifier=".cg")
         weight = tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
-        tl.store(hidden + row * SIZE + column, value, mask=inside)
         normed = value * factor * weight * scale
         target = x + row * SIZE + halves_first(column, SIZE)
         tl.store(target, normed.to(x.dtype.element_ty), mask=inside)
@@ -79,121 +104,51 @@ def _nth(scores, expert, N: tl.constexpr):
     return tl.max(scores), tl.argmax(scores, 0)
 
 
-def route(
-    hidden: Tensor,
-    added: Tensor,
-    norm: Tensor,
-    router: Tensor,
-    router_bias: Tensor,
-    epsilon: float,
-    top: int,
-    dtype: torch.dtype,
-    scale: float = 1.0,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Add `added` to `hidden` in place, and choose each row's experts.
+class Router:
+    """Norm, router and choice of experts; holds what the parts of `rows` rows meet at.
 
-    `hidden` is float32 [rows, size], `added` [rows, size], `router` [experts, size]. Returns the
-    RMS-normed rows times `scale` in `dtype`, their even columns first, the experts int32
-    [rows, top] and their shares float32 [rows, top], which are a softmax over the chosen ones.
+    A row alone would keep one multiprocessor busy with reading the router. So a few rows are split
+    among programs, and each row's last one to finish adds up the parts, always in the same order.
     """
-    rows, size = hidden.shape
-    x = torch.empty(rows, size, dtype=dtype, device=hidden.device)
-    chosen = torch.empty(rows, top, dtype=torch.int32, device=hidden.device)
-    shares = torch.empty(rows, top, dtype=torch.float32, device=hidden.device)
-    experts = len(router)
-    _route[(rows,)](
-        hidden,
-        added,
-        norm,
-        router,
-        router_bias,
-        x,
-        chosen,
-        shares,
-        epsilon,
-        scale,
-        size,
-        experts,
-        top,
-        min(16384 // experts, 512, triton.next_power_of_2(size)),
-        num_warps=16 if rows <= 132 else 8,
-    )
-    return x, chosen, shares
 
+    def __init__(self, experts: int, top: int, device: torch.device, rows: int = 64) -> None:
+        self._experts = experts
+        self._top = top
+        self._arrived = torch.zeros(rows, dtype=torch.int32, device=device)
 
-@triton.jit(do_not_specialize=["COUNT"])
-def _group(chosen, order, starts, COUNT, BLOCK: tl.constexpr):
-    expert = tl.program_id(0)
-    index = tl.arange(0, BLOCK)
-    before = tl.zeros([BLOCK], tl.int32)
-    for begin in range(0, COUNT, BLOCK):
-        which = tl.load(chosen + begin + index, mask=begin + index < COUNT, other=1 << 30)
-        before += (which < expert).to(tl.int32)
-    place = tl.sum(before)
-    tl.store(starts + expert, place)
-    for begin in range(0, COUNT, BLOCK):
-        which = tl.load(chosen + begin + index, mask=begin + index < COUNT, other=1 << 30)
-        mine = (which == expert).to(tl.int32)
-        tl.store(order + place + tl.cumsum(mine, 0) - 1, begin + index, mask=mine == 1)
-        place += tl.sum(mine)
-    if expert == tl.num_programs(0) - 1:
-        tl.store(starts + expert + 1, place)
+    def __call__(
+        self,
+        hidden: Tensor,
+        added: Tensor,
+        norm: Tensor,
+        router: Tensor,
+        router_bias: Tensor,
+        epsilon: float,
+        dtype: torch.dtype,
+        scale: float = 1.0,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Add `added` to `hidden` in place, and choose each row's experts.
 
+        `hidden` is float32 [rows, size], `added` [rows, size], `router` [experts, size]. Returns
+        the RMS-normed rows times `scale` in `dtype`, their even columns first, the experts int32
+        [rows, top] and their shares float32 [rows, top], which are a softmax over the chosen ones.
+        """
+        rows, size = hidden.shape
+        experts, top = self._experts, self._top
+        split = rows <= len(self._arrived)
+        block = min((2048 if split else 16384) // experts, 512, triton.next_power_of_2(size))
+        span = block if split else size
+        parts = triton.cdiv(size, span)
 
-def group(chosen: Tensor, experts: int) -> tuple[Tensor, Tensor]:
-    """Sort choices by expert, stably.
+        def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+            return torch.empty(*shape, dtype=dtype, device=hidden.device)
 
-    `chosen` is int32 [rows, top]. Returns `order` int32 [rows * top], the indices into the
-    flattened `chosen`, and `starts` int32 [experts + 1], where each expert's part begins in it.
-    """
-    count = chosen.numel()
-    order = torch.empty(count, dtype=torch.int32, device=chosen.device)
-    starts = torch.empty(experts + 1, dtype=torch.int32, device=chosen.device)
-    block = min(1024, triton.next_power_of_2(count))
-    _group[(experts,)](chosen, order, starts, count, block)
-    return order, starts
-
-
-@triton.jit
-def _combine(
-    hidden,
-    outputs,
-    shares,
-    norm,
-    x,
-    epsilon,
-    SIZE: tl.constexpr,
-    TOP: tl.constexpr,
-    BLOCK: tl.constexpr,
-):
-    row = tl.program_id(0)
-    column = tl.arange(0, BLOCK)
-    inside = column < SIZE
-    value = tl.load(hidden + row * SIZE + column, mask=inside, other=0.0)
-    for i in tl.static_range(TOP):
-        choice = row * TOP + i
-        output = tl.load(outputs + choice * SIZE + column, mask=inside, other=0.0)
-        value += tl.load(shares + choice) * output.to(tl.float32)
-    if TOP > 0:
-        tl.store(hidden + row * SIZE + column, value, mask=inside)
-    factor = tl.rsqrt(tl.sum(value * value) / SIZE + epsilon)
-    weight = tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
-    tl.store(x + row * SIZE + column, (value * factor * weight).to(x.dtype.element_ty), mask=inside)
-
-
-def combine(
-    hidden: Tensor, experts: tuple[Tensor, Tensor] | None, norm: Tensor, epsilon: float
-) -> Tensor:
-    """Add the experts' outputs to `hidden` in place; the RMS-normed rows in `norm`'s type.
-
-    `experts` are the outputs [rows * top, size] and the shares [rows, top]; None: nothing to add.
-    """
-    rows, size = hidden.shape
-    outputs, shares = experts or (hidden, hidden)
-    x = torch.empty(rows, size, dtype=norm.dtype, device=hidden.device)
-    top = shares.shape[1] if experts else 0
-    _combine[(rows,)](
-        hidden, outputs, shares, norm, x, epsilon, size, top, triton.next_power_of_2(size),
-        num_warps=8,
-    )  # fmt: skip
-    return x
+        x, chosen = empty(rows, size, dtype=dtype), empty(rows, top, dtype=torch.int32)
+        shares = empty(rows, top)
+        _route[(rows, parts)](
+            hidden, added, norm, router, router_bias, x, chosen, shares, empty(rows, parts),
+            empty(rows, parts, experts), self._arrived, epsilon, scale, size, experts, top, parts,
+            triton.next_power_of_2(parts), span, block, min(1024, triton.next_power_of_2(size)),
+            num_warps=4 if split else 8,
+        )  # fmt: skip
+        return x, chosen, shares
