@@ -111,12 +111,15 @@ def bench(
 
     from bot.inference import bench, speed
     from bot.inference.engines import EngineError
+    from bot.inference.speed.measure import measure
+    from bot.inference.speed.report import report
+    from bot.inference.speed.result import Speed
 
     inference = _load(config).inference
     if synthetic is not None and synthetic not in speed.SHAPES:
         raise typer.BadParameter(f"allowed: {', '.join(speed.SHAPES)}", param_hint="--synthetic")
     console = Console()
-    result: speed.Speed | bench.BenchResult
+    result: Speed | bench.BenchResult
     try:
         folder = None if synthetic else _fetch(inference.model, inference.models_dir)
         with console.status("measuring") as status:
@@ -125,8 +128,8 @@ def bench(
                 status.update(f"measuring {stage}")
 
             if folder is None:
-                result = speed.measure(str(synthetic), inference.device, show)
-                picture = speed.report(result)
+                result = measure(str(synthetic), inference.device, show)
+                picture = report(result)
             else:
                 result = bench.run_bench(inference.model, folder, inference.device, show)
                 picture = bench.report(result)

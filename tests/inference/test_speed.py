@@ -10,9 +10,12 @@ from transformers import GptOssConfig
 from typer.testing import CliRunner
 
 from bot.cli import app
-from bot.inference import speed
 from bot.inference.engines.gptoss.engine import GptOssEngine
-from bot.inference.speed import Decode, Speed, _Bench, report, step_bytes
+from bot.inference.speed import driver
+from bot.inference.speed.driver import Driver
+from bot.inference.speed.floor import step_bytes
+from bot.inference.speed.report import report
+from bot.inference.speed.result import Decode, Kernel, Speed
 from tests.inference.engines.gptoss.remembering import RememberingModel
 
 SPEED = Speed(
@@ -26,6 +29,8 @@ SPEED = Speed(
     decodes=[Decode(1, 2048, 500.0, 1000.0)],
     first_tokens={"128 tokens": 0.01},
     stop_to_next_token=0.005,
+    served=480.0,
+    kernels={"decode, batch 1 after 2048 tokens": [Kernel("_gate_up", 24, 0.00024)]},
 )
 CONFIG_20B = GptOssConfig(num_hidden_layers=24, num_local_experts=32)
 
@@ -45,7 +50,16 @@ def test_the_table_says_random_weights_and_the_share_of_the_limit() -> None:
     console = Console(file=StringIO(), width=120)
     console.print(report(SPEED))
     printed = console.file.getvalue()
-    for shown in ("random weights", "Some Card", "500 tokens/s", "1000", "50%", "10.0 ms"):
+    for shown in (
+        "random weights",
+        "Some Card",
+        "500 tokens/s",
+        "1000",
+        "50%",
+        "10.0 ms",
+        "96%",
+        "_gate_up",
+    ):
         assert shown in printed
 
 
@@ -55,12 +69,14 @@ def test_the_json_says_random_weights_too() -> None:
     assert figures["decodes"][0]["speed"] == 500.0
 
 
+@pytest.mark.filterwarnings("ignore:CUDA is not available")
 def test_every_measurement_leaves_the_engine_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "STEPS", 8)
-    monkeypatch.setattr(speed, "REPEATS", 1)
+    monkeypatch.setattr(driver, "STEPS", 8)
+    monkeypatch.setattr(driver, "REPEATS", 1)
     engine = GptOssEngine(RememberingModel(context=1024, pages=80), slots=2)
-    bench = _Bench(engine, vocabulary=50)
+    bench = Driver(engine, vocabulary=50)
     assert bench.decode(2, 20) > 0
+    assert bench.kernels(2, 20) == []  # on the CPU there are none
     assert min(bench.first_tokens(40)) > 0
     assert bench.stop() > 0
     assert engine.step() == []

@@ -7,8 +7,11 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 from torch import Tensor
-from transformers import GptOssConfig
+from transformers import GptOssConfig, PreTrainedTokenizerFast
 
 SCALES = (118, 122)
 """MXFP4 scales are drawn from this range; greater ones make the activations grow without bound."""
@@ -76,3 +79,14 @@ def write_checkpoint(
     }
     save_file(rest, folder / "rest.safetensors")
     return folder
+
+
+def write_tokenizer(folder: Path, vocabulary: int) -> None:
+    """Write a chat tokenizer to `folder` whose tokens are the words word0, word1, …"""
+    words = {f"word{i}": i for i in range(vocabulary)}
+    tokenizer = Tokenizer(WordLevel(words, unk_token="word0"))
+    tokenizer.pre_tokenizer = Whitespace()
+    template = "{% for message in messages %}{{ message.content }} {% endfor %}"
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=template).save_pretrained(
+        folder
+    )
