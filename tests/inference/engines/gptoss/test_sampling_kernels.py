@@ -10,13 +10,13 @@ from tests.inference.engines.gptoss.tiny import CPU
 LOGITS = torch.tensor([0.1, 0.4, 0.2, 0.3]).log()
 
 
-def draws(count: int = 100, **settings: float) -> list[int]:
-    state = SamplingState.empty(count + 1, 4, CPU)
+def draws(count: int = 100, logits: Tensor = LOGITS, **settings: float) -> list[int]:
+    state = SamplingState.empty(count + 1, len(logits), CPU)
     state.temperatures.fill_(1)
     state.seeds.copy_(torch.arange(count + 1))
     for name, value in settings.items():
         getattr(state, name).fill_(value)
-    return sample(LOGITS.repeat(count, 1), torch.arange(count).int(), state).tolist()
+    return sample(logits.repeat(count, 1), torch.arange(count).int(), state).tolist()
 
 
 def test_temperature_zero_takes_the_likeliest_token() -> None:
@@ -38,6 +38,12 @@ def test_a_lower_temperature_sharpens() -> None:
 )
 def test_top_p_keeps_the_fewest_tokens_that_reach_it(top_p: float, tokens: set[int]) -> None:
     assert set(draws(60, top_p=top_p)) == tokens
+
+
+def test_top_p_counts_tokens_from_all_over_a_large_vocabulary() -> None:
+    shares = torch.full((5000,), 0.4 / 4998)
+    shares[[100, 4500]] = 0.3
+    assert set(draws(20, shares.log(), top_p=0.55)) == {100, 4500}
 
 
 def test_min_p_drops_tokens_far_below_the_likeliest() -> None:

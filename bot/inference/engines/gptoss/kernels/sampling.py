@@ -2,7 +2,8 @@
 
 A draw is the argmax of scores plus Gumbel noise (Maddison et al. 2014), which needs no sorting and
 no sums. The noise is Philox's, a function of the sequence's seed, the position and the token, so
-that a draw is the same whatever ran beside it. top-p and min-p become a least score beforehand.
+that a draw is the same whatever ran beside it. top-p and min-p become a least score beforehand: for
+top-p, rounds of all programs together narrow the interval that it is in.
 """
 
 from dataclasses import dataclass
@@ -14,8 +15,10 @@ from torch import Tensor
 
 LARGEST_CHUNK = 4096
 """Tokens of the vocabulary that one program looks at."""
-BISECTIONS = 26
-"""Halvings of the 64 nats below the greatest score, to about 1e-6 of a nat."""
+RANGE = tl.constexpr(64.0)
+"""Nats below the greatest score; what lies farther down has no weight in float32."""
+PARTS, ROUNDS = 64, 4
+"""Parts that a round divides an interval into; after the last one they are 4e-6 of a nat."""
 
 
 @dataclass(frozen=True)
@@ -84,51 +87,63 @@ def _maxima(
 
 
 @triton.jit
-def _mass(
-    logits, row, slot, floor, greatest, temperatures, penalties, seen,
-    SIZE: tl.constexpr, CHUNK: tl.constexpr,
-):  # fmt: skip
-    """The sum of exp(score - greatest) over scores of at least `floor`."""
-    sums = tl.zeros([CHUNK], tl.float32)
-    for begin in range(0, SIZE, CHUNK):
-        token = begin + tl.arange(0, CHUNK)
-        score = _scores(logits, row, slot, token, temperatures, penalties, seen, SIZE)
-        sums += tl.where(score >= floor, tl.exp(score - greatest), 0.0)
-    return tl.sum(sums)
+def _greatest(maxima, row, CHUNKS: tl.constexpr, PADDED: tl.constexpr):
+    chunk = tl.arange(0, PADDED)
+    return tl.max(tl.load(maxima + row * CHUNKS + chunk, mask=chunk < CHUNKS, other=float("-inf")))
 
 
 @triton.jit
-def _floors(
-    logits, rows, temperatures, penalties, seen, top_p, min_p, maxima, floors,
-    SIZE: tl.constexpr, CHUNKS: tl.constexpr, PADDED: tl.constexpr, CHUNK: tl.constexpr,
-    BISECTIONS: tl.constexpr,
+def _narrowed(
+    row, p, greatest, bounds, masses,
+    ROUND: tl.constexpr, PARTS: tl.constexpr, CHUNKS: tl.constexpr, PADDED: tl.constexpr,
 ):  # fmt: skip
-    row = tl.program_id(0)
+    """Where the interval begins that ROUND rounds have left, and the mass from the floor on.
+
+    `bounds` [rows, 2] has both as they were a round ago, `masses` [rows, CHUNKS, PARTS] what was
+    found in it since.
+    """
+    low = greatest - RANGE
+    wanted = greatest * 0
+    if ROUND > 0:
+        chunk, part = tl.arange(0, PADDED)[:, None], tl.arange(0, PARTS)[None, :]
+        at = masses + (row * CHUNKS + chunk) * PARTS + part
+        mass = tl.sum(tl.load(at, mask=chunk < CHUNKS, other=0.0), 0)
+        if ROUND == 1:
+            wanted = p * tl.max(mass)
+        else:
+            low = tl.load(bounds + 2 * row)
+            wanted = tl.load(bounds + 2 * row + 1)
+        enough = tl.sum((mass >= wanted).to(tl.int32))
+        low += (enough - 1) * (RANGE / PARTS**ROUND)
+    return low, wanted
+
+
+@triton.jit
+def _narrow(
+    logits, rows, temperatures, penalties, seen, top_p, maxima, bounds, masses, new_bounds,
+    new_masses,
+    ROUND: tl.constexpr, PARTS: tl.constexpr, SIZE: tl.constexpr, CHUNKS: tl.constexpr,
+    PADDED: tl.constexpr, CHUNK: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    row, chunk = tl.program_id(0), tl.program_id(1)
     slot = tl.load(rows + row)
-    chunk = tl.arange(0, PADDED)
-    greatest = tl.max(
-        tl.load(maxima + row * CHUNKS + chunk, mask=chunk < CHUNKS, other=float("-inf"))
-    )
-    floor = float("-inf")
     p = tl.load(top_p + slot)
-    if p < 1.0:
-        wanted = p * _mass(
-            logits, row, slot, floor, greatest, temperatures, penalties, seen, SIZE, CHUNK
-        )
-        low, high = greatest - 64.0, greatest
-        for _ in range(BISECTIONS):
-            middle = (low + high) / 2
-            mass = _mass(
-                logits, row, slot, middle, greatest, temperatures, penalties, seen, SIZE, CHUNK
-            )
-            enough = mass >= wanted
-            low = tl.where(enough, middle, low)
-            high = tl.where(enough, high, middle)
-        floor = low
-    least = tl.load(min_p + slot)
-    if least > 0.0:
-        floor = tl.maximum(floor, greatest + tl.log(least))
-    tl.store(floors + row, tl.minimum(floor, greatest))
+    if p >= 1.0:
+        return
+    greatest = _greatest(maxima, row, CHUNKS, PADDED)
+    low, wanted = _narrowed(row, p, greatest, bounds, masses, ROUND, PARTS, CHUNKS, PADDED)
+    if chunk == 0:
+        tl.store(new_bounds + 2 * row, low)
+        tl.store(new_bounds + 2 * row + 1, wanted)
+    part = tl.arange(0, PARTS)
+    floor = low + part * (RANGE / PARTS ** (ROUND + 1))
+    sums = tl.zeros([PARTS, BLOCK], tl.float32)
+    for begin in range(0, CHUNK, BLOCK):
+        token = chunk * CHUNK + begin + tl.arange(0, BLOCK)
+        score = _scores(logits, row, slot, token, temperatures, penalties, seen, SIZE)
+        weight = tl.exp(score - greatest)
+        sums += tl.where(score[None, :] >= floor[:, None], weight[None, :], 0.0)
+    tl.store(new_masses + (row * CHUNKS + chunk) * PARTS + part, tl.sum(sums, 1))
 
 
 @triton.jit
@@ -142,14 +157,24 @@ def _noise(seed, position, token):
 
 @triton.jit
 def _draw(
-    logits, rows, temperatures, penalties, seen, seeds, positions, floors, best, best_token,
-    SIZE: tl.constexpr, CHUNKS: tl.constexpr, CHUNK: tl.constexpr,
+    logits, rows, temperatures, penalties, seen, seeds, positions, top_p, min_p, maxima, bounds,
+    masses, best, best_token,
+    ROUNDS: tl.constexpr, PARTS: tl.constexpr, SIZE: tl.constexpr, CHUNKS: tl.constexpr,
+    PADDED: tl.constexpr, CHUNK: tl.constexpr,
 ):  # fmt: skip
     row, chunk = tl.program_id(0), tl.program_id(1)
     slot = tl.load(rows + row)
+    greatest = _greatest(maxima, row, CHUNKS, PADDED)
+    floor = greatest - float("inf")
+    p, least = tl.load(top_p + slot), tl.load(min_p + slot)
+    if p < 1.0:
+        floor, _ = _narrowed(row, p, greatest, bounds, masses, ROUNDS, PARTS, CHUNKS, PADDED)
+    if least > 0.0:
+        floor = tl.maximum(floor, greatest + tl.log(least))
+    floor = tl.minimum(floor, greatest)
     token = chunk * CHUNK + tl.arange(0, CHUNK)
     score = _scores(logits, row, slot, token, temperatures, penalties, seen, SIZE)
-    score = tl.where(score >= tl.load(floors + row), score, float("-inf"))
+    score = tl.where(score >= floor, score, float("-inf"))
     if tl.load(temperatures + slot) > 0:
         score += _noise(tl.load(seeds + slot), tl.load(positions + slot), token)
     tl.store(best + row * CHUNKS + chunk, tl.max(score))
@@ -191,17 +216,19 @@ def sample(logits: Tensor, rows: Tensor, state: SamplingState) -> Tensor:
         return torch.empty(*shape, dtype=dtype, device=logits.device)
 
     maxima, best = empty(count, chunks), empty(count, chunks)
-    best_token = empty(count, chunks, dtype=torch.int32)
-    floors, out = empty(count), empty(count, dtype=torch.int32)
+    best_token, out = empty(count, chunks, dtype=torch.int32), empty(count, dtype=torch.int32)
     changes = (state.temperatures, state.penalties, state.seen)
     _maxima[(count, chunks)](logits, rows, *changes, maxima, size, chunks, chunk, num_warps=8)
-    _floors[(count,)](
-        logits, rows, *changes, state.top_p, state.min_p, maxima, floors, size, chunks, padded,
-        chunk, BISECTIONS, num_warps=32,
-    )  # fmt: skip
+    narrowed = (empty(count, 2), empty(count, chunks, PARTS))
+    for number in range(ROUNDS):
+        before, narrowed = narrowed, (empty(count, 2), empty(count, chunks, PARTS))
+        _narrow[(count, chunks)](
+            logits, rows, *changes, state.top_p, maxima, *before, *narrowed, number, PARTS, size,
+            chunks, padded, chunk, min(128, chunk), num_warps=4,
+        )  # fmt: skip
     _draw[(count, chunks)](
-        logits, rows, *changes, state.seeds, state.positions, floors, best, best_token, size,
-        chunks, chunk, num_warps=8,
+        logits, rows, *changes, state.seeds, state.positions, state.top_p, state.min_p, maxima,
+        *narrowed, best, best_token, ROUNDS, PARTS, size, chunks, padded, chunk, num_warps=8,
     )  # fmt: skip
     _take[(count,)](
         rows, best, best_token, state.penalties, state.seen, state.forced, state.tokens,
