@@ -43,7 +43,7 @@ def test_top_p_keeps_the_fewest_tokens_that_reach_it(top_p: float, tokens: set[i
 def test_top_p_counts_tokens_from_all_over_a_large_vocabulary() -> None:
     shares = torch.full((5000,), 0.4 / 4998)
     shares[[100, 4500]] = 0.3
-    assert set(draws(20, shares.log(), top_p=0.55)) == {100, 4500}
+    assert set(draws(6, shares.log(), top_p=0.55)) == {100, 4500}
 
 
 def test_min_p_drops_tokens_far_below_the_likeliest() -> None:
