@@ -5,6 +5,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+GROUP = 16
+"""Heads that a program has."""
+
 
 @triton.jit
 def rotate(a, b, cosine, sine):
@@ -28,33 +31,27 @@ def _rotate_and_store(
     KV_HEADS: tl.constexpr,
     SIZE: tl.constexpr,
     PAGE: tl.constexpr,
-    PADDED: tl.constexpr,
+    GROUP: tl.constexpr,
 ):
     row = tl.program_id(0)
     position = tl.load(positions + row)
-    head = tl.arange(0, PADDED)[:, None]
-    pair = tl.arange(0, SIZE // 2)[None, :]
+    head = tl.program_id(1) * GROUP + tl.arange(0, GROUP)[:, None]
+    column = tl.arange(0, SIZE)[None, :]
     exists = head < HEADS + 2 * KV_HEADS
-    source = qkv + (row * (HEADS + 2 * KV_HEADS) + head) * SIZE + 2 * pair
-    a = tl.load(source, mask=exists, other=0.0).to(tl.float32)
-    b = tl.load(source + 1, mask=exists, other=0.0).to(tl.float32)
-    cosine = tl.load(cosines + position * (SIZE // 2) + pair)
-    sine = tl.load(sines + position * (SIZE // 2) + pair)
-    turned_a, turned_b = rotate(a, b, cosine, sine)
-    turned_a, turned_b = turned_a.to(qkv.dtype.element_ty), turned_b.to(qkv.dtype.element_ty)
+    whole = tl.load(
+        qkv + (row * (HEADS + 2 * KV_HEADS) + head) * SIZE + column, mask=exists, other=0.0
+    )
+    a, b = tl.split(tl.reshape(whole.to(tl.float32), [GROUP, SIZE // 2, 2]))
+    at = position * (SIZE // 2) + tl.arange(0, SIZE // 2)[None, :]
+    a, b = rotate(a, b, tl.load(cosines + at), tl.load(sines + at))
+    turned = tl.reshape(tl.join(a, b), [GROUP, SIZE]).to(qkv.dtype.element_ty)
 
-    target = queries + (row * HEADS + head) * SIZE + 2 * pair
-    tl.store(target, turned_a, mask=head < HEADS)
-    tl.store(target + 1, turned_b, mask=head < HEADS)
+    tl.store(queries + (row * HEADS + head) * SIZE + column, turned, mask=head < HEADS)
     page = tl.load(tables + tl.load(slots + row) * TABLE + position // PAGE)
     kv_head = (head - HEADS) % KV_HEADS
-    line = ((page * KV_HEADS + kv_head) * PAGE + position % PAGE) * SIZE + 2 * pair
-    is_key = (head >= HEADS) & (head < HEADS + KV_HEADS)
-    tl.store(keys + line, turned_a, mask=is_key)
-    tl.store(keys + line + 1, turned_b, mask=is_key)
-    is_value = (head >= HEADS + KV_HEADS) & exists
-    tl.store(values + line, a.to(qkv.dtype.element_ty), mask=is_value)
-    tl.store(values + line + 1, b.to(qkv.dtype.element_ty), mask=is_value)
+    line = ((page * KV_HEADS + kv_head) * PAGE + position % PAGE) * SIZE + column
+    tl.store(keys + line, turned, mask=(head >= HEADS) & (head < HEADS + KV_HEADS))
+    tl.store(values + line, whole, mask=(head >= HEADS + KV_HEADS) & exists)
 
 
 def rotate_and_store(
@@ -76,7 +73,7 @@ def rotate_and_store(
     _, _, kv_heads, page, size = cache.shape
     rows = len(qkv)
     queries = torch.empty(rows, heads, size, dtype=qkv.dtype, device=qkv.device)
-    _rotate_and_store[(rows,)](
+    _rotate_and_store[(rows, triton.cdiv(heads + 2 * kv_heads, GROUP))](
         qkv,
         queries,
         cache[0],
@@ -90,6 +87,7 @@ def rotate_and_store(
         kv_heads,
         size,
         page,
-        triton.next_power_of_2(heads + 2 * kv_heads),
+        GROUP,
+        num_warps=2,
     )
     return queries
