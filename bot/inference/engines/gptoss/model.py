@@ -93,8 +93,9 @@ class Model:
 
     def attention_for(self, rows: int) -> DecodeAttention:
         """What `decode` needs for so many rows."""
-        splits = min(32, 256 // (rows * self.config.num_key_value_heads), -(-self.context // 128))
-        splits = max(1, splits)
+        pairs = rows * self.config.num_key_value_heads
+        splits = min(32, 512 // pairs, self.context // 128)  # some four programs a multiprocessor
+        splits = 1 << max(0, splits.bit_length() - 1)
         return DecodeAttention(rows, self.config.num_attention_heads, self._cache[0], splits)
 
     def _forward(

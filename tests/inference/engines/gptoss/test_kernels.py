@@ -78,7 +78,7 @@ def attention(paged: Paged, slot: int, query: Tensor, sinks: Tensor, window: int
 
 
 @pytest.mark.parametrize("window", [0, 16, 100])
-@pytest.mark.parametrize("splits", [1, 3])
+@pytest.mark.parametrize("splits", [1, 4])
 def test_decode_attention_of_unlike_lengths(splits: int, window: int) -> None:
     paged = Paged(1, 33, 128)
     queries, sinks = normal(3, HEADS, SIZE), normal(HEADS)

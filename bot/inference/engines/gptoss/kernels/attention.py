@@ -72,7 +72,8 @@ def _decode(
     tables,
     out,
     part_mixed,
-    part_softmax,
+    part_greatest,
+    part_total,
     arrived,
     scale,
     TABLE: tl.constexpr,
@@ -116,29 +117,27 @@ def _decode(
     if SPLITS > 1:
         part = (row * KV_HEADS + kv_head) * SPLITS
         lane = (part + split) * GROUP + member
-        tl.store(part_softmax + 2 * lane, greatest)
-        tl.store(part_softmax + 2 * lane + 1, total)
-        tl.store(part_mixed + lane[:, None] * SIZE + column[None, :], mixed)
+        tl.store(part_greatest + lane, greatest)
+        tl.store(part_total + lane, total)
+        at = lane[:, None] * SIZE + column[None, :]
+        tl.store(part_mixed + at, mixed, mask=is_head[:, None])
         tl.debug_barrier()  # every thread's part is written before this program counts as arrived
         counter = arrived + row * KV_HEADS + kv_head
         if tl.atomic_add(counter, 1) != SPLITS - 1:
             return
         tl.store(counter, 0)
-        greatest = tl.full([GROUP], float("-inf"), tl.float32)
-        total = tl.zeros([GROUP], tl.float32)
+        lanes = (part + tl.arange(0, SPLITS)[:, None]) * GROUP + member[None, :]
+        maxima = tl.load(part_greatest + lanes, cache_modifier=".cg")
+        greatest = tl.max(maxima, 0)  # of the first part at least, which is never empty
+        totals = tl.load(part_total + lanes, cache_modifier=".cg")
+        total = tl.sum(totals * tl.exp2(maxima - greatest[None, :]), 0)
         mixed = tl.zeros([GROUP, SIZE], tl.float32)
-        for i in range(SPLITS):
+        for i in tl.static_range(SPLITS):  # unrolled, so that loads don't wait for one another
             lane = (part + i) * GROUP + member
-            part_max = tl.load(part_softmax + 2 * lane, cache_modifier=".cg")
-            part_total = tl.load(part_softmax + 2 * lane + 1, cache_modifier=".cg")
-            more = tl.load(
-                part_mixed + lane[:, None] * SIZE + column[None, :], cache_modifier=".cg"
-            )
-            new = tl.maximum(greatest, part_max)  # the first part is never empty
-            shrink, weight = tl.exp2(greatest - new), tl.exp2(part_max - new)
-            total = total * shrink + part_total * weight
-            mixed = mixed * shrink[:, None] + more * weight[:, None]
-            greatest = new
+            weight = tl.exp2(tl.load(part_greatest + lane, cache_modifier=".cg") - greatest)
+            at = lane[:, None] * SIZE + column[None, :]
+            more = tl.load(part_mixed + at, mask=is_head[:, None], other=0.0, cache_modifier=".cg")
+            mixed += more * weight[:, None]
 
     sink = tl.load(
         sinks + kv_head * (HEADS // KV_HEADS) + member, mask=is_head, other=float("-inf")
@@ -156,7 +155,10 @@ def _decode(
 
 
 class DecodeAttention:
-    """Attention of rows at the ends of their sequences; holds the workspace for `rows` of them."""
+    """Attention of rows at the ends of their sequences; holds the workspace for `rows` of them.
+
+    `splits`, a power of two, is how many programs share a sequence's keys.
+    """
 
     def __init__(self, rows: int, heads: int, cache: Tensor, splits: int) -> None:
         _, _, kv_heads, _, size = cache.shape
@@ -165,7 +167,8 @@ class DecodeAttention:
         parts = (rows, kv_heads, splits, self._group)
         device = cache.device
         self._mixed = torch.empty(*parts, size, dtype=torch.float32, device=device)
-        self._softmax = torch.empty(*parts, 2, dtype=torch.float32, device=device)
+        self._greatest = torch.empty(*parts, dtype=torch.float32, device=device)
+        self._total = torch.empty(*parts, dtype=torch.float32, device=device)
         self._arrived = torch.zeros(rows, kv_heads, dtype=torch.int32, device=device)
 
     def __call__(
@@ -196,7 +199,8 @@ class DecodeAttention:
             tables,
             out,
             self._mixed,
-            self._softmax,
+            self._greatest,
+            self._total,
             self._arrived,
             size**-0.5,
             tables.stride(0),
