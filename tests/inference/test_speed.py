@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -30,6 +31,7 @@ SPEED = Speed(
     first_tokens={"128 tokens": 0.01},
     stop_to_next_token=0.005,
     served=480.0,
+    transformers=20.0,
     kernels={"decode, batch 1 after 2048 tokens": [Kernel("_gate_up", 24, 0.00024)]},
 )
 CONFIG_20B = GptOssConfig(num_hidden_layers=24, num_local_experts=32)
@@ -61,6 +63,12 @@ def test_the_table_says_random_weights_and_the_share_of_the_limit() -> None:
         "_gate_up",
     ):
         assert shown in printed
+
+
+def test_the_table_says_why_a_figure_is_missing() -> None:
+    console = Console(file=StringIO(), width=120)
+    console.print(report(replace(SPEED, transformers=None, transformers_missing="no kernels here")))
+    assert "no kernels here" in console.file.getvalue()
 
 
 def test_the_json_says_random_weights_too() -> None:

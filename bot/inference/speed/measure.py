@@ -76,9 +76,30 @@ def measure(shape: str, device_name: str, on_stage: Callable[[str], None]) -> Sp
         on_stage("stopping")
         stop = bench.stop()
         engine.close()
+        on_stage("transformers")
+        plain, missing = _transformers_speed(folder, str(device), config.vocab_size)
         served = None
         if all(find_spec(module) for module in ("openai", "fastapi", "pydantic")):
             on_stage("bot serve")
             write_tokenizer(folder, config.vocab_size)
             served = served_speed(folder, str(device), 2048, 4 * STEPS)
-    return replace(result, stop_to_next_token=stop, served=served)
+    return replace(
+        result,
+        stop_to_next_token=stop,
+        served=served,
+        transformers=plain,
+        transformers_missing=missing,
+    )
+
+
+def _transformers_speed(folder: Path, device: str, vocabulary: int) -> tuple[float | None, str]:
+    """Of the way that gpt-oss's cookbook shows: a figure, or why there is none."""
+    try:
+        engine = load_engine(
+            folder, device=device, engine="transformers", progress=lambda stage, share: None
+        )
+    except EngineError as error:
+        return None, str(error)
+    speed = Driver(engine, vocabulary).decode(1, 2048)
+    engine.close()
+    return speed, ""

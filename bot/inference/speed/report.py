@@ -24,6 +24,12 @@ def report(speed: Speed) -> RenderableType:
     for name, seconds in speed.first_tokens.items():
         table.add_row(f"first token, {name}", f"{seconds * 1000:.1f} ms")
     table.add_row("stop to next token", f"{speed.stop_to_next_token * 1000:.1f} ms")
+    label = "transformers, the hub's MXFP4 kernels"
+    if speed.transformers is None:
+        table.add_row(label, speed.transformers_missing or "not measured")
+    else:
+        times = speed.decodes[0].speed / speed.transformers
+        table.add_row(label, f"{speed.transformers:.0f} tokens/s", "", f"1/{times:.0f} of ours")
     if speed.served is not None:
         share = speed.served / speed.decodes[0].speed
         table.add_row("through bot serve", f"{speed.served:.0f} tokens/s", "", f"{share:.0%}")

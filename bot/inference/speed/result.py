@@ -41,6 +41,10 @@ class Speed:
     """From releasing a sequence in mid-answer to the first token of a 16-token prompt."""
     served: float | None = None
     """Tokens a second through `bot serve`, batch 1; None where it or the client can't be had."""
+    transformers: float | None = None
+    """Tokens a second of transformers with the hub's MXFP4 kernels, batch 1 after 2048 tokens."""
+    transformers_missing: str = ""
+    """Why there is no such figure."""
     kernels: dict[str, list[Kernel]] = field(default_factory=dict)
     """Of decode steps, the longest first."""
     weights: str = "random weights"
