@@ -18,6 +18,8 @@ from bot.inference.engines.gptoss.mxfp4 import BLOCK, Mxfp4
 
 GATE_UP_ROWS, DOWN_ROWS = 32, 8
 """Lines of the weights that a program has."""
+GATE_UP_STAGES, DOWN_STAGES = tl.constexpr(3), tl.constexpr(2)
+"""Steps of a program's loop that are under way at the same time."""
 ACTIVATED_SCALE = 512.0
 """SwiGLU's outputs are at most 56 (7 * (7 + 1)), so that they stay below 2^15."""
 
@@ -44,33 +46,25 @@ def _word_products(word, early, late):
 
 
 @triton.jit
-def _product(
-    x,
-    words,
-    scales,
-    line,
-    COLUMNS: tl.constexpr,
-    ROWS: tl.constexpr,
-    BLOCKS: tl.constexpr,
-):
-    """An expert's lines `line` [ROWS] times the row at x, 2^-14 too small: float32 [ROWS].
+def _product(x, words, scales, COLUMNS: tl.constexpr, BLOCKS: tl.constexpr, STAGES: tl.constexpr):
+    """Lines of the weights times rows of x, 2^-14 too small: float32 [lines].
 
-    `words` are the expert's codes as uint32, `x` float16 in fours as uint64.
+    `words` and `scales` [lines, 1] point at the lines' codes as uint32 and at their scales, `x` at
+    the row of each line [lines, 1], or of all [1, 1], float16 in fours as uint64.
     """
-    of_row: tl.constexpr = COLUMNS // 32
-    acc = tl.zeros([ROWS, BLOCKS], tl.float32)
-    for begin in tl.static_range(0, of_row, BLOCKS):
-        at = begin * 4 + tl.arange(0, BLOCKS * 4)
-        inside = (at < of_row * 4)[None, :]
-        word = tl.load(words + line[:, None] * (of_row * 4) + at[None, :], mask=inside, other=0)
-        early = tl.load(x + at[None, :], mask=inside, other=0)
-        late = tl.load(x + COLUMNS // 8 + at[None, :], mask=inside, other=0)
-        block = begin + tl.arange(0, BLOCKS)
-        power = scales + line[:, None] * of_row + block[None, :]
-        power = tl.load(power, mask=(block < of_row)[None, :], other=0)
+    of_line: tl.constexpr = COLUMNS // 32
+    acc = tl.zeros([words.shape[0], BLOCKS], tl.float32)
+    for begin in tl.range(0, of_line, BLOCKS, num_stages=STAGES):
+        at = begin * 4 + tl.arange(0, BLOCKS * 4)[None, :]
+        inside = at < of_line * 4
+        word = tl.load(words + at, mask=inside, other=0)
+        early = tl.load(x + at, mask=inside, other=0)
+        late = tl.load(x + COLUMNS // 8 + at, mask=inside, other=0)
+        block = begin + tl.arange(0, BLOCKS)[None, :]
+        power = tl.load(scales + block, mask=block < of_line, other=0)
         power = (power.to(tl.uint32) << 23).to(tl.float32, bitcast=True)  # 2^(scale - 127)
         products = _word_products(word, early, late)
-        acc += tl.sum(tl.reshape(products, [ROWS, BLOCKS, 4]), 2) * power
+        acc += tl.sum(tl.reshape(products, [words.shape[0], BLOCKS, 4]), 2) * power
     return tl.sum(acc, 1)
 
 
@@ -92,13 +86,15 @@ def _gate_up(
     BLOCKS: tl.constexpr,
 ):
     choice = tl.program_id(1)
-    expert = tl.load(chosen + choice).to(tl.int64) * LINES
-    words += expert * (COLUMNS // 8)
-    scales += expert * (COLUMNS // 32)
-    line = (tl.program_id(0) * ROWS + tl.arange(0, ROWS)) % LINES
-    source = x + choice // TOP * (COLUMNS // 4)
-    acc = _product(source, words, scales, line, COLUMNS, ROWS, BLOCKS)
-    acc = acc * undo + tl.load(bias + expert + line).to(tl.float32)
+    expert = tl.load(chosen + choice).to(tl.int64)
+    line = expert * LINES + (tl.program_id(0) * ROWS + tl.arange(0, ROWS)) % LINES
+    source = x + choice // TOP * (COLUMNS // 4) + tl.zeros([1, 1], tl.int32)
+    at = line[:, None]
+    acc = _product(
+        source, words + at * (COLUMNS // 8), scales + at * (COLUMNS // 32), COLUMNS, BLOCKS,
+        GATE_UP_STAGES,
+    )  # fmt: skip
+    acc = acc * undo + tl.load(bias + line).to(tl.float32)
     gate, up = tl.split(tl.reshape(acc, [ROWS // 2, 2]))
     column = tl.program_id(0) * (ROWS // 2) + tl.arange(0, ROWS // 2)
     target = out + choice * (LINES // 2) + halves_first(column, LINES // 2)
@@ -123,24 +119,20 @@ def _down(
     BLOCKS: tl.constexpr,
 ):
     token = tl.program_id(1)
+    place = tl.arange(0, TOP * ROWS)  # the lines of all its experts, one after the other
+    choice = token * TOP + place // ROWS
+    row = tl.program_id(0) * ROWS + place % ROWS
+    line = tl.load(chosen + choice).to(tl.int64) * LINES + row % LINES
+    source, at = x + choice[:, None] * (COLUMNS // 4), line[:, None]
+    acc = _product(
+        source, words + at * (COLUMNS // 8), scales + at * (COLUMNS // 32), COLUMNS, BLOCKS,
+        DOWN_STAGES,
+    )  # fmt: skip
+    acc = acc * undo + tl.load(bias + line).to(tl.float32)
+    acc = tl.sum(tl.reshape(acc * tl.load(shares + choice), [TOP, ROWS]), 0)
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    exists = row < LINES
-    acc = tl.load(hidden + token * LINES + row, mask=exists, other=0.0)
-    for i in range(TOP):
-        choice = token * TOP + i
-        expert = tl.load(chosen + choice).to(tl.int64) * LINES
-        output = _product(
-            x + choice * (COLUMNS // 4),
-            words + expert * (COLUMNS // 8),
-            scales + expert * (COLUMNS // 32),
-            row % LINES,
-            COLUMNS,
-            ROWS,
-            BLOCKS,
-        )
-        output = output * undo + tl.load(bias + expert + row % LINES).to(tl.float32)
-        acc += tl.load(shares + choice) * output
-    tl.store(hidden + token * LINES + row, acc, mask=exists)
+    at = hidden + token * LINES + row
+    tl.store(at, tl.load(at, mask=row < LINES) + acc, mask=row < LINES)
 
 
 def few_experts(
