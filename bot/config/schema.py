@@ -132,6 +132,14 @@ class DiscordConfig(Section):
     token: SecretStr = SecretStr("")
     api_url: WebAddress = "https://discord.com/api/v10"
     file_above_characters: int | None = Field(None, ge=2000)
+    shard_count: int | None = Field(None, ge=1)
+    shard_ids: list[Annotated[int, Field(ge=0)]] = []
+
+    @model_validator(mode="after")
+    def _shards_in_count(self) -> "DiscordConfig":
+        if self.shard_ids and (not self.shard_count or max(self.shard_ids) >= self.shard_count):
+            raise ValueError("allowed: shard_ids from 0 to shard_count - 1")
+        return self
 
 
 class SlackConfig(Section):

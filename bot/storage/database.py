@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+LOCK = 0x626F74
+"""PostgreSQL's advisory lock that every transaction holds; any number of our own will do."""
 
 
 class StorageError(Exception):
@@ -63,7 +65,10 @@ def _reason(error: BaseException) -> str:
 
 def _create_engine(url: URL) -> AsyncEngine:
     if url.get_backend_name() != "sqlite":
-        return create_async_engine(url)
+        engine = create_async_engine(url, pool_pre_ping=True)
+        if engine.dialect.name == "postgresql":
+            event.listen(engine.sync_engine, "begin", _take_lock)
+        return engine
     # SQLite has one writer at a time. One connection makes transactions wait for each other in
     # order; several would poll for the file's lock.
     engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0)
@@ -112,6 +117,15 @@ def _begin_immediately(connection: Connection) -> None:
     https://docs.sqlalchemy.org/en/21/dialects/sqlite.html#pysqlite-serializable
     """
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _take_lock(connection: Connection) -> None:
+    """Let transactions follow each other, as SQLite's do: what one has read stays true.
+
+    A question costs a few short ones, so that a lock for all is simpler than trying again.
+    https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
+    """
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
 
 
 def _shown(url: str) -> str:

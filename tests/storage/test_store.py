@@ -1,18 +1,29 @@
-"""What the bot keeps, in a real SQLite file."""
+"""What the bot keeps, in a real SQLite file, and in PostgreSQL where there is one to test with.
+
+BOT_TEST_POSTGRES names it: postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE, with the right to make
+databases; each test has one of its own.
+"""
 
 import asyncio
+import os
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection, make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.storage import ScopeKey, StorageError, Store, Usage
+from bot.storage.tables import Base
 
 CHANNEL = ScopeKey("test", "channel", "1")
 SERVER = ScopeKey("test", "server", "1")
@@ -23,9 +34,27 @@ def url(folder: Path) -> str:
     return f"sqlite+aiosqlite:///{folder / 'data' / 'bot.db'}"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """The address of an empty database."""
+    if request.param == "sqlite":
+        yield url(tmp_path)
+        return
+    if not (server := os.environ.get("BOT_TEST_POSTGRES")):
+        pytest.skip("BOT_TEST_POSTGRES names no PostgreSQL")
+    name = f"bot_{uuid4().hex}"
+    engine = create_async_engine(server, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(f"CREATE DATABASE {name}"))
+        address = make_url(server).set(database=name)
+        yield address.render_as_string(hide_password=False)
+        await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    await engine.dispose()
+
+
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with Store.open(url(tmp_path)) as store:
+async def store(database: str) -> AsyncIterator[Store]:
+    async with Store.open(database) as store:
         yield store
 
 
@@ -49,11 +78,11 @@ async def test_settings_are_kept_by_scope_and_key(store: Store) -> None:
     assert await store.get_settings([]) == {}
 
 
-async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
-    async with Store.open(url(tmp_path)) as store:
+async def test_everything_is_there_after_a_restart(database: str) -> None:
+    async with Store.open(database) as store:
         await store.set_setting(CHANNEL, "effort", "high", "ann")
         await save(store, "Arr.")
-    async with Store.open(url(tmp_path)) as store:
+    async with Store.open(database) as store:
         assert await store.get_settings([CHANNEL]) == {CHANNEL: {"effort": "high"}}
         assert await prompt_in_force(store) == "Arr."
 
@@ -156,7 +185,7 @@ async def test_usage_at_the_same_time_is_all_counted(store: Store) -> None:
     assert (await store.usage_of("test", user_id="ann")).requests == 20
 
 
-async def test_feedback_is_one_vote_a_person_and_answer(store: Store, tmp_path: Path) -> None:
+async def test_feedback_is_one_vote_a_person_and_answer(store: Store) -> None:
     for channel, user, vote in (
         ("a", "ann", 1),
         ("a", "ann", -1),
@@ -164,9 +193,11 @@ async def test_feedback_is_one_vote_a_person_and_answer(store: Store, tmp_path: 
         ("b", "ann", 1),
     ):
         await store.set_feedback("test", "server", channel, "message", user, vote)
-    with sqlite3.connect(tmp_path / "data" / "bot.db") as database:
-        votes = database.execute("SELECT channel, user_id, vote FROM feedback ORDER BY 1, 2")
-        assert votes.fetchall() == [("a", "ann", -1), ("a", "ben", 1), ("b", "ann", 1)]
+    async with store.engine.connect() as connection:
+        rows = await connection.execute(
+            text("SELECT channel, user_id, vote FROM feedback ORDER BY 1, 2")
+        )
+        assert rows.all() == [("a", "ann", -1), ("a", "ben", 1), ("b", "ann", 1)]
 
 
 async def test_a_database_in_memory_serves_many_at_once() -> None:
@@ -175,12 +206,12 @@ async def test_a_database_in_memory_serves_many_at_once() -> None:
         assert (await store.usage_of("test", user_id="ann")).requests == 5
 
 
-async def test_processes_that_start_together_make_the_tables_once(tmp_path: Path) -> None:
+async def test_processes_that_start_together_make_the_tables_once(database: str) -> None:
     program = f"""if True:
         import asyncio
         from bot.storage import Store
         async def main():
-            async with Store.open({url(tmp_path)!r}) as store:
+            async with Store.open({database!r}) as store:
                 await store.add_usage("test", "a", "ann", requests=1)
         asyncio.run(main())
     """
@@ -188,18 +219,18 @@ async def test_processes_that_start_together_make_the_tables_once(tmp_path: Path
         await asyncio.create_subprocess_exec(sys.executable, "-c", program) for _ in range(3)
     ]
     assert [await process.wait() for process in started] == [0, 0, 0]
-    async with Store.open(url(tmp_path)) as store:
+    async with Store.open(database) as store:
         assert (await store.usage_of("test", user_id="ann")).requests == 3
 
 
-async def test_two_stores_can_use_one_database(tmp_path: Path) -> None:
-    async with Store.open(url(tmp_path)) as one, Store.open(url(tmp_path)) as two:
+async def test_two_stores_can_use_one_database(database: str) -> None:
+    async with Store.open(database) as one, Store.open(database) as two:
         stores = [one, two] * 10
         await asyncio.gather(*(s.add_usage("test", "a", "ann", requests=1) for s in stores))
         assert (await one.usage_of("test", user_id="ann")).requests == 20
 
 
-async def test_forgetting_a_person_leaves_nothing_of_theirs(store: Store, tmp_path: Path) -> None:
+async def test_forgetting_a_person_leaves_nothing_of_theirs(store: Store) -> None:
     await store.add_usage("test", "a", "ann-id", requests=1)
     await store.set_feedback("test", "a", "channel", "message", "ann-id", 1)
     await store.set_setting(CHANNEL, "effort", "high", "ann-id")
@@ -208,9 +239,12 @@ async def test_forgetting_a_person_leaves_nothing_of_theirs(store: Store, tmp_pa
 
     await store.forget_user("test", "ann-id")
 
-    dump = "\n".join(sqlite3.connect(tmp_path / "data" / "bot.db").iterdump())
-    assert "ann-id" not in dump
-    assert "ben-id" in dump
+    kept = ""
+    async with store.engine.connect() as connection:
+        for table in Base.metadata.tables:
+            kept += str((await connection.execute(text(f"SELECT * FROM {table}"))).all())
+    assert "ann-id" not in kept
+    assert "ben-id" in kept
     assert await store.get_settings([CHANNEL]) == {CHANNEL: {"effort": "high"}}
     assert await prompt_in_force(store) == "Arr."
 
@@ -259,17 +293,13 @@ async def test_a_password_in_the_address_is_never_shown() -> None:
     assert "hunter2" not in str(raised.value)
 
 
-async def test_the_migrations_make_the_tables_that_the_code_expects(tmp_path: Path) -> None:
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-    from sqlalchemy import create_engine
+async def test_the_migrations_make_the_tables_that_the_code_expects(store: Store) -> None:
+    # slack_sdk has its own
+    ours = {"include_name": lambda name, kind, _: not str(name).startswith("slack_")}
 
-    from bot.storage.tables import Base
-
-    async with Store.open(url(tmp_path)):
-        pass
-    with create_engine(f"sqlite:///{tmp_path / 'data' / 'bot.db'}").connect() as connection:
-        # slack_sdk has its own
-        ours = {"include_name": lambda name, kind, _: not str(name).startswith("slack_")}
+    def differences(connection: Connection) -> list[Any]:
         context = MigrationContext.configure(connection, opts=ours)
-        assert compare_metadata(context, Base.metadata) == []
+        return compare_metadata(context, Base.metadata)
+
+    async with store.engine.connect() as connection:
+        assert await connection.run_sync(differences) == []

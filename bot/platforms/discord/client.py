@@ -5,19 +5,23 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+from bot.config import DiscordConfig
 
-async def new_client(token: str, api_url: str) -> discord.Client:
-    """A client with the intents that the developer portal grants, sharded if Discord says so.
+
+async def new_client(config: DiscordConfig) -> discord.Client:
+    """A client with the intents that the developer portal grants.
+
+    It has the shards of the configuration, or as many as Discord recommends.
 
     Neither discord.Client nor AutoShardedClient can be told where REST and gateway are, and the
     first never asks for the gateway's address: both are set here for the whole process.
 
     Raises discord.LoginFailure, discord.HTTPException.
     """
-    Route.BASE = api_url.rstrip("/")
+    Route.BASE = config.api_url.rstrip("/")
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice here
     async with discord.Client(intents=discord.Intents(guilds=True)) as probe:
-        await probe.login(token)
+        await probe.login(config.token.get_secret_value())
         assert probe.application is not None
         flags = probe.application.flags
         gateway = await probe.http.request(Route("GET", "/gateway"))
@@ -28,9 +32,14 @@ async def new_client(token: str, api_url: str) -> discord.Client:
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway["url"])
     heard = intents(flags.gateway_message_content or flags.gateway_message_content_limited)
     nobody = discord.AllowedMentions.none()
+    shards = config.shard_count or shards
     if shards > 1:
         return discord.AutoShardedClient(
-            intents=heard, allowed_mentions=nobody, max_messages=None, shard_count=shards
+            intents=heard,
+            allowed_mentions=nobody,
+            max_messages=None,
+            shard_count=shards,
+            shard_ids=config.shard_ids or list(range(shards)),
         )
     return discord.Client(intents=heard, allowed_mentions=nobody, max_messages=None)
 

@@ -62,7 +62,7 @@ class DiscordPlatform:
         settings = self._core.config().discord
         token = settings.token.get_secret_value()
         try:
-            client = await new_client(token, settings.api_url)
+            client = await new_client(settings)
             async with client:
                 tree = self.attach(client)
                 await client.login(token)
