@@ -18,7 +18,7 @@ from bot.inference.engines.gptoss.mxfp4 import BLOCK, Mxfp4
 
 GATE_UP_ROWS, DOWN_ROWS = 32, 8
 """Lines of the weights that a program has."""
-GATE_UP_STAGES, DOWN_STAGES = tl.constexpr(3), tl.constexpr(2)
+GATE_UP_STAGES, DOWN_STAGES = 3, 2
 """Steps of a program's loop that are under way at the same time."""
 ACTIVATED_SCALE = 512.0
 """SwiGLU's outputs are at most 56 (7 * (7 + 1)), so that they stay below 2^15."""
@@ -84,6 +84,7 @@ def _gate_up(
     LINES: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCKS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     choice = tl.program_id(1)
     expert = tl.load(chosen + choice).to(tl.int64)
@@ -91,9 +92,8 @@ def _gate_up(
     source = x + choice // TOP * (COLUMNS // 4) + tl.zeros([1, 1], tl.int32)
     at = line[:, None]
     acc = _product(
-        source, words + at * (COLUMNS // 8), scales + at * (COLUMNS // 32), COLUMNS, BLOCKS,
-        GATE_UP_STAGES,
-    )  # fmt: skip
+        source, words + at * (COLUMNS // 8), scales + at * (COLUMNS // 32), COLUMNS, BLOCKS, STAGES
+    )
     acc = acc * undo + tl.load(bias + line).to(tl.float32)
     gate, up = tl.split(tl.reshape(acc, [ROWS // 2, 2]))
     column = tl.program_id(0) * (ROWS // 2) + tl.arange(0, ROWS // 2)
@@ -117,6 +117,7 @@ def _down(
     LINES: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCKS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     token = tl.program_id(1)
     place = tl.arange(0, TOP * ROWS)  # the lines of all its experts, one after the other
@@ -125,9 +126,8 @@ def _down(
     line = tl.load(chosen + choice).to(tl.int64) * LINES + row % LINES
     source, at = x + choice[:, None] * (COLUMNS // 4), line[:, None]
     acc = _product(
-        source, words + at * (COLUMNS // 8), scales + at * (COLUMNS // 32), COLUMNS, BLOCKS,
-        DOWN_STAGES,
-    )  # fmt: skip
+        source, words + at * (COLUMNS // 8), scales + at * (COLUMNS // 32), COLUMNS, BLOCKS, STAGES
+    )
     acc = acc * undo + tl.load(bias + line).to(tl.float32)
     acc = tl.sum(tl.reshape(acc * tl.load(shares + choice), [TOP, ROWS]), 0)
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
@@ -169,6 +169,7 @@ def few_experts(
         gate_up.rows,
         GATE_UP_ROWS,
         _blocks(gate_up),
+        GATE_UP_STAGES,
         num_warps=4,
     )
     _down[(triton.cdiv(down.rows, DOWN_ROWS), rows)](
@@ -185,6 +186,7 @@ def few_experts(
         down.rows,
         DOWN_ROWS,
         _blocks(down),
+        DOWN_STAGES,
         num_warps=4,
     )
 
