@@ -10,7 +10,7 @@ from tests.inference.engines.gptoss.tiny import CPU
 LOGITS = torch.tensor([0.1, 0.4, 0.2, 0.3]).log()
 
 
-def draws(count: int = 100, logits: Tensor = LOGITS, **settings: float) -> list[int]:
+def draws(count: int = 40, logits: Tensor = LOGITS, **settings: float) -> list[int]:
     state = SamplingState.empty(count + 1, len(logits), CPU)
     state.temperatures.fill_(1)
     state.seeds.copy_(torch.arange(count + 1))
@@ -24,9 +24,9 @@ def test_temperature_zero_takes_the_likeliest_token() -> None:
 
 
 def test_tokens_come_as_often_as_their_probability_says() -> None:
-    drawn = draws(400)
+    drawn = draws(200)
     shares = [drawn.count(token) / len(drawn) for token in range(4)]
-    assert shares == pytest.approx([0.1, 0.4, 0.2, 0.3], abs=0.07)
+    assert shares == pytest.approx([0.1, 0.4, 0.2, 0.3], abs=0.08)
 
 
 def test_a_lower_temperature_sharpens() -> None:
@@ -37,17 +37,17 @@ def test_a_lower_temperature_sharpens() -> None:
     ("top_p", "tokens"), [(0.01, {1}), (0.39, {1}), (0.5, {1, 3}), (0.85, {1, 2, 3})]
 )
 def test_top_p_keeps_the_fewest_tokens_that_reach_it(top_p: float, tokens: set[int]) -> None:
-    assert set(draws(60, top_p=top_p)) == tokens
+    assert set(draws(30, top_p=top_p)) == tokens
 
 
 def test_top_p_counts_tokens_from_all_over_a_large_vocabulary() -> None:
     shares = torch.full((5000,), 0.4 / 4998)
     shares[[100, 4500]] = 0.3
-    assert set(draws(6, shares.log(), top_p=0.55)) == {100, 4500}
+    assert set(draws(8, shares.log(), top_p=0.55)) == {100, 4500}
 
 
 def test_min_p_drops_tokens_far_below_the_likeliest() -> None:
-    assert set(draws(60, min_p=0.6)) == {1, 3}
+    assert set(draws(30, min_p=0.6)) == {1, 3}
 
 
 def step(state: SamplingState, slots: list[int], logits: Tensor = LOGITS) -> list[int]:
