@@ -16,7 +16,7 @@ from transformers import GptOssConfig
 
 from bot.inference.engines import load_engine
 from bot.inference.engines.base import Sampling, Sequence
-from bot.inference.engines.gptoss.kernels.half2 import INTERPRETED
+from bot.inference.engines.gptoss.kernels.fragments import INTERPRETED
 from bot.inference.engines.gptoss.model import PAGE, Model
 from bot.inference.engines.gptoss.synthetic import write_checkpoint
 from bot.inference.engines.gptoss.weights import load_weights, read_config
@@ -219,6 +219,7 @@ def test_experts_are_those_of_float32_but_for_ties_within_the_error_of_bfloat16(
 def test_a_thousand_replays_of_a_step_are_equal(ours: Ours, batch: int) -> None:
     step = ours.step(batch)
     stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         step()
         graph = torch.cuda.CUDAGraph()

@@ -9,7 +9,7 @@ from transformers import GptOssConfig
 
 from bot.inference.engines.gptoss.kernels.attention import DecodeAttention, prefill_attention
 from bot.inference.engines.gptoss.kernels.embedding import embed
-from bot.inference.engines.gptoss.kernels.experts import grouped_experts
+from bot.inference.engines.gptoss.kernels.experts import grouped_experts, rows_together
 from bot.inference.engines.gptoss.kernels.few_experts import few_experts
 from bot.inference.engines.gptoss.kernels.group import combine, group
 from bot.inference.engines.gptoss.kernels.linear import linear, norm_qkv
@@ -155,7 +155,9 @@ class Model:
 
         Returns their outputs and shares, see combine; None if they are added already.
         """
-        few = len(hidden) <= FEW
+        rows, experts = len(hidden), self.config.num_local_experts
+        few = rows <= FEW
+        fragments = few or rows_together(rows, self.config.num_experts_per_tok, experts) <= 16
         x, chosen, shares = self._route(
             hidden,
             added,
@@ -163,15 +165,14 @@ class Model:
             layer.router,
             layer.router_bias,
             self._epsilon,
-            torch.float16 if few else self._experts_dtype,
-            layer.experts_scale if few else 1.0,
+            self._experts_dtype,
+            fragments,
         )
         weights = (layer.gate_up, layer.gate_up_bias, layer.down, layer.down_bias)
         if few:
-            few_experts(hidden, x, layer.experts_scale, (chosen, shares), *weights, self._limit)
+            few_experts(hidden, x, (chosen, shares), *weights, self._limit)
             return None
-        groups = group(chosen, self.config.num_local_experts)
-        return grouped_experts(x, chosen, groups, *weights, self._limit), shares
+        return grouped_experts(x, chosen, group(chosen, experts), *weights, self._limit), shares
 
     def _logits(self, x: Tensor) -> Tensor:
         """float32 on a GPU too: in bfloat16 the greatest logits are often equal."""

@@ -1,6 +1,5 @@
 """A gpt-oss checkpoint's weights on the device, in the form that the kernels read."""
 
-import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -40,8 +39,6 @@ class Layer:
     gate_up_bias: Tensor
     down: Mxfp4
     down_bias: Tensor
-    experts_scale: float
-    """A power of two that the experts' inputs can be multiplied by and stay inside float16."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +61,8 @@ def read_config(folder: Path) -> GptOssConfig:
         if size & (size - 1):
             raise EngineError(f"{folder.name}: {name} is {size}; this engine needs a power of two")
     for name in ("hidden_size", "intermediate_size"):
-        if getattr(config, name) % 32:
-            raise EngineError(f"{folder.name}: {name} has to be a multiple of 32, for MXFP4")
+        if getattr(config, name) % 64:
+            raise EngineError(f"{folder.name}: {name} has to be a multiple of 64")
     return config
 
 
@@ -138,7 +135,6 @@ def _load_layer(checkpoint: _Checkpoint, config: GptOssConfig, index: int) -> La
 
     gate_up, gate_up_bias = get_experts("gate_up_proj")
     down, down_bias = get_experts("down_proj")
-    norm = get("post_attention_layernorm.weight")
     return Layer(
         window=config.sliding_window if config.layer_types[index] == "sliding_attention" else 0,
         attention_norm=get("input_layernorm.weight"),
@@ -147,23 +143,16 @@ def _load_layer(checkpoint: _Checkpoint, config: GptOssConfig, index: int) -> La
         sinks=get("self_attn.sinks"),
         output=get("self_attn.o_proj.weight"),
         output_bias=get("self_attn.o_proj.bias"),
-        experts_norm=norm,
+        experts_norm=get("post_attention_layernorm.weight"),
         router=get("mlp.router.weight"),
         router_bias=get("mlp.router.bias"),
         gate_up=gate_up,
         gate_up_bias=gate_up_bias,
         down=down,
         down_bias=down_bias,
-        experts_scale=_scale_for(norm),
     )
 
 
 def _interleave_halves(tensor: Tensor, head_size: int) -> Tensor:
     halves = tensor.view(-1, 2, head_size // 2, *tensor.shape[1:])
     return halves.transpose(1, 2).reshape(tensor.shape)
-
-
-def _scale_for(norm: Tensor) -> float:
-    """A normed row has length sqrt(size) before `norm` multiplies it, so no entry is greater."""
-    greatest = math.sqrt(len(norm)) * float(norm.abs().max())
-    return 2.0 ** math.floor(math.log2(32768 / greatest))

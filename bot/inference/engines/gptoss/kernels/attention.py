@@ -13,6 +13,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
+
 LOG2_E = tl.constexpr(math.log2(math.e))
 
 
@@ -86,6 +88,7 @@ def _decode(
     SPLITS: tl.constexpr,
     GROUP: tl.constexpr,
 ):
+    wait_for_inputs()
     row, kv_head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     here = tl.load(positions + row)
     table = tables + tl.load(slots + row) * TABLE
@@ -214,6 +217,7 @@ class DecodeAttention:
             self._group,
             num_warps=4,
             num_stages=2,
+            **early(),
         )
         return out
 
@@ -237,6 +241,7 @@ def _prefill(
     ROWS: tl.constexpr,
     TILE: tl.constexpr,
 ):
+    wait_for_inputs()
     block, head = tl.num_programs(0) - 1 - tl.program_id(0), tl.program_id(1)  # longest first
     row = block * ROWS + tl.arange(0, ROWS)
     exists = row < count
@@ -294,5 +299,6 @@ def prefill_attention(
         64,
         num_warps=4,
         num_stages=3,
+        **early(),
     )
     return out

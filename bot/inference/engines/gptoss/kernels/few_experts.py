@@ -1,9 +1,7 @@
-"""The experts for a few rows: each row's own experts, no grouping, no tensor cores.
+"""The experts for a few rows: each row's own experts, no grouping, a multiplication a row.
 
-A word of the weights has eight numbers. Four masks and shifts make four pairs of float16 of it
-(see mxfp4.py), each multiplied with the fitting pair of inputs and added up in float16 within the
-word, in float32 beyond. Inputs come multiplied by a power of two, since the numbers' float16 are
-2^14 times too small; that keeps the products well inside float16's range.
+Weights are read at the memory's speed, so that it does not matter that the tensor cores multiply
+eight rows at a time of which only one exists.
 """
 
 import torch
@@ -11,61 +9,42 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from bot.inference.engines.gptoss.kernels import half2
-from bot.inference.engines.gptoss.kernels.experts import swiglu
-from bot.inference.engines.gptoss.kernels.route import halves_first
-from bot.inference.engines.gptoss.mxfp4 import BLOCK, Mxfp4
-
-GATE_UP_ROWS, DOWN_ROWS = 32, 8
-"""Lines of the weights that a program has."""
-GATE_UP_STAGES, DOWN_STAGES = 3, 2
-"""Steps of a program's loop that are under way at the same time."""
-ACTIVATED_SCALE = 512.0
-"""SwiGLU's outputs are at most 56 (7 * (7 + 1)), so that they stay below 2^15."""
-
-
-@triton.jit
-def _pairs(four):
-    """Of four float16 in 64 bits: the first and third, and the second and fourth, as pairs."""
-    low, high = four.to(tl.uint32), (four >> 32).to(tl.uint32)
-    return (low & 0xFFFF) | (high << 16), (low >> 16) | (high & 0xFFFF0000)
+from bot.inference.engines.gptoss.kernels.experts import TILES, activate, steps_at_once
+from bot.inference.engines.gptoss.kernels.fragments import (
+    decoded,
+    fragments_of,
+    in_fragments,
+    loaded,
+    rows_in_fragments,
+)
+from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
+from bot.inference.engines.gptoss.mxfp4 import Mxfp4
 
 
 @triton.jit
-def _word_products(word, early, late):
-    """The sum of a word's eight products; the inputs are four float16 in 64 bits each."""
-    early_02, early_13 = _pairs(early)
-    late_02, late_13 = _pairs(late)
-    acc = half2.multiply(word & 0x8E008E00, late_13)
-    acc = half2.multiply_add((word << 8) & 0x8E008E00, late_02, acc)
-    code = ((word >> 3) & 0x0E000E00) | ((word << 7) & 0x80008000)
-    acc = half2.multiply_add(code, early_13, acc)
-    code = ((word << 5) & 0x0E000E00) | ((word << 15) & 0x80008000)
-    acc = half2.multiply_add(code, early_02, acc)
-    return half2.total(acc)
+def _product(
+    x, words, scales, row, tile, TILES: tl.constexpr, STEPS: tl.constexpr, AT_ONCE: tl.constexpr
+):
+    """The row of x that each warp has times its tile of lines: float32 [TILES, 16], lines h, g.
 
-
-@triton.jit
-def _product(x, words, scales, COLUMNS: tl.constexpr, BLOCKS: tl.constexpr, STAGES: tl.constexpr):
-    """Lines of the weights times rows of x, 2^-14 too small: float32 [lines].
-
-    `words` and `scales` [lines, 1] point at the lines' codes as uint32 and at their scales, `x` at
-    the row of each line [lines, 1], or of all [1, 1], float16 in fours as uint64.
+    `row` and `tile` are those of the warp that lane [TILES * 32] is in.
     """
-    of_line: tl.constexpr = COLUMNS // 32
-    acc = tl.zeros([words.shape[0], BLOCKS], tl.float32)
-    for begin in tl.range(0, of_line, BLOCKS, num_stages=STAGES):
-        at = begin * 4 + tl.arange(0, BLOCKS * 4)[None, :]
-        inside = at < of_line * 4
-        word = tl.load(words + at, mask=inside, other=0)
-        early = tl.load(x + at, mask=inside, other=0)
-        late = tl.load(x + COLUMNS // 8 + at, mask=inside, other=0)
-        block = begin + tl.arange(0, BLOCKS)[None, :]
-        power = tl.load(scales + block, mask=block < of_line, other=0)
-        power = (power.to(tl.uint32) << 23).to(tl.float32, bitcast=True)  # 2^(scale - 127)
-        products = _word_products(word, early, late)
-        acc += tl.sum(tl.reshape(products, [words.shape[0], BLOCKS, 4]), 2) * power
-    return tl.sum(acc, 1)
+    lane = tl.arange(0, TILES * 32) % 32
+    words, scales = fragments_of(words, scales, tile, TILES, STEPS)
+    x += (row * (STEPS * 64) + lane * 8)[:, None] + tl.arange(0, 8)[None, :]
+    exists = lane < 4
+    acc = tl.zeros([TILES, 16, 8], tl.float32)
+    word, scale = loaded(words, scales, 0, STEPS, AT_ONCE)
+    wait_for_inputs()
+    for begin in tl.range(0, STEPS, AT_ONCE, num_stages=1):
+        following = loaded(words, scales, begin + AT_ONCE, STEPS, AT_ONCE)
+        tl.debug_barrier()  # the compiler would load each one just before its use
+        for step in tl.static_range(AT_ONCE):
+            columns = rows_in_fragments(x + (begin + step) * 64, exists, TILES)
+            weights = decoded(word[step], scale[step], TILES, False).to(x.dtype.element_ty)
+            acc = tl.dot(weights, columns, acc, input_precision="ieee")
+        word, scale = following
+    return tl.sum(acc, 2)
 
 
 @triton.jit
@@ -73,32 +52,28 @@ def _gate_up(
     x,
     words,
     scales,
+    unit,
     bias,
     chosen,
     out,
     limit,
-    undo,
-    out_scale,
     TOP: tl.constexpr,
-    COLUMNS: tl.constexpr,
+    STEPS: tl.constexpr,
     LINES: tl.constexpr,
-    ROWS: tl.constexpr,
-    BLOCKS: tl.constexpr,
-    STAGES: tl.constexpr,
+    TILES: tl.constexpr,
+    AT_ONCE: tl.constexpr,
 ):
+    wait_for_inputs()
     choice = tl.program_id(1)
-    expert = tl.load(chosen + choice).to(tl.int64)
-    line = expert * LINES + (tl.program_id(0) * ROWS + tl.arange(0, ROWS)) % LINES
-    source = x + choice // TOP * (COLUMNS // 4) + tl.zeros([1, 1], tl.int32)
-    at = line[:, None]
-    acc = _product(
-        source, words + at * (COLUMNS // 8), scales + at * (COLUMNS // 32), COLUMNS, BLOCKS, STAGES
-    )
-    acc = acc * undo + tl.load(bias + line).to(tl.float32)
-    gate, up = tl.split(tl.reshape(acc, [ROWS // 2, 2]))
-    column = tl.program_id(0) * (ROWS // 2) + tl.arange(0, ROWS // 2)
-    target = out + choice * (LINES // 2) + halves_first(column, LINES // 2)
-    activated = swiglu(gate, up, limit) * out_scale
+    expert = tl.load(chosen + choice)
+    warp = tl.arange(0, TILES * 32) // 32
+    tile = expert * (LINES // 16) + tl.program_id(0) * TILES + warp
+    acc = _product(x, words, scales, choice // TOP + warp * 0, tile, TILES, STEPS, AT_ONCE)
+    gate, up = tl.split(tl.permute(tl.reshape(acc, [TILES, 2, 8]), (0, 2, 1)))
+    column = tl.program_id(0) * (TILES * 8) + tl.reshape(tl.arange(0, TILES * 8), [TILES, 8])
+    bias += expert * LINES
+    activated = activate(gate, up, unit, bias, column, limit)
+    target = out + choice * (LINES // 2) + in_fragments(column)
     tl.store(target, activated.to(out.dtype.element_ty), mask=column < LINES // 2)
 
 
@@ -107,38 +82,32 @@ def _down(
     x,
     words,
     scales,
+    unit,
     bias,
     chosen,
     shares,
     hidden,
-    undo,
     TOP: tl.constexpr,
-    COLUMNS: tl.constexpr,
+    STEPS: tl.constexpr,
     LINES: tl.constexpr,
-    ROWS: tl.constexpr,
-    BLOCKS: tl.constexpr,
-    STAGES: tl.constexpr,
+    AT_ONCE: tl.constexpr,
 ):
     token = tl.program_id(1)
-    place = tl.arange(0, TOP * ROWS)  # the lines of all its experts, one after the other
-    choice = token * TOP + place // ROWS
-    row = tl.program_id(0) * ROWS + place % ROWS
-    line = tl.load(chosen + choice).to(tl.int64) * LINES + row % LINES
-    source, at = x + choice[:, None] * (COLUMNS // 4), line[:, None]
-    acc = _product(
-        source, words + at * (COLUMNS // 8), scales + at * (COLUMNS // 32), COLUMNS, BLOCKS, STAGES
-    )
-    acc = acc * undo + tl.load(bias + line).to(tl.float32)
-    acc = tl.sum(tl.reshape(acc * tl.load(shares + choice), [TOP, ROWS]), 0)
-    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    at = hidden + token * LINES + row
-    tl.store(at, tl.load(at, mask=row < LINES) + acc, mask=row < LINES)
+    choice = token * TOP + tl.arange(0, TOP * 32) // 32  # a warp for each expert
+    tile = tl.load(chosen + choice) * (LINES // 16) + tl.program_id(0)
+    acc = _product(x, words, scales, choice, tile, TOP, STEPS, AT_ONCE)
+    place = tl.arange(0, 16)
+    line = tl.program_id(0) * 16 + place % 8 * 2 + place // 8
+    choice = token * TOP + tl.arange(0, TOP)
+    bias += tl.load(chosen + choice)[:, None] * LINES + line[None, :]
+    acc = (acc * unit + tl.load(bias).to(tl.float32)) * tl.load(shares + choice)[:, None]
+    at = hidden + token * LINES + line
+    tl.store(at, tl.load(at) + tl.sum(acc, 0))
 
 
 def few_experts(
     hidden: Tensor,
     x: Tensor,
-    x_scale: float,
     routes: tuple[Tensor, Tensor],
     gate_up: Mxfp4,
     gate_up_bias: Tensor,
@@ -148,49 +117,17 @@ def few_experts(
 ) -> None:
     """Add what each row's experts make of it to `hidden` float32 [rows, size].
 
-    `x` float16 [rows, size] is route's, multiplied by `x_scale`; `routes` are its choices and
-    shares.
+    `x` [rows, size] is route's, in fragments; `routes` are its choices and shares.
     """
     chosen, shares = routes
     rows, top = chosen.shape
-    activated = torch.empty(rows * top, gate_up.rows // 2, dtype=torch.float16, device=x.device)
-    _gate_up[(triton.cdiv(gate_up.rows, GATE_UP_ROWS), rows * top)](
-        x.view(torch.uint64),
-        gate_up.codes.view(torch.uint32),
-        gate_up.scales,
-        gate_up_bias,
-        chosen,
-        activated,
-        limit,
-        2.0**14 / x_scale,
-        ACTIVATED_SCALE,
-        top,
-        gate_up.columns,
-        gate_up.rows,
-        GATE_UP_ROWS,
-        _blocks(gate_up),
-        GATE_UP_STAGES,
-        num_warps=4,
-    )
-    _down[(triton.cdiv(down.rows, DOWN_ROWS), rows)](
-        activated.view(torch.uint64),
-        down.codes.view(torch.uint32),
-        down.scales,
-        down_bias,
-        chosen,
-        shares,
-        hidden,
-        2.0**14 / ACTIVATED_SCALE,
-        top,
-        down.columns,
-        down.rows,
-        DOWN_ROWS,
-        _blocks(down),
-        DOWN_STAGES,
-        num_warps=4,
-    )
-
-
-def _blocks(weights: Mxfp4) -> int:
-    """MXFP4 blocks of a line that a program reads at once."""
-    return min(16, int(triton.next_power_of_2(weights.columns // BLOCK)))
+    activated = torch.empty(rows * top, gate_up.rows // 2, dtype=x.dtype, device=x.device)
+    tiles = gate_up.rows // 16
+    _gate_up[(tiles // TILES, rows * top)](
+        x, gate_up.words, gate_up.scales, gate_up.unit, gate_up_bias, chosen, activated, limit,
+        top, gate_up.steps, gate_up.rows, TILES, steps_at_once(gate_up), num_warps=TILES, **early(),
+    )  # fmt: skip
+    _down[(down.rows // 16, rows)](
+        activated, down.words, down.scales, down.unit, down_bias, chosen, shares, hidden,
+        top, down.steps, down.rows, steps_at_once(down), num_warps=top, **early(),
+    )  # fmt: skip

@@ -5,9 +5,12 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
+
 
 @triton.jit(do_not_specialize=["COUNT"])
 def _group(chosen, order, starts, COUNT, BLOCK: tl.constexpr):
+    wait_for_inputs()
     expert = tl.program_id(0)
     index = tl.arange(0, BLOCK)
     before = tl.zeros([BLOCK], tl.int32)
@@ -35,7 +38,7 @@ def group(chosen: Tensor, experts: int) -> tuple[Tensor, Tensor]:
     order = torch.empty(count, dtype=torch.int32, device=chosen.device)
     starts = torch.empty(experts + 1, dtype=torch.int32, device=chosen.device)
     block = min(1024, triton.next_power_of_2(count))
-    _group[(experts,)](chosen, order, starts, count, block)
+    _group[(experts,)](chosen, order, starts, count, block, **early())
     return order, starts
 
 
@@ -51,6 +54,7 @@ def _combine(
     TOP: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
+    wait_for_inputs()
     row = tl.program_id(0)
     column = tl.arange(0, BLOCK)
     inside = column < SIZE
@@ -79,6 +83,6 @@ def combine(
     top = shares.shape[1] if experts else 0
     _combine[(rows,)](
         hidden, outputs, shares, norm, x, epsilon, size, top, triton.next_power_of_2(size),
-        num_warps=8,
+        num_warps=8, **early(),
     )  # fmt: skip
     return x

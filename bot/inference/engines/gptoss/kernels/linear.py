@@ -9,6 +9,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 from bot.inference.engines.gptoss.kernels.rotary import rotate
 
 LINES, CHUNK, WARPS = 8, 512, 4
@@ -28,18 +29,23 @@ def _product(
     CHUNK: tl.constexpr,
 ):
     """The row x, normed or not, times weight lines `line` [LINES]: float32 [LINES]."""
+    weights = ()
+    for begin in tl.static_range(0, COLUMNS, CHUNK):  # all of them first, see few_experts
+        column = begin + tl.arange(0, CHUNK)
+        at = weight + line[:, None] * COLUMNS + column[None, :]
+        weights += (tl.load(at, mask=(column < COLUMNS)[None, :], other=0.0),)
+    wait_for_inputs()
+    tl.debug_barrier()
     acc = tl.zeros([LINES, CHUNK], tl.float32)
     squares = tl.zeros([CHUNK], tl.float32)
     for begin in tl.static_range(0, COLUMNS, CHUNK):
         column = begin + tl.arange(0, CHUNK)
         inside = column < COLUMNS
-        at = weight + line[:, None] * COLUMNS + column[None, :]
-        w = tl.load(at, mask=inside[None, :], other=0.0).to(tl.float32)
         value = tl.load(x + column, mask=inside, other=0.0).to(tl.float32)
         if NORM:
             squares += value * value
             value *= tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
-        acc += value[None, :] * w
+        acc += value[None, :] * weights[begin // CHUNK].to(tl.float32)
     result = tl.sum(acc, 1)
     if NORM:
         result *= tl.rsqrt(tl.sum(squares) / COLUMNS + epsilon)
@@ -86,7 +92,7 @@ def linear(
     out = torch.empty(1, size, dtype=torch.float32, device=x.device)
     _linear[(triton.cdiv(size, LINES),)](
         x, norm, weight, bias, out, epsilon, size, norm is not None, bias is not None, columns,
-        LINES, CHUNK, num_warps=WARPS,
+        LINES, CHUNK, num_warps=WARPS, **early(),
     )  # fmt: skip
     return out
 
@@ -160,6 +166,6 @@ def norm_qkv(
     _norm_qkv[(len(weight) // lines,)](
         hidden, norm, weight, bias, queries, cache[0], cache[1], *rotation, positions, slots,
         tables, epsilon, tables.stride(0), heads, kv_heads, size, page, columns, lines, CHUNK,
-        num_warps=WARPS,
+        num_warps=WARPS, **early(),
     )  # fmt: skip
     return queries

@@ -5,6 +5,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
+
 GROUP = 16
 """Heads that a program has."""
 
@@ -33,6 +35,7 @@ def _rotate_and_store(
     PAGE: tl.constexpr,
     GROUP: tl.constexpr,
 ):
+    wait_for_inputs()
     row = tl.program_id(0)
     position = tl.load(positions + row)
     head = tl.program_id(1) * GROUP + tl.arange(0, GROUP)[:, None]
@@ -89,5 +92,6 @@ def rotate_and_store(
         page,
         GROUP,
         num_warps=2,
+        **early(),
     )
     return queries

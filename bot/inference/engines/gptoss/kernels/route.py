@@ -1,19 +1,12 @@
-"""Residual, norm, router and choice of experts.
-
-Rows of the experts' inputs are stored with the even columns first: byte i of an MXFP4 row has
-columns 2i and 2i + 1, so that a kernel which takes bytes apart reads both halves in order.
-"""
+"""Residual, norm, router and choice of experts."""
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-
-@triton.jit
-def halves_first(column, SIZE: tl.constexpr):
-    """Where a row with its even columns first has `column`."""
-    return (column % 2) * (SIZE // 2) + column // 2
+from bot.inference.engines.gptoss.kernels.fragments import in_fragments
+from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 
 
 @triton.jit
@@ -30,7 +23,6 @@ def _route(
     part_products,
     arrived,
     epsilon,
-    scale,
     SIZE: tl.constexpr,
     EXPERTS: tl.constexpr,
     TOP: tl.constexpr,
@@ -39,7 +31,9 @@ def _route(
     SPAN: tl.constexpr,
     BLOCK: tl.constexpr,
     WRITTEN: tl.constexpr,
+    IN_FRAGMENTS: tl.constexpr,
 ):
+    wait_for_inputs()
     row, part = tl.program_id(0), tl.program_id(1)
     expert = tl.arange(0, EXPERTS)
     squares = tl.zeros([BLOCK], tl.float32)
@@ -77,31 +71,23 @@ def _route(
 
     factor = tl.rsqrt(square / SIZE + epsilon)
     scores = scores * factor + tl.load(router_bias + expert).to(tl.float32)
-    greatest = tl.max(scores)
-    total = 0.0
-    for i in tl.static_range(TOP):
-        total += tl.exp(_nth(scores, expert, i)[0] - greatest)
-    for i in tl.static_range(TOP):
-        score, which = _nth(scores, expert, i)
-        tl.store(chosen + row * TOP + i, which)
-        tl.store(shares + row * TOP + i, tl.exp(score - greatest) / total)
+    # an expert's place is the number of those before it: higher scores, equal ones of lower number
+    other, own = scores[None, :], scores[:, None]
+    before = (other > own) | ((other == own) & (expert[None, :] < expert[:, None]))
+    place = tl.sum(before.to(tl.int32), 1)
+    weight = tl.where(place < TOP, tl.exp(scores - tl.max(scores)), 0.0)
+    tl.store(chosen + row * TOP + place, expert, mask=place < TOP)
+    tl.store(shares + row * TOP + place, weight / tl.sum(weight), mask=place < TOP)
 
     for begin in range(0, SIZE, WRITTEN):
         column = begin + tl.arange(0, WRITTEN)
         inside = column < SIZE
         value = tl.load(hidden + row * SIZE + column, mask=inside, other=0.0, cache_modifier=".cg")
         weight = tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
-        normed = value * factor * weight * scale
-        target = x + row * SIZE + halves_first(column, SIZE)
-        tl.store(target, normed.to(x.dtype.element_ty), mask=inside)
-
-
-@triton.jit
-def _nth(scores, expert, N: tl.constexpr):
-    """The score and number of the expert in place N (0 is best), the lower number first."""
-    for _ in tl.static_range(N):
-        scores = tl.where(expert == tl.argmax(scores, 0), float("-inf"), scores)
-    return tl.max(scores), tl.argmax(scores, 0)
+        normed = (value * factor * weight).to(x.dtype.element_ty)
+        if IN_FRAGMENTS:
+            column = in_fragments(column)
+        tl.store(x + row * SIZE + column, normed, mask=inside)
 
 
 class Router:
@@ -125,12 +111,12 @@ class Router:
         router_bias: Tensor,
         epsilon: float,
         dtype: torch.dtype,
-        scale: float = 1.0,
+        fragments: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Add `added` to `hidden` in place, and choose each row's experts.
 
         `hidden` is float32 [rows, size], `added` [rows, size], `router` [experts, size]. Returns
-        the RMS-normed rows times `scale` in `dtype`, their even columns first, the experts int32
+        the RMS-normed rows in `dtype`, their columns in order or in fragments, the experts int32
         [rows, top] and their shares float32 [rows, top], which are a softmax over the chosen ones.
         """
         rows, size = hidden.shape
@@ -147,8 +133,8 @@ class Router:
         shares = empty(rows, top)
         _route[(rows, parts)](
             hidden, added, norm, router, router_bias, x, chosen, shares, empty(rows, parts),
-            empty(rows, parts, experts), self._arrived, epsilon, scale, size, experts, top, parts,
+            empty(rows, parts, experts), self._arrived, epsilon, size, experts, top, parts,
             triton.next_power_of_2(parts), span, block, min(1024, triton.next_power_of_2(size)),
-            num_warps=4 if split else 8,
+            fragments, num_warps=4 if split else 8, **early(),
         )  # fmt: skip
         return x, chosen, shares

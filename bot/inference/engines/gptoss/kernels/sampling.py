@@ -13,6 +13,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
+
 LARGEST_CHUNK = 4096
 """Tokens of the vocabulary that one program looks at."""
 RANGE = tl.constexpr(64.0)
@@ -79,6 +81,7 @@ def _maxima(
     logits, rows, temperatures, penalties, seen, maxima,
     SIZE: tl.constexpr, CHUNKS: tl.constexpr, CHUNK: tl.constexpr,
 ):  # fmt: skip
+    wait_for_inputs()
     row, chunk = tl.program_id(0), tl.program_id(1)
     token = chunk * CHUNK + tl.arange(0, CHUNK)
     slot = tl.load(rows + row)
@@ -125,6 +128,7 @@ def _narrow(
     ROUND: tl.constexpr, PARTS: tl.constexpr, SIZE: tl.constexpr, CHUNKS: tl.constexpr,
     PADDED: tl.constexpr, CHUNK: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
+    wait_for_inputs()
     row, chunk = tl.program_id(0), tl.program_id(1)
     slot = tl.load(rows + row)
     p = tl.load(top_p + slot)
@@ -162,6 +166,7 @@ def _draw(
     ROUNDS: tl.constexpr, PARTS: tl.constexpr, SIZE: tl.constexpr, CHUNKS: tl.constexpr,
     PADDED: tl.constexpr, CHUNK: tl.constexpr,
 ):  # fmt: skip
+    wait_for_inputs()
     row, chunk = tl.program_id(0), tl.program_id(1)
     slot = tl.load(rows + row)
     greatest = _greatest(maxima, row, CHUNKS, PADDED)
@@ -186,6 +191,7 @@ def _take(
     rows, best, best_token, penalties, seen, forced, tokens, positions, out, last_slot,
     SIZE: tl.constexpr, CHUNKS: tl.constexpr, PADDED: tl.constexpr,
 ):  # fmt: skip
+    wait_for_inputs()
     row = tl.program_id(0)
     slot = tl.load(rows + row)
     chunk = tl.arange(0, PADDED)
@@ -218,20 +224,23 @@ def sample(logits: Tensor, rows: Tensor, state: SamplingState) -> Tensor:
     maxima, best = empty(count, chunks), empty(count, chunks)
     best_token, out = empty(count, chunks, dtype=torch.int32), empty(count, dtype=torch.int32)
     changes = (state.temperatures, state.penalties, state.seen)
-    _maxima[(count, chunks)](logits, rows, *changes, maxima, size, chunks, chunk, num_warps=8)
+    _maxima[(count, chunks)](
+        logits, rows, *changes, maxima, size, chunks, chunk, num_warps=8, **early()
+    )
     narrowed = (empty(count, 2), empty(count, chunks, PARTS))
     for number in range(ROUNDS):
         before, narrowed = narrowed, (empty(count, 2), empty(count, chunks, PARTS))
         _narrow[(count, chunks)](
             logits, rows, *changes, state.top_p, maxima, *before, *narrowed, number, PARTS, size,
-            chunks, padded, chunk, min(128, chunk), num_warps=4,
+            chunks, padded, chunk, min(128, chunk), num_warps=4, **early(),
         )  # fmt: skip
     _draw[(count, chunks)](
         logits, rows, *changes, state.seeds, state.positions, state.top_p, state.min_p, maxima,
         *narrowed, best, best_token, ROUNDS, PARTS, size, chunks, padded, chunk, num_warps=8,
+        **early(),
     )  # fmt: skip
     _take[(count,)](
         rows, best, best_token, state.penalties, state.seen, state.forced, state.tokens,
-        state.positions, out, len(state.seeds) - 1, size, chunks, padded, num_warps=1,
+        state.positions, out, len(state.seeds) - 1, size, chunks, padded, num_warps=1, **early(),
     )  # fmt: skip
     return out
