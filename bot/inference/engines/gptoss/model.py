@@ -19,7 +19,7 @@ from bot.inference.engines.gptoss.weights import Layer, Weights, rotation
 
 PAGE = 32
 """Tokens in a page of the cache: what a reused beginning is a multiple of."""
-FEW = 4
+FEW = 2
 """Rows up to which the experts are faster without tensor cores; see docs/benchmarks.md."""
 
 
@@ -94,8 +94,8 @@ class Model:
     def attention_for(self, rows: int) -> DecodeAttention:
         """What `decode` needs for so many rows."""
         pairs = rows * self.config.num_key_value_heads
-        splits = min(32, 512 // pairs, self.context // 128)  # some four programs a multiprocessor
-        splits = 1 << max(0, splits.bit_length() - 1)
+        splits = min(16, max(2, 256 // pairs))
+        splits = 1 << splits.bit_length() - 1
         return DecodeAttention(rows, self.config.num_attention_heads, self._cache[0], splits)
 
     def _forward(

@@ -16,6 +16,8 @@ from torch import Tensor
 from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 
 LOG2_E = tl.constexpr(math.log2(math.e))
+TILE = 128
+"""Keys that a step of the softmax takes where few queries share them."""
 
 
 @triton.jit
@@ -212,11 +214,11 @@ class DecodeAttention:
             size,
             page,
             window,
-            64,
+            TILE,
             splits,
             self._group,
             num_warps=4,
-            num_stages=2,
+            num_stages=3,
             **early(),
         )
         return out

@@ -9,19 +9,11 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from bot.inference.engines.gptoss.kernels.fragments import (
-    decoded,
-    fragments_of,
-    in_fragments,
-    loaded,
-    rows_in_fragments,
-)
+from bot.inference.engines.gptoss.kernels.fragments import decoded, in_fragments, products
 from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 from bot.inference.engines.gptoss.mxfp4 import Mxfp4
 
 ALPHA = tl.constexpr(1.702)
-TILES = 4
-"""Tiles of lines that a program has, one a warp."""
 
 
 @triton.jit
@@ -38,15 +30,6 @@ def activate(gate, up, unit, bias, column, limit):
 
 
 @triton.jit
-def _rows(x, order, place, end, TOP: tl.constexpr, COLUMNS: tl.constexpr, TILES: tl.constexpr):
-    """Where each lane finds its part of the eight rows from `place` on, and if they exist."""
-    lane = tl.arange(0, TILES * 32) % 32
-    place += lane // 4
-    row = tl.load(order + place, mask=place < end, other=0) // TOP
-    return x + (row * COLUMNS + lane % 4 * 8)[:, None] + tl.arange(0, 8)[None, :], place < end
-
-
-@triton.jit
 def _narrow(
     x,
     words,
@@ -59,31 +42,19 @@ def _narrow(
     STEPS: tl.constexpr,
     TILES: tl.constexpr,
     ROWS: tl.constexpr,
+    SPLITS: tl.constexpr,
     AT_ONCE: tl.constexpr,
 ):
-    """Tiles of lines from `tile` on, one a warp, times 16 rows at most: float32 [lines, ROWS]."""
-    warp = tl.arange(0, TILES * 32) // 32
-    words, scales = fragments_of(words, scales, tile + warp, TILES, STEPS)
-    x_1, exists_1 = _rows(x, order, place, end, TOP, STEPS * 64, TILES)
-    x_2, exists_2 = _rows(x, order, place + 8, end, TOP, STEPS * 64, TILES)
-    acc_1 = tl.zeros([TILES, 16, 8], tl.float32)
-    acc_2 = tl.zeros([TILES, 16, 8], tl.float32)
-    word, scale = loaded(words, scales, 0, STEPS, AT_ONCE)
-    for begin in tl.range(0, STEPS, AT_ONCE, num_stages=1):
-        following = loaded(words, scales, begin + AT_ONCE, STEPS, AT_ONCE)
-        tl.debug_barrier()  # the compiler would load each one just before its use
-        for step in tl.static_range(AT_ONCE):
-            weights = decoded(word[step], scale[step], TILES, False).to(x.dtype.element_ty)
-            at = (begin + step) * 64
-            columns = rows_in_fragments(x_1 + at, exists_1, TILES)
-            acc_1 = tl.dot(weights, columns, acc_1, input_precision="ieee")
-            if ROWS == 16:
-                columns = rows_in_fragments(x_2 + at, exists_2, TILES)
-                acc_2 = tl.dot(weights, columns, acc_2, input_precision="ieee")
-        word, scale = following
-    if ROWS == 16:
-        acc_1 = tl.permute(tl.join(acc_1, acc_2), (0, 1, 3, 2))
-    return tl.reshape(acc_1, [TILES * 16, ROWS])
+    """Tiles of lines from `tile` on times 16 rows at most: float32 [lines, ROWS]."""
+    thread = tl.arange(0, TILES * SPLITS * 32)
+    place += thread % 32 // 4
+    row_1 = tl.load(order + place, mask=place < end, other=0) // TOP
+    row_2 = tl.load(order + place + 8, mask=place + 8 < end, other=0) // TOP
+    acc = products(
+        x, row_1, place < end, row_2, place + 8 < end, words, scales,
+        tile + thread // (SPLITS * 32), STEPS, TILES * SPLITS, SPLITS, AT_ONCE, ROWS, False,
+    )  # fmt: skip
+    return tl.reshape(acc, [TILES * 16, ROWS])
 
 
 @triton.jit
@@ -101,8 +72,10 @@ def _wide(
     ROWS: tl.constexpr,
 ):
     """The same for many rows, whose columns are in their order."""
-    warp = tl.arange(0, TILES * 32) // 32
-    words, scales = fragments_of(words, scales, tile + warp, TILES, STEPS)
+    thread = tl.arange(0, TILES * 32)
+    fragment = (tile + thread // 32).to(tl.int64) * STEPS
+    words += (fragment * 128 + thread % 32 * 4)[:, None] + tl.arange(0, 4)[None, :]
+    scales += fragment * 8 + thread % 32 // 4
     place += tl.arange(0, ROWS)
     exists = place < end
     row = tl.load(order + place, mask=exists, other=0) // TOP
@@ -132,13 +105,16 @@ def _product(
     STEPS: tl.constexpr,
     TILES: tl.constexpr,
     ROWS: tl.constexpr,
+    SPLITS: tl.constexpr,
     AT_ONCE: tl.constexpr,
 ):
     """Lines from tile `tile` on, in the order tile, h, g, times rows: float32 [lines, ROWS]."""
     if ROWS > 16:
         acc = _wide(x, words, scales, tile, order, place, end, TOP, STEPS, TILES, ROWS)
     else:
-        acc = _narrow(x, words, scales, tile, order, place, end, TOP, STEPS, TILES, ROWS, AT_ONCE)
+        acc = _narrow(
+            x, words, scales, tile, order, place, end, TOP, STEPS, TILES, ROWS, SPLITS, AT_ONCE
+        )
     return acc
 
 
@@ -158,6 +134,7 @@ def _gate_up(
     LINES: tl.constexpr,
     TILES: tl.constexpr,
     ROWS: tl.constexpr,
+    SPLITS: tl.constexpr,
     AT_ONCE: tl.constexpr,
 ):
     wait_for_inputs()
@@ -167,7 +144,9 @@ def _gate_up(
     if start >= end:
         return
     tile = expert * (LINES // 16) + tl.program_id(1) * TILES
-    acc = _product(x, words, scales, tile, order, start, end, TOP, STEPS, TILES, ROWS, AT_ONCE)
+    acc = _product(
+        x, words, scales, tile, order, start, end, TOP, STEPS, TILES, ROWS, SPLITS, AT_ONCE
+    )
     acc = tl.permute(tl.reshape(acc, [TILES, 2, 8, ROWS]), (0, 2, 3, 1))
     gate, up = tl.split(tl.reshape(acc, [TILES * 8, ROWS, 2]))
     column = tl.program_id(1) * (TILES * 8) + tl.arange(0, TILES * 8)
@@ -195,6 +174,7 @@ def _down(
     LINES: tl.constexpr,
     TILES: tl.constexpr,
     ROWS: tl.constexpr,
+    SPLITS: tl.constexpr,
     AT_ONCE: tl.constexpr,
 ):
     wait_for_inputs()
@@ -204,7 +184,9 @@ def _down(
     if start >= end:
         return
     tile = expert * (LINES // 16) + tl.program_id(1) * TILES
-    acc = _product(x, words, scales, tile, order, start, end, 1, STEPS, TILES, ROWS, AT_ONCE)
+    acc = _product(
+        x, words, scales, tile, order, start, end, 1, STEPS, TILES, ROWS, SPLITS, AT_ONCE
+    )
     acc = tl.permute(tl.reshape(acc, [TILES, 2, 8, ROWS]), (0, 2, 1, 3))
     acc = tl.reshape(acc, [TILES * 16, ROWS])
     line = tl.program_id(1) * (TILES * 16) + tl.arange(0, TILES * 16)
@@ -215,19 +197,22 @@ def _down(
     tl.store(target, acc.to(out.dtype.element_ty), mask=(place < end)[None, :])
 
 
-def steps_at_once(weights: Mxfp4) -> int:
-    """Fragments that a warp loads before it uses the first: the most, up to 9, that come out even.
-
-    Each is 512 bytes, so that some ten warps a multiprocessor keep the memory busy.
-    """
-    return next(count for count in range(9, 0, -1) if weights.steps % count == 0)
+def _tiles(rows: int, weights: Mxfp4) -> dict[str, int]:
+    """How a program that takes `rows` rows of an expert goes through its weights."""
+    if rows <= 16:
+        return {"TILES": 1, "SPLITS": 1, "AT_ONCE": 9, "num_warps": 1}
+    if rows < 128:
+        return {"TILES": 4, "SPLITS": 1, "AT_ONCE": 1, "num_warps": 4, "num_stages": 4}
+    tiles = 8 if weights.rows % 128 == 0 else 4
+    return {"TILES": tiles, "SPLITS": 1, "AT_ONCE": 1, "num_warps": tiles, "num_stages": 4}
 
 
 def rows_together(rows: int, top: int, experts: int) -> int:
     """Rows of an expert that a program takes, where `rows` tokens choose `top` experts each."""
-    if rows <= 8:
+    share = rows * top // experts
+    if rows <= 16:
         return 8
-    return 16 if rows * top <= 16 * experts else 128
+    return 16 if share <= 4 else 32 if share <= 16 else 64 if share <= 32 else 128
 
 
 def grouped_experts(
@@ -250,14 +235,15 @@ def grouped_experts(
     together = rows_together(rows, top, experts)
     places = triton.cdiv(rows, together)
     activated = torch.empty(rows * top, gate_up.rows // 2, dtype=x.dtype, device=x.device)
-    _gate_up[(places, gate_up.rows // 16 // TILES, experts)](
+    tiles = _tiles(together, gate_up)
+    _gate_up[(places, gate_up.rows // 16 // tiles["TILES"], experts)](
         x, gate_up.words, gate_up.scales, gate_up.unit, gate_up_bias, order, starts, activated,
-        limit, top, gate_up.steps, gate_up.rows, TILES, together, steps_at_once(gate_up),
-        num_warps=TILES, **early(),
+        limit, TOP=top, STEPS=gate_up.steps, LINES=gate_up.rows, ROWS=together, **tiles, **early(),
     )  # fmt: skip
     out = torch.empty(rows * top, down.rows, dtype=x.dtype, device=x.device)
-    _down[(places, down.rows // 16 // TILES, experts)](
+    tiles = _tiles(together, down)
+    _down[(places, down.rows // 16 // tiles["TILES"], experts)](
         activated, down.words, down.scales, down.unit, down_bias, order, starts, out,
-        down.steps, down.rows, TILES, together, steps_at_once(down), num_warps=TILES, **early(),
+        STEPS=down.steps, LINES=down.rows, ROWS=together, **tiles, **early(),
     )  # fmt: skip
     return out

@@ -9,12 +9,11 @@ Layouts are the compiler's choice. The shapes below only make the cheap choice p
 may be taken in any order if it is the same one on both sides.
 """
 
-import os
-
 import triton
 import triton.language as tl
 
-INTERPRETED = tl.constexpr(os.environ.get("TRITON_INTERPRET") == "1")
+from bot.inference.engines.gptoss.kernels.launch import INTERPRETED, wait_for_inputs
+
 LINES = 16
 COLUMNS = 64
 """Of a fragment."""
@@ -124,34 +123,71 @@ def decoded(word, scales, TILES: tl.constexpr, IN_ORDER: tl.constexpr):
 
 
 @triton.jit
-def fragments_of(words, scales, tile, TILES: tl.constexpr, STEPS: tl.constexpr):
-    """Where each lane [TILES * 32] finds what it has of the first fragment of its warp's `tile`."""
-    lane = tl.arange(0, TILES * 32) % 32
-    fragment = tile.to(tl.int64) * STEPS
-    words += (fragment * 128 + lane * 4)[:, None] + tl.arange(0, 4)[None, :]
-    return words, scales + fragment * 8 + lane // 4
-
-
-@triton.jit
-def loaded(words, scales, begin, STEPS: tl.constexpr, AT_ONCE: tl.constexpr):
-    """The words and scales of fragments from number `begin` on, as far as there are any."""
-    word, scale = (), ()
-    for step in tl.static_range(AT_ONCE):
-        at = begin + step + tl.zeros(scales.shape, tl.int32)
-        word += (tl.load(words + at[:, None] * 128, mask=(at < STEPS)[:, None]),)
-        scale += (tl.load(scales + at * 8, mask=at < STEPS),)
-    return word, scale
-
-
-@triton.jit
-def rows_in_fragments(x, exists, TILES: tl.constexpr):
+def _rows(x, exists, TILES: tl.constexpr):
     """64 columns of eight rows for each tile, [TILES, 64, 8].
 
     `x` [TILES * 32, 8] points at what each lane (row, c) has of the first block, see in_fragments.
     """
     first = tl.load(x, mask=exists[:, None], other=0.0)
     second = tl.load(x + 32, mask=exists[:, None], other=0.0)
-    part = tl.reshape(
-        tl.join(first, second), [TILES, 8, 4, 2, 4, 2]
-    )  # row, c, j // 2, (j % 2, i), b
+    part = tl.reshape(tl.join(first, second), [TILES, 8, 4, 2, 4, 2])  # row, c, j // 2, j, i, b
     return tl.reshape(tl.permute(part, (0, 5, 3, 2, 4, 1)), [TILES, 64, 8])
+
+
+@triton.jit
+def products(
+    x,
+    row_1,
+    exists_1,
+    row_2,
+    exists_2,
+    words,
+    scales,
+    tile,
+    STEPS: tl.constexpr,
+    WARPS: tl.constexpr,
+    SPLITS: tl.constexpr,
+    AT_ONCE: tl.constexpr,
+    ROWS: tl.constexpr,
+    WAIT: tl.constexpr,
+):
+    """Tiles of lines times rows of x, 8 or 16: float32 [WARPS / SPLITS, 16, ROWS], lines h, g.
+
+    The vectors have an entry for every lane: its warp's `tile`, and the rows whose parts it reads,
+    of the first and the second eight. `SPLITS` warps in turn share the columns of a tile. Each has
+    `AT_ONCE` fragments on their way, and with `WAIT` the first ones before the inputs are there.
+    """
+    part: tl.constexpr = tl.cdiv(STEPS, SPLITS * AT_ONCE) * AT_ONCE
+    thread = tl.arange(0, WARPS * 32)
+    lane = thread % 32
+    first = thread // 32 % SPLITS * part
+    fragment = tile.to(tl.int64) * STEPS + first
+    words += (fragment * 128 + lane * 4)[:, None] + tl.arange(0, 4)[None, :]
+    scales += fragment * 8 + lane // 4
+    column = first * 64 + lane % 4 * 8
+    x_1 = x + (row_1 * (STEPS * 64) + column)[:, None] + tl.arange(0, 8)[None, :]
+    x_2 = x + (row_2 * (STEPS * 64) + column)[:, None] + tl.arange(0, 8)[None, :]
+    acc_1 = tl.zeros([WARPS, 16, 8], tl.float32)
+    acc_2 = tl.zeros([WARPS, 16, 8], tl.float32)
+    for begin in tl.range(0, part, AT_ONCE, num_stages=1):
+        word, scale = (), ()
+        for step in tl.static_range(AT_ONCE):
+            at = begin + step
+            inside = first + at < STEPS
+            word += (tl.load(words + at * 128, mask=inside[:, None], other=0),)
+            scale += (tl.load(scales + at * 8, mask=inside, other=0),)
+        if WAIT:
+            wait_for_inputs()
+            tl.debug_barrier()  # the compiler would load each one just before its use
+        for step in tl.static_range(AT_ONCE):
+            at = begin + step
+            inside = first + at < STEPS
+            weights = decoded(word[step], scale[step], WARPS, False).to(x.dtype.element_ty)
+            columns = _rows(x_1 + at * 64, exists_1 & inside, WARPS)
+            acc_1 = tl.dot(weights, columns, acc_1, input_precision="ieee")
+            if ROWS == 16:
+                columns = _rows(x_2 + at * 64, exists_2 & inside, WARPS)
+                acc_2 = tl.dot(weights, columns, acc_2, input_precision="ieee")
+    if ROWS == 16:
+        acc_1 = tl.reshape(tl.permute(tl.join(acc_1, acc_2), (0, 1, 3, 2)), [WARPS, 16, 16])
+    return tl.sum(tl.reshape(acc_1, [WARPS // SPLITS, SPLITS, 16, ROWS]), 1)

@@ -6,13 +6,14 @@ one is let in after that, all kernels but the last one have ended when a kernel 
 """
 
 import functools
+import os
 
 import torch
 import triton
 import triton.language as tl
 from triton.language.target_info import cuda_capability_geq
 
-from bot.inference.engines.gptoss.kernels.fragments import INTERPRETED
+INTERPRETED = tl.constexpr(os.environ.get("TRITON_INTERPRET") == "1")
 
 
 @triton.jit

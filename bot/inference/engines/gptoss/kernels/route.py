@@ -75,9 +75,9 @@ def _route(
     other, own = scores[None, :], scores[:, None]
     before = (other > own) | ((other == own) & (expert[None, :] < expert[:, None]))
     place = tl.sum(before.to(tl.int32), 1)
-    weight = tl.where(place < TOP, tl.exp(scores - tl.max(scores)), 0.0)
+    likelihood = tl.where(place < TOP, tl.exp(scores - tl.max(scores)), 0.0)
     tl.store(chosen + row * TOP + place, expert, mask=place < TOP)
-    tl.store(shares + row * TOP + place, weight / tl.sum(weight), mask=place < TOP)
+    tl.store(shares + row * TOP + place, likelihood / tl.sum(likelihood), mask=place < TOP)
 
     for begin in range(0, SIZE, WRITTEN):
         column = begin + tl.arange(0, WRITTEN)
