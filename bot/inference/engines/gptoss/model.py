@@ -157,7 +157,7 @@ class Model:
         """
         rows, experts = len(hidden), self.config.num_local_experts
         few = rows <= FEW
-        fragments = few or rows_together(rows, self.config.num_experts_per_tok, experts) <= 16
+        fragments = few or rows_together(rows, self.config.num_experts_per_tok, experts) <= 8
         x, chosen, shares = self._route(
             hidden,
             added,

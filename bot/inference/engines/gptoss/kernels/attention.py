@@ -90,7 +90,6 @@ def _decode(
     SPLITS: tl.constexpr,
     GROUP: tl.constexpr,
 ):
-    wait_for_inputs()
     row, kv_head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     here = tl.load(positions + row)
     table = tables + tl.load(slots + row) * TABLE
@@ -98,6 +97,10 @@ def _decode(
     is_head = member < HEADS // KV_HEADS
     head = row * HEADS + kv_head * (HEADS // KV_HEADS) + member
     column = tl.arange(0, SIZE)
+    sink = tl.load(
+        sinks + kv_head * (HEADS // KV_HEADS) + member, mask=is_head, other=float("-inf")
+    )
+    wait_for_inputs()
     query = tl.load(
         queries + head[:, None] * SIZE + column[None, :], mask=is_head[:, None], other=0.0
     )
@@ -144,9 +147,6 @@ def _decode(
             more = tl.load(part_mixed + at, mask=is_head[:, None], other=0.0, cache_modifier=".cg")
             mixed += more * weight[:, None]
 
-    sink = tl.load(
-        sinks + kv_head * (HEADS // KV_HEADS) + member, mask=is_head, other=float("-inf")
-    )
     sink = sink.to(tl.float32) * LOG2_E
     new = tl.maximum(greatest, sink)
     shrink = tl.exp2(greatest - new)

@@ -14,18 +14,23 @@ from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 from bot.inference.engines.gptoss.mxfp4 import Mxfp4
 
 ALPHA = tl.constexpr(1.702)
+SHARED = {"TILES": 1, "SPLITS": 4, "AT_ONCE": 12, "num_warps": 4}
+"""Where there are few tiles of lines, four warps share the columns of one."""
 
 
 @triton.jit
-def activate(gate, up, unit, bias, column, limit):
-    """gpt-oss's clamped SwiGLU of products: gate * sigmoid(1.702 gate) * (up + 1).
+def both_biases(bias, column):
+    """Of the outputs `column`, the biases of gate and up, which come in turn."""
+    gate = tl.load(bias + 2 * column).to(tl.float32)
+    return gate, tl.load(bias + 2 * column + 1).to(tl.float32)
 
-    `bias` has those of gate and up in turn; `column` are the outputs' numbers.
-    """
-    gate = gate * unit + tl.load(bias + 2 * column).to(tl.float32)
-    up = up * unit + tl.load(bias + 2 * column + 1).to(tl.float32)
-    gate = tl.minimum(gate, limit)
-    up = tl.minimum(tl.maximum(up, -limit), limit)
+
+@triton.jit
+def activate(gate, up, unit, biases, limit):
+    """gpt-oss's clamped SwiGLU: gate * sigmoid(1.702 gate) * (up + 1), once scaled and biased."""
+    gate_bias, up_bias = biases
+    gate = tl.minimum(gate * unit + gate_bias, limit)
+    up = tl.minimum(tl.maximum(up * unit + up_bias, -limit), limit)
     return gate / (1.0 + tl.exp(gate * -ALPHA)) * (up + 1.0)
 
 
@@ -41,20 +46,18 @@ def _narrow(
     TOP: tl.constexpr,
     STEPS: tl.constexpr,
     TILES: tl.constexpr,
-    ROWS: tl.constexpr,
     SPLITS: tl.constexpr,
     AT_ONCE: tl.constexpr,
 ):
-    """Tiles of lines from `tile` on times 16 rows at most: float32 [lines, ROWS]."""
+    """Tiles of lines from `tile` on times eight rows: float32 [lines, 8]."""
     thread = tl.arange(0, TILES * SPLITS * 32)
     place += thread % 32 // 4
-    row_1 = tl.load(order + place, mask=place < end, other=0) // TOP
-    row_2 = tl.load(order + place + 8, mask=place + 8 < end, other=0) // TOP
+    row = tl.load(order + place, mask=place < end, other=0) // TOP
+    tile += thread // (SPLITS * 32)
     acc = products(
-        x, row_1, place < end, row_2, place + 8 < end, words, scales,
-        tile + thread // (SPLITS * 32), STEPS, TILES * SPLITS, SPLITS, AT_ONCE, ROWS, False,
-    )  # fmt: skip
-    return tl.reshape(acc, [TILES * 16, ROWS])
+        x, row, place < end, words, scales, tile, STEPS, TILES * SPLITS, SPLITS, AT_ONCE, False
+    )
+    return tl.reshape(acc, [TILES * 16, 8])
 
 
 @triton.jit
@@ -109,12 +112,10 @@ def _product(
     AT_ONCE: tl.constexpr,
 ):
     """Lines from tile `tile` on, in the order tile, h, g, times rows: float32 [lines, ROWS]."""
-    if ROWS > 16:
+    if ROWS > 8:
         acc = _wide(x, words, scales, tile, order, place, end, TOP, STEPS, TILES, ROWS)
     else:
-        acc = _narrow(
-            x, words, scales, tile, order, place, end, TOP, STEPS, TILES, ROWS, SPLITS, AT_ONCE
-        )
+        acc = _narrow(x, words, scales, tile, order, place, end, TOP, STEPS, TILES, SPLITS, AT_ONCE)
     return acc
 
 
@@ -151,8 +152,8 @@ def _gate_up(
     gate, up = tl.split(tl.reshape(acc, [TILES * 8, ROWS, 2]))
     column = tl.program_id(1) * (TILES * 8) + tl.arange(0, TILES * 8)
     bias += expert * LINES
-    activated = activate(gate, up, unit, bias, column[:, None], limit)
-    if ROWS <= 16:
+    activated = activate(gate, up, unit, both_biases(bias, column[:, None]), limit)
+    if ROWS <= 8:
         column = in_fragments(column)
     place = start + tl.arange(0, ROWS)
     choice = tl.load(order + place, mask=place < end, other=0)
@@ -197,22 +198,18 @@ def _down(
     tl.store(target, acc.to(out.dtype.element_ty), mask=(place < end)[None, :])
 
 
-def _tiles(rows: int, weights: Mxfp4) -> dict[str, int]:
-    """How a program that takes `rows` rows of an expert goes through its weights."""
-    if rows <= 16:
-        return {"TILES": 1, "SPLITS": 1, "AT_ONCE": 9, "num_warps": 1}
-    if rows < 128:
-        return {"TILES": 4, "SPLITS": 1, "AT_ONCE": 1, "num_warps": 4, "num_stages": 4}
-    tiles = 8 if weights.rows % 128 == 0 else 4
+def _tiles(together: int, weights: Mxfp4, narrow: dict[str, int]) -> dict[str, int]:
+    """How programs go through the weights; see docs/benchmarks.md for what was measured."""
+    if together == 8:
+        return narrow
+    tiles = 8 if together == 128 and weights.rows % 128 == 0 else 4
     return {"TILES": tiles, "SPLITS": 1, "AT_ONCE": 1, "num_warps": tiles, "num_stages": 4}
 
 
 def rows_together(rows: int, top: int, experts: int) -> int:
     """Rows of an expert that a program takes, where `rows` tokens choose `top` experts each."""
     share = rows * top // experts
-    if rows <= 16:
-        return 8
-    return 16 if share <= 4 else 32 if share <= 16 else 64 if share <= 32 else 128
+    return 8 if rows <= 32 else 32 if share <= 16 else 64 if share <= 32 else 128
 
 
 def grouped_experts(
@@ -227,7 +224,7 @@ def grouped_experts(
 ) -> Tensor:
     """What each chosen expert makes of each row, [rows * top, size] in x's type.
 
-    `x` and `chosen` are route's, x in fragments if rows_together is at most 16, `groups` group's.
+    `x` and `chosen` are route's, x in fragments if rows_together is 8, `groups` group's.
     """
     rows, top = chosen.shape
     order, starts = groups
@@ -235,13 +232,15 @@ def grouped_experts(
     together = rows_together(rows, top, experts)
     places = triton.cdiv(rows, together)
     activated = torch.empty(rows * top, gate_up.rows // 2, dtype=x.dtype, device=x.device)
-    tiles = _tiles(together, gate_up)
+    tall = {"TILES": 1 if rows <= 16 else 4, "SPLITS": 1, "AT_ONCE": 9}
+    tall["num_warps"] = tall["TILES"]
+    tiles = _tiles(together, gate_up, SHARED if rows <= 4 else tall)
     _gate_up[(places, gate_up.rows // 16 // tiles["TILES"], experts)](
         x, gate_up.words, gate_up.scales, gate_up.unit, gate_up_bias, order, starts, activated,
         limit, TOP=top, STEPS=gate_up.steps, LINES=gate_up.rows, ROWS=together, **tiles, **early(),
     )  # fmt: skip
     out = torch.empty(rows * top, down.rows, dtype=x.dtype, device=x.device)
-    tiles = _tiles(together, down)
+    tiles = _tiles(together, down, SHARED)
     _down[(places, down.rows // 16 // tiles["TILES"], experts)](
         activated, down.words, down.scales, down.unit, down_bias, order, starts, out,
         STEPS=down.steps, LINES=down.rows, ROWS=together, **tiles, **early(),

@@ -9,12 +9,14 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from bot.inference.engines.gptoss.kernels.experts import activate
+from bot.inference.engines.gptoss.kernels.experts import activate, both_biases
 from bot.inference.engines.gptoss.kernels.fragments import in_fragments, products
 from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 from bot.inference.engines.gptoss.mxfp4 import Mxfp4
 
-SPLITS, AT_ONCE = 4, 12
+GATE_UP = {"SPLITS": 4, "AT_ONCE": 6, "WAIT": False}
+DOWN = {"SPLITS": 2, "AT_ONCE": 12, "WAIT": True}
+"""See products; measured on an H200, see docs/benchmarks.md."""
 
 
 @triton.jit
@@ -30,23 +32,21 @@ def _gate_up(
     TOP: tl.constexpr,
     STEPS: tl.constexpr,
     LINES: tl.constexpr,
-    WARPS: tl.constexpr,
+    SPLITS: tl.constexpr,
     AT_ONCE: tl.constexpr,
     WAIT: tl.constexpr,
 ):
     wait_for_inputs()
     choice = tl.program_id(1)
     expert = tl.load(chosen + choice)
-    thread = tl.arange(0, WARPS * 32)
+    thread = tl.arange(0, SPLITS * 32)
     row, exists = thread * 0 + choice // TOP, thread % 32 < 4
     tile = thread * 0 + expert * (LINES // 16) + tl.program_id(0)
-    acc = products(
-        x, row, exists, row, exists, words, scales, tile, STEPS, WARPS, WARPS, AT_ONCE, 8, WAIT
-    )
-    acc = tl.permute(tl.reshape(tl.sum(acc, 2), [2, 8]), (1, 0))
-    gate, up = tl.split(acc)
     column = tl.program_id(0) * 8 + tl.arange(0, 8)
-    activated = activate(gate, up, unit, bias + expert * LINES, column, limit)
+    biases = both_biases(bias + expert * LINES, column)
+    acc = products(x, row, exists, words, scales, tile, STEPS, SPLITS, SPLITS, AT_ONCE, WAIT)
+    gate, up = tl.split(tl.permute(tl.reshape(tl.sum(acc, 2), [2, 8]), (1, 0)))
+    activated = activate(gate, up, unit, biases, limit)
     target = out + choice * (LINES // 2) + in_fragments(column)
     tl.store(target, activated.to(out.dtype.element_ty))
 
@@ -73,18 +73,18 @@ def _down(
     choice = token * TOP + thread // (SPLITS * 32)
     exists = thread % 32 < 4
     tile = tl.load(chosen + choice) * (LINES // 16) + tl.program_id(0)
-    acc = products(
-        x, choice, exists, choice, exists, words, scales, tile, STEPS, TOP * SPLITS, SPLITS,
-        AT_ONCE, 8, WAIT,
-    )  # fmt: skip
-    acc = tl.sum(acc, 2)
     place = tl.arange(0, 16)
     line = tl.program_id(0) * 16 + place % 8 * 2 + place // 8
-    choice = token * TOP + tl.arange(0, TOP)
-    bias += tl.load(chosen + choice)[:, None] * LINES + line[None, :]
-    acc = (acc * unit + tl.load(bias).to(tl.float32)) * tl.load(shares + choice)[:, None]
+    each = token * TOP + tl.arange(0, TOP)
+    start = tl.load(bias + tl.load(chosen + each)[:, None] * LINES + line[None, :])
+    share = tl.load(shares + each)
     at = hidden + token * LINES + line
-    tl.store(at, tl.load(at) + tl.sum(acc, 0))
+    before = tl.load(at)
+    acc = products(
+        x, choice, exists, words, scales, tile, STEPS, TOP * SPLITS, SPLITS, AT_ONCE, WAIT
+    )
+    acc = (tl.sum(acc, 2) * unit + start.to(tl.float32)) * share[:, None]
+    tl.store(at, before + tl.sum(acc, 0))
 
 
 def few_experts(
@@ -106,9 +106,11 @@ def few_experts(
     activated = torch.empty(rows * top, gate_up.rows // 2, dtype=x.dtype, device=x.device)
     _gate_up[(gate_up.rows // 16, rows * top)](
         x, gate_up.words, gate_up.scales, gate_up.unit, gate_up_bias, chosen, activated, limit,
-        top, gate_up.steps, gate_up.rows, SPLITS, AT_ONCE, True, num_warps=SPLITS, **early(),
+        TOP=top, STEPS=gate_up.steps, LINES=gate_up.rows, **GATE_UP, num_warps=GATE_UP["SPLITS"],
+        **early(),
     )  # fmt: skip
     _down[(down.rows // 16, rows)](
         activated, down.words, down.scales, down.unit, down_bias, chosen, shares, hidden,
-        top, down.steps, down.rows, SPLITS, AT_ONCE, True, num_warps=SPLITS * top, **early(),
+        TOP=top, STEPS=down.steps, LINES=down.rows, **DOWN, num_warps=DOWN["SPLITS"] * top,
+        **early(),
     )  # fmt: skip

@@ -137,10 +137,8 @@ def _rows(x, exists, TILES: tl.constexpr):
 @triton.jit
 def products(
     x,
-    row_1,
-    exists_1,
-    row_2,
-    exists_2,
+    row,
+    exists,
     words,
     scales,
     tile,
@@ -148,13 +146,12 @@ def products(
     WARPS: tl.constexpr,
     SPLITS: tl.constexpr,
     AT_ONCE: tl.constexpr,
-    ROWS: tl.constexpr,
     WAIT: tl.constexpr,
 ):
-    """Tiles of lines times rows of x, 8 or 16: float32 [WARPS / SPLITS, 16, ROWS], lines h, g.
+    """Tiles of lines times eight rows of x: float32 [WARPS / SPLITS, 16, 8], lines h, g.
 
-    The vectors have an entry for every lane: its warp's `tile`, and the rows whose parts it reads,
-    of the first and the second eight. `SPLITS` warps in turn share the columns of a tile. Each has
+    The vectors have an entry for every lane: its warp's `tile`, and the row whose parts it reads,
+    if it exists. `SPLITS` warps in turn share the columns of a tile. Each has
     `AT_ONCE` fragments on their way, and with `WAIT` the first ones before the inputs are there.
     """
     part: tl.constexpr = tl.cdiv(STEPS, SPLITS * AT_ONCE) * AT_ONCE
@@ -165,10 +162,8 @@ def products(
     words += (fragment * 128 + lane * 4)[:, None] + tl.arange(0, 4)[None, :]
     scales += fragment * 8 + lane // 4
     column = first * 64 + lane % 4 * 8
-    x_1 = x + (row_1 * (STEPS * 64) + column)[:, None] + tl.arange(0, 8)[None, :]
-    x_2 = x + (row_2 * (STEPS * 64) + column)[:, None] + tl.arange(0, 8)[None, :]
-    acc_1 = tl.zeros([WARPS, 16, 8], tl.float32)
-    acc_2 = tl.zeros([WARPS, 16, 8], tl.float32)
+    part_of_x = x + (row * (STEPS * 64) + column)[:, None] + tl.arange(0, 8)[None, :]
+    acc = tl.zeros([WARPS, 16, 8], tl.float32)
     for begin in tl.range(0, part, AT_ONCE, num_stages=1):
         word, scale = (), ()
         for step in tl.static_range(AT_ONCE):
@@ -183,11 +178,6 @@ def products(
             at = begin + step
             inside = first + at < STEPS
             weights = decoded(word[step], scale[step], WARPS, False).to(x.dtype.element_ty)
-            columns = _rows(x_1 + at * 64, exists_1 & inside, WARPS)
-            acc_1 = tl.dot(weights, columns, acc_1, input_precision="ieee")
-            if ROWS == 16:
-                columns = _rows(x_2 + at * 64, exists_2 & inside, WARPS)
-                acc_2 = tl.dot(weights, columns, acc_2, input_precision="ieee")
-    if ROWS == 16:
-        acc_1 = tl.reshape(tl.permute(tl.join(acc_1, acc_2), (0, 1, 3, 2)), [WARPS, 16, 16])
-    return tl.sum(tl.reshape(acc_1, [WARPS // SPLITS, SPLITS, 16, ROWS]), 1)
+            columns = _rows(part_of_x + at * 64, exists & inside, WARPS)
+            acc = tl.dot(weights, columns, acc, input_precision="ieee")
+    return tl.sum(tl.reshape(acc, [WARPS // SPLITS, SPLITS, 16, 8]), 1)

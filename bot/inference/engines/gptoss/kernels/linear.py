@@ -28,14 +28,20 @@ def _product(
     LINES: tl.constexpr,
     CHUNK: tl.constexpr,
 ):
-    """The row x, normed or not, times weight lines `line` [LINES]: float32 [LINES]."""
-    weights = ()
-    for begin in tl.static_range(0, COLUMNS, CHUNK):  # all of them first, see few_experts
+    """The row x, normed or not, times weight lines `line` [LINES]: float32 [LINES].
+
+    Waits for x, and only for x: all else is on its way by then.
+    """
+    weights, factors = (), ()
+    for begin in tl.static_range(0, COLUMNS, CHUNK):
         column = begin + tl.arange(0, CHUNK)
+        inside = column < COLUMNS
         at = weight + line[:, None] * COLUMNS + column[None, :]
-        weights += (tl.load(at, mask=(column < COLUMNS)[None, :], other=0.0),)
+        weights += (tl.load(at, mask=inside[None, :], other=0.0),)
+        if NORM:
+            factors += (tl.load(norm + column, mask=inside, other=0.0),)
     wait_for_inputs()
-    tl.debug_barrier()
+    tl.debug_barrier()  # the compiler would load each one just before its use
     acc = tl.zeros([LINES, CHUNK], tl.float32)
     squares = tl.zeros([CHUNK], tl.float32)
     for begin in tl.static_range(0, COLUMNS, CHUNK):
@@ -44,7 +50,7 @@ def _product(
         value = tl.load(x + column, mask=inside, other=0.0).to(tl.float32)
         if NORM:
             squares += value * value
-            value *= tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
+            value *= factors[begin // CHUNK].to(tl.float32)
         acc += value[None, :] * weights[begin // CHUNK].to(tl.float32)
     result = tl.sum(acc, 1)
     if NORM:
@@ -69,9 +75,10 @@ def _linear(
 ):
     row = tl.program_id(0) * LINES + tl.arange(0, LINES)
     line = (row % SIZE).to(tl.int64)
-    result = _product(x, norm, weight, line, epsilon, NORM, COLUMNS, LINES, CHUNK)
+    start = tl.zeros([LINES], tl.float32)
     if BIAS:
-        result += tl.load(bias + line).to(tl.float32)
+        start = tl.load(bias + line).to(tl.float32)
+    result = start + _product(x, norm, weight, line, epsilon, NORM, COLUMNS, LINES, CHUNK)
     tl.store(out + row, result, mask=row < SIZE)
 
 
@@ -122,19 +129,20 @@ def _norm_qkv(
     CHUNK: tl.constexpr,
 ):
     row = tl.program_id(0) * LINES + tl.arange(0, LINES)
-    result = _product(hidden, norm, weight, row, epsilon, True, COLUMNS, LINES, CHUNK)
-    result += tl.load(bias + row).to(tl.float32)
-    a, b = tl.split(tl.reshape(result, [LINES // 2, 2]))
     head = tl.program_id(0) * LINES // HEAD_SIZE
     column = tl.program_id(0) * LINES % HEAD_SIZE + 2 * tl.arange(0, LINES // 2)
+    start = tl.load(bias + row).to(tl.float32)
     position = tl.load(positions)
+    at = position * (HEAD_SIZE // 2) + column // 2
+    cosine, sine = tl.load(cosines + at), tl.load(sines + at)
+    page = tl.load(tables + tl.load(slots) * TABLE + position // PAGE)
+    result = start + _product(hidden, norm, weight, row, epsilon, True, COLUMNS, LINES, CHUNK)
+    a, b = tl.split(tl.reshape(result, [LINES // 2, 2]))
     if head < HEADS + KV_HEADS:
-        at = position * (HEAD_SIZE // 2) + column // 2
-        a, b = rotate(a, b, tl.load(cosines + at), tl.load(sines + at))
+        a, b = rotate(a, b, cosine, sine)
     if head < HEADS:
         target = queries + head * HEAD_SIZE + column
     else:
-        page = tl.load(tables + tl.load(slots) * TABLE + position // PAGE)
         kv_head = (head - HEADS) % KV_HEADS
         line = ((page * KV_HEADS + kv_head) * PAGE + position % PAGE) * HEAD_SIZE
         target = (keys if head < HEADS + KV_HEADS else values) + line + column

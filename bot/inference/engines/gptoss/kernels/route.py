@@ -33,19 +33,20 @@ def _route(
     WRITTEN: tl.constexpr,
     IN_FRAGMENTS: tl.constexpr,
 ):
-    wait_for_inputs()
     row, part = tl.program_id(0), tl.program_id(1)
     expert = tl.arange(0, EXPERTS)
+    expert_bias = tl.load(router_bias + expert).to(tl.float32)
     squares = tl.zeros([BLOCK], tl.float32)
     products = tl.zeros([EXPERTS, BLOCK], tl.float32)
     for begin in range(0, SPAN, BLOCK):
         column = part * SPAN + begin + tl.arange(0, BLOCK)
         inside = column < SIZE
-        value = tl.load(hidden + row * SIZE + column, mask=inside, other=0.0)
-        value += tl.load(added + row * SIZE + column, mask=inside, other=0.0).to(tl.float32)
-        weight = tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
         line = expert[:, None] * SIZE + column[None, :]
         towards = tl.load(router + line, mask=inside[None, :], other=0.0).to(tl.float32)
+        weight = tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
+        wait_for_inputs()
+        value = tl.load(hidden + row * SIZE + column, mask=inside, other=0.0)
+        value += tl.load(added + row * SIZE + column, mask=inside, other=0.0).to(tl.float32)
         tl.store(hidden + row * SIZE + column, value, mask=inside)
         squares += value * value
         products += towards * (value * weight)[None, :]
@@ -70,7 +71,7 @@ def _route(
         tl.debug_barrier()  # what one thread has added to hidden, another one reads below
 
     factor = tl.rsqrt(square / SIZE + epsilon)
-    scores = scores * factor + tl.load(router_bias + expert).to(tl.float32)
+    scores = scores * factor + expert_bias
     # an expert's place is the number of those before it: higher scores, equal ones of lower number
     other, own = scores[None, :], scores[:, None]
     before = (other > own) | ((other == own) & (expert[None, :] < expert[:, None]))
