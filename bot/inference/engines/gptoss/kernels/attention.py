@@ -137,15 +137,14 @@ def _decode(
         lanes = (part + tl.arange(0, SPLITS)[:, None]) * GROUP + member[None, :]
         maxima = tl.load(part_greatest + lanes, cache_modifier=".cg")
         greatest = tl.max(maxima, 0)  # of the first part at least, which is never empty
+        weights = tl.exp2(maxima - greatest[None, :])
         totals = tl.load(part_total + lanes, cache_modifier=".cg")
-        total = tl.sum(totals * tl.exp2(maxima - greatest[None, :]), 0)
-        mixed = tl.zeros([GROUP, SIZE], tl.float32)
-        for i in tl.static_range(SPLITS):  # unrolled, so that loads don't wait for one another
-            lane = (part + i) * GROUP + member
-            weight = tl.exp2(tl.load(part_greatest + lane, cache_modifier=".cg") - greatest)
-            at = lane[:, None] * SIZE + column[None, :]
-            more = tl.load(part_mixed + at, mask=is_head[:, None], other=0.0, cache_modifier=".cg")
-            mixed += more * weight[:, None]
+        total = tl.sum(totals * weights, 0)
+        at = lanes[:, :, None] * SIZE + column[None, None, :]
+        parts = tl.load(
+            part_mixed + at, mask=is_head[None, :, None], other=0.0, cache_modifier=".cg"
+        )
+        mixed = tl.sum(parts * weights[:, :, None], 0)
 
     sink = sink.to(tl.float32) * LOG2_E
     new = tl.maximum(greatest, sink)

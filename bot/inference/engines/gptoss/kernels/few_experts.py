@@ -14,8 +14,8 @@ from bot.inference.engines.gptoss.kernels.fragments import in_fragments, product
 from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 from bot.inference.engines.gptoss.mxfp4 import Mxfp4
 
-GATE_UP = {"SPLITS": 4, "AT_ONCE": 6, "WAIT": False}
-DOWN = {"SPLITS": 2, "AT_ONCE": 12, "WAIT": True}
+GATE_UP = {"SPLITS": 4, "AT_ONCE": 12}
+DOWN = {"SPLITS": 2, "AT_ONCE": 12}
 """See products; measured on an H200, see docs/benchmarks.md."""
 
 
@@ -34,7 +34,6 @@ def _gate_up(
     LINES: tl.constexpr,
     SPLITS: tl.constexpr,
     AT_ONCE: tl.constexpr,
-    WAIT: tl.constexpr,
 ):
     wait_for_inputs()
     choice = tl.program_id(1)
@@ -44,7 +43,7 @@ def _gate_up(
     tile = thread * 0 + expert * (LINES // 16) + tl.program_id(0)
     column = tl.program_id(0) * 8 + tl.arange(0, 8)
     biases = both_biases(bias + expert * LINES, column)
-    acc = products(x, row, exists, words, scales, tile, STEPS, SPLITS, SPLITS, AT_ONCE, WAIT)
+    acc = products(x, row, exists, words, scales, tile, STEPS, SPLITS, SPLITS, AT_ONCE, True)
     gate, up = tl.split(tl.permute(tl.reshape(tl.sum(acc, 2), [2, 8]), (1, 0)))
     activated = activate(gate, up, unit, biases, limit)
     target = out + choice * (LINES // 2) + in_fragments(column)
@@ -66,7 +65,6 @@ def _down(
     LINES: tl.constexpr,
     SPLITS: tl.constexpr,
     AT_ONCE: tl.constexpr,
-    WAIT: tl.constexpr,
 ):
     token = tl.program_id(1)
     thread = tl.arange(0, TOP * SPLITS * 32)
@@ -81,7 +79,7 @@ def _down(
     at = hidden + token * LINES + line
     before = tl.load(at)
     acc = products(
-        x, choice, exists, words, scales, tile, STEPS, TOP * SPLITS, SPLITS, AT_ONCE, WAIT
+        x, choice, exists, words, scales, tile, STEPS, TOP * SPLITS, SPLITS, AT_ONCE, True
     )
     acc = (tl.sum(acc, 2) * unit + start.to(tl.float32)) * share[:, None]
     tl.store(at, before + tl.sum(acc, 0))

@@ -12,7 +12,7 @@ from torch import Tensor
 from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 from bot.inference.engines.gptoss.kernels.rotary import rotate
 
-LINES, CHUNK, WARPS = 8, 1024, 4
+LINES, CHUNK, WARPS = 4, 1024, 4
 """Lines that a program has, columns that it reads at once, and its warps."""
 
 

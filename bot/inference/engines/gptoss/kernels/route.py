@@ -80,15 +80,14 @@ def _route(
     tl.store(chosen + row * TOP + place, expert, mask=place < TOP)
     tl.store(shares + row * TOP + place, likelihood / tl.sum(likelihood), mask=place < TOP)
 
-    for begin in range(0, SIZE, WRITTEN):
-        column = begin + tl.arange(0, WRITTEN)
-        inside = column < SIZE
-        value = tl.load(hidden + row * SIZE + column, mask=inside, other=0.0, cache_modifier=".cg")
-        weight = tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
-        normed = (value * factor * weight).to(x.dtype.element_ty)
-        if IN_FRAGMENTS:
-            column = in_fragments(column)
-        tl.store(x + row * SIZE + column, normed, mask=inside)
+    column = tl.arange(0, WRITTEN)
+    inside = column < SIZE
+    value = tl.load(hidden + row * SIZE + column, mask=inside, other=0.0, cache_modifier=".cg")
+    weight = tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
+    normed = (value * factor * weight).to(x.dtype.element_ty)
+    if IN_FRAGMENTS:
+        column = in_fragments(column)
+    tl.store(x + row * SIZE + column, normed, mask=inside)
 
 
 class Router:
@@ -135,7 +134,7 @@ class Router:
         _route[(rows, parts)](
             hidden, added, norm, router, router_bias, x, chosen, shares, empty(rows, parts),
             empty(rows, parts, experts), self._arrived, epsilon, size, experts, top, parts,
-            triton.next_power_of_2(parts), span, block, min(1024, triton.next_power_of_2(size)),
+            triton.next_power_of_2(parts), span, block, triton.next_power_of_2(size),
             fragments, num_warps=4 if split else 8, **early(),
         )  # fmt: skip
         return x, chosen, shares
