@@ -15,7 +15,7 @@ from torch import Tensor
 
 from bot.inference.engines.base import Sequence
 from bot.inference.engines.device import memory_errors_explained
-from bot.inference.engines.gptoss.graphs import Decoder
+from bot.inference.engines.gptoss.graphs import Decoder, Prefiller
 from bot.inference.engines.gptoss.kernels.embedding import gather_state
 from bot.inference.engines.gptoss.kernels.sampling import SamplingState, sample
 from bot.inference.engines.gptoss.model import PAGE, Model
@@ -85,8 +85,7 @@ class GptOssEngine:
         self._tables = torch.full(shape, self._scratch, dtype=torch.int32, device=model.device)
         self._state = SamplingState.empty(slots + 1, model.config.vocab_size, model.device)
         with torch.inference_mode():
-            if model.device.type == "cuda":
-                self._warm_up()
+            self._prefill = Prefiller(self._start_prefill, slots, chunk, model.device)
             self._decode = Decoder(self._make_step, slots, slots, model.device, progress)
 
     def admit(self, sequence: Sequence) -> None:
@@ -138,17 +137,12 @@ class GptOssEngine:
     def close(self) -> None:
         self._waiting.clear()
         self._running.clear()
-        del self._model, self._decode, self._tables, self._state
+        del self._model, self._decode, self._prefill, self._tables, self._state
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _warm_up(self) -> None:
-        """Compile the kernels for prompts of every size, so that no request waits for it."""
-        filler, length = self.slots, 1
-        while length <= min(self._chunk, self.context):
-            tokens = torch.zeros(length, dtype=torch.int32, device=self._model.device)
-            self._model.prefill(tokens, 0, filler, self._tables)
-            length *= 2
+    def _start_prefill(self, chunk: Tensor) -> Tensor:
+        return self._model.prefill(chunk, self._tables)
 
     def _make_step(self, size: int) -> Callable[[Tensor], Tensor]:
         attention = self._model.attention_for(size)
@@ -213,9 +207,7 @@ class GptOssEngine:
         """Feed the next chunk of a prompt; with its last one, draw the first token."""
         begin, end = run.fed, min(run.fed + self._chunk, run.prompt)
         device = self._model.device
-        chunk = torch.empty(end - begin, dtype=torch.int32, device=device)
-        upload(run.tokens[begin:end], chunk)
-        logits = self._model.prefill(chunk, begin, run.slot, self._tables)
+        logits = self._prefill(run.tokens[begin:end], begin, run.slot)
         run.fed = end
         self._publish(run)
         if not run.decodes:

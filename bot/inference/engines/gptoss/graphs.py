@@ -1,4 +1,4 @@
-"""Decode steps, each recorded once as a CUDA graph and replayed: one launch in place of hundreds.
+"""Steps recorded once as CUDA graphs and replayed: one launch in place of hundreds.
 
 See https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.
 """
@@ -9,10 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bot.inference.engines.gptoss.model import prompt_chunk
 from bot.inference.engines.gptoss.transfers import upload
 
 WARM_UPS = 3
 """Runs before recording, in which the kernels are compiled and cuBLAS makes its workspaces."""
+
+
+RECORDED = (16, 32, 64, 128, 256)
+"""Tokens of prompts' chunks that there are graphs for."""
+STRIDE = 16
+"""What longer chunks are a multiple of."""
 
 
 def batch_sizes(slots: int) -> list[int]:
@@ -61,6 +68,52 @@ class Decoder:
             upload(filled, on_device)
             self._rows[size] = (filled, on_device)
         return self._steps[size](on_device)
+
+
+class Prefiller:
+    """Chunks of prompts in a few sizes, filled up; up to the largest of RECORDED, one graph each.
+
+    `prefill` makes logits of a chunk, see model.prompt_chunk; `filler` is the slot of rows that
+    fill up. Longer chunks take the GPU longer than the host needs to launch their kernels.
+    """
+
+    def __init__(
+        self, prefill: Callable[[Tensor], Tensor], filler: int, longest: int, device: torch.device
+    ) -> None:
+        self._prefill = prefill
+        self._filler = filler
+        self._device = device
+        self._recorded: dict[int, tuple[Tensor, _Recorded]] = {}
+        if device.type != "cuda":
+            return
+        pool = torch.cuda.graph_pool_handle()
+        for size in reversed(RECORDED):
+            chunk = self._chunk([0], 0, filler, size)
+            self._recorded[size] = (chunk, _Recorded(prefill, chunk, pool))
+        for size in _sizes_up_to(longest):  # compile, so that no request waits for it
+            prefill(self._chunk([0], 0, filler, size))
+
+    def __call__(self, tokens: list[int], start: int, slot: int) -> Tensor:
+        """Logits [1, vocabulary] after `tokens`, whose first has position `start`."""
+        for size, (chunk, recorded) in sorted(self._recorded.items()):
+            if len(tokens) <= size:
+                upload(prompt_chunk(tokens, start, slot, size, self._filler), chunk)
+                return recorded(chunk)
+        size = -(-len(tokens) // STRIDE) * STRIDE
+        return self._prefill(self._chunk(tokens, start, slot, size))
+
+    def _chunk(self, tokens: list[int], start: int, slot: int, size: int) -> Tensor:
+        chunk = torch.empty(4, size, dtype=torch.int32, device=self._device)
+        upload(prompt_chunk(tokens, start, slot, size, self._filler), chunk)
+        return chunk
+
+
+def _sizes_up_to(longest: int) -> list[int]:
+    """Sizes beyond those recorded that between them run every kernel there is for prompts."""
+    sizes = [2 * RECORDED[-1]]
+    while sizes[-1] < longest:
+        sizes.append(2 * sizes[-1])
+    return sizes
 
 
 class _Recorded:

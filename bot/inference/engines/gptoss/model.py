@@ -23,6 +23,23 @@ FEW = 2
 """Rows up to which the experts are faster without tensor cores; see docs/benchmarks.md."""
 
 
+def prompt_chunk(
+    tokens: list[int], start: int, slot: int, rows: int, filler: int
+) -> list[list[int]]:
+    """Some of a prompt's tokens, the first at position `start`, filled up to `rows` rows.
+
+    The numbers of an int32 tensor [4, rows]: tokens, positions, slots, and how many tokens there
+    are, in each row. Rows that fill up belong to the slot `filler`.
+    """
+    count, missing = len(tokens), rows - len(tokens)
+    return [
+        tokens + [0] * missing,
+        [*range(start, start + count)] + [0] * missing,
+        [slot] * count + [filler] * missing,
+        [count] * rows,
+    ]
+
+
 class Model:
     """The weights and the paged cache of keys and values.
 
@@ -59,20 +76,19 @@ class Model:
         layers: int = config.num_hidden_layers
         return 2 * layers * PAGE * line
 
-    def prefill(self, tokens: Tensor, start: int, slot: int, tables: Tensor) -> Tensor:
-        """Logits [1, vocabulary] after `tokens` int32, whose first has position `start`.
+    def prefill(self, chunk: Tensor, tables: Tensor) -> Tensor:
+        """Logits [1, vocabulary] after a prompt's chunk, see prompt_chunk.
 
-        Their keys and values go to the pages in row `slot` of `tables` int32 [slots, pages of a
+        Its keys and values go to the pages in its slot's row of `tables` int32 [slots, pages of a
         sequence], where those of all tokens before them are.
         """
-        positions = torch.arange(start, start + len(tokens), dtype=torch.int32, device=self.device)
-        slots = torch.full_like(positions, slot)
+        tokens, positions, slots, counts = chunk
 
         def attend(layer: Layer, queries: Tensor, cache: Tensor) -> Tensor:
-            return prefill_attention(queries, cache, layer.sinks, tables[slot], start, layer.window)
+            return prefill_attention(queries, cache, layer.sinks, chunk, tables, layer.window)
 
         x = self._forward(tokens, positions, slots, tables, attend)
-        return self._logits(x[-1:])
+        return self._logits(x[(counts[:1] - 1).long()])
 
     def decode(
         self,

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 
-def upload(values: Values[int], target: Tensor) -> None:
-    """Copy `values` to `target`, of the same length, when what is queued before is done."""
+def upload(values: Values[int] | Values[list[int]], target: Tensor) -> None:
+    """Copy `values` to `target`, of the same shape, when what is queued before is done."""
     source = torch.tensor(values, dtype=target.dtype)
     if target.is_cuda:
         source = source.pin_memory()  # torch keeps it until the copy is done

@@ -27,10 +27,11 @@ class RememberingModel:
     def attention_for(self, rows: int) -> None:
         return None
 
-    def prefill(self, tokens: Tensor, start: int, slot: int, tables: Tensor) -> Tensor:
-        for position, token in enumerate(tokens.tolist(), start):
+    def prefill(self, chunk: Tensor, tables: Tensor) -> Tensor:
+        tokens, positions, slots, counts = chunk.tolist()
+        for token, position, slot in zip(tokens, positions, slots, strict=True):
             self._write(tables[slot], position, token)
-        return self._logits(tables[slot], start + len(tokens))
+        return self._logits(tables[slots[0]], positions[0] + counts[0])
 
     def decode(
         self, tokens: Tensor, positions: Tensor, slots: Tensor, tables: Tensor, attention: None

@@ -13,6 +13,7 @@ from bot.inference.engines.gptoss.kernels.group import combine, group
 from bot.inference.engines.gptoss.kernels.linear import linear, norm_qkv
 from bot.inference.engines.gptoss.kernels.rotary import rotate_and_store
 from bot.inference.engines.gptoss.kernels.route import Router
+from bot.inference.engines.gptoss.model import prompt_chunk
 from bot.inference.engines.gptoss.mxfp4 import dequantize, pack
 from tests.inference.engines.gptoss.tiny import assert_close
 
@@ -96,7 +97,9 @@ def test_prefill_attention_sees_what_came_before_the_chunk_and_nothing_after(win
     start, end = 30, 70
     queries, sinks = normal(end - start, HEADS, SIZE), normal(HEADS)
     paged = Paged(end)
-    result = prefill_attention(queries, paged.cache, sinks, paged.tables[0], start, window)
+    chunk = prompt_chunk([7] * (end - start), start, 0, rows=end - start, filler=0)
+    arguments = (torch.tensor(chunk).int(), paged.tables)
+    result = prefill_attention(queries, paged.cache, sinks, *arguments, window)
     expected = []
     for i in range(start, end):
         paged.lengths = (i + 1,)

@@ -223,17 +223,20 @@ class DecodeAttention:
         return out
 
 
-@triton.jit(do_not_specialize=["start", "count"])
+@triton.jit(do_not_specialize=["rows"])
 def _prefill(
     queries,
     keys,
     values,
     sinks,
-    table,
+    positions,
+    slots,
+    counts,
+    tables,
     out,
-    start,
-    count,
+    rows,
     scale,
+    TABLE: tl.constexpr,
     HEADS: tl.constexpr,
     KV_HEADS: tl.constexpr,
     SIZE: tl.constexpr,
@@ -244,11 +247,12 @@ def _prefill(
 ):
     wait_for_inputs()
     block, head = tl.num_programs(0) - 1 - tl.program_id(0), tl.program_id(1)  # longest first
+    start, count = tl.load(positions), tl.load(counts)
+    table = tables + tl.load(slots) * TABLE
     row = block * ROWS + tl.arange(0, ROWS)
-    exists = row < count
     column = tl.arange(0, SIZE)
     line = (row[:, None] * HEADS + head) * SIZE + column[None, :]
-    query = tl.load(queries + line, mask=exists[:, None], other=0.0)
+    query = tl.load(queries + line, mask=(row < rows)[:, None], other=0.0)
     query = (query.to(tl.float32) * (scale * LOG2_E)).to(query.dtype)
     asking = start + row
     end = start + tl.minimum(count, (block + 1) * ROWS)
@@ -266,17 +270,18 @@ def _prefill(
             tile, asking, end, KV_HEADS, SIZE, PAGE, WINDOW, TILE,
         )  # fmt: skip
     mixed = mixed / total[:, None]
-    tl.store(out + line, mixed.to(out.dtype.element_ty), mask=exists[:, None])
+    tl.store(out + line, mixed.to(out.dtype.element_ty), mask=(row < rows)[:, None])
 
 
 def prefill_attention(
-    queries: Tensor, cache: Tensor, sinks: Tensor, table: Tensor, start: int, window: int
+    queries: Tensor, cache: Tensor, sinks: Tensor, chunk: Tensor, tables: Tensor, window: int
 ) -> Tensor:
-    """Mixed values [rows, heads * head size] of one sequence's tokens from position `start` on.
+    """Mixed values [rows, heads * head size] of a prompt's chunk, see model.prompt_chunk.
 
     `queries` is [rows, heads, head size]; the keys and values of these rows are in `cache`
-    already; `table` int32 has the sequence's pages.
+    already. Rows that only fill the chunk up get some finite numbers.
     """
+    _, positions, slots, counts = chunk
     rows, heads, size = queries.shape
     _, _, kv_heads, page, _ = cache.shape
     out = torch.empty(rows, heads * size, dtype=queries.dtype, device=queries.device)
@@ -286,11 +291,14 @@ def prefill_attention(
         cache[0],
         cache[1],
         sinks,
-        table,
+        positions,
+        slots,
+        counts,
+        tables,
         out,
-        start,
         rows,
         size**-0.5,
+        tables.stride(0),
         heads,
         kv_heads,
         size,

@@ -10,7 +10,7 @@ import triton.language as tl
 from torch import Tensor
 
 from bot.inference.engines.gptoss.kernels.fragments import decoded, in_fragments, products
-from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
+from bot.inference.engines.gptoss.kernels.launch import INTERPRETED, early, wait_for_inputs
 from bot.inference.engines.gptoss.mxfp4 import Mxfp4
 
 ALPHA = tl.constexpr(1.702)
@@ -61,6 +61,20 @@ def _narrow(
 
 
 @triton.jit
+def _settled(acc):
+    """The same, once it is there.
+
+    Left alone, Triton 3.6 decodes the next weights into registers that the tensor cores still read.
+    """
+    if INTERPRETED:
+        return acc
+    else:  # noqa: RET505 (the compiler wants one return or the other)
+        return tl.inline_asm_elementwise(
+            "mov.b32 $0, $1;", "=f,f", [acc], dtype=tl.float32, is_pure=True, pack=1
+        )
+
+
+@triton.jit
 def _wide(
     x,
     words,
@@ -88,7 +102,7 @@ def _wide(
         weights = decoded(tl.load(words), tl.load(scales), TILES, True)
         columns = tl.load(x, mask=exists[None, :], other=0.0)
         weights = tl.reshape(weights, [TILES * 16, 64]).to(columns.dtype)
-        acc = tl.dot(weights, columns, acc, input_precision="ieee")
+        acc = _settled(tl.dot(weights, columns, acc, input_precision="ieee"))
         words += 128
         scales += 8
         x += 64

@@ -169,8 +169,8 @@ def products(
         for step in tl.static_range(AT_ONCE):
             at = begin + step
             inside = first + at < STEPS
-            word += (tl.load(words + at * 128, mask=inside[:, None], other=0),)
-            scale += (tl.load(scales + at * 8, mask=inside, other=0),)
+            word += (tl.load(words + at * 128, mask=inside[:, None], other=0),)  # type: ignore[assignment]
+            scale += (tl.load(scales + at * 8, mask=inside, other=0),)  # type: ignore[assignment]
         if WAIT:
             wait_for_inputs()
             tl.debug_barrier()  # the compiler would load each one just before its use

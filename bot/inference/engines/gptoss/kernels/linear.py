@@ -37,9 +37,9 @@ def _product(
         column = begin + tl.arange(0, CHUNK)
         inside = column < COLUMNS
         at = weight + line[:, None] * COLUMNS + column[None, :]
-        weights += (tl.load(at, mask=inside[None, :], other=0.0),)
+        weights += (tl.load(at, mask=inside[None, :], other=0.0),)  # type: ignore[assignment]
         if NORM:
-            factors += (tl.load(norm + column, mask=inside, other=0.0),)
+            factors += (tl.load(norm + column, mask=inside, other=0.0),)  # type: ignore[assignment]
     wait_for_inputs()
     tl.debug_barrier()  # the compiler would load each one just before its use
     acc = tl.zeros([LINES, CHUNK], tl.float32)
