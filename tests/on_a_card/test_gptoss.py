@@ -5,6 +5,7 @@ Not for CI, which has no card; it takes some minutes and 130 GB of the card's me
     TRITON_INTERPRET=0 python -m pytest tests/on_a_card
 """
 
+import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +151,7 @@ def compare(ours: Ours, folder: Path, config: GptOssConfig) -> tuple[list[Compar
                 logits.append(reference.after(prompt, token, answer.choices))
         results.append((logits, [prompt.scores for prompt in prompts]))
         del reference, prompts
+        gc.collect()  # the model's hooks and the reference hold each other
         if ours.tokens.is_cuda:
             torch.cuda.empty_cache()
     (exact, exact_scores), (rounded, rounded_scores) = results

@@ -212,10 +212,16 @@ def _down(
     tl.store(target, acc.to(out.dtype.element_ty), mask=(place < end)[None, :])
 
 
+def fitting(shares: dict[str, int], weights: Mxfp4) -> dict[str, int]:
+    """`shares` with no more fragments at once than a warp has."""
+    most = triton.cdiv(weights.steps, shares["SPLITS"])
+    return shares | {"AT_ONCE": min(shares["AT_ONCE"], most)}
+
+
 def _tiles(together: int, weights: Mxfp4, narrow: dict[str, int]) -> dict[str, int]:
     """How programs go through the weights; see docs/benchmarks.md for what was measured."""
     if together == 8:
-        return narrow
+        return fitting(narrow, weights)
     tiles = 8 if together == 128 and weights.rows % 128 == 0 else 4
     return {"TILES": tiles, "SPLITS": 1, "AT_ONCE": 1, "num_warps": tiles, "num_stages": 4}
 

@@ -9,7 +9,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from bot.inference.engines.gptoss.kernels.experts import activate, both_biases
+from bot.inference.engines.gptoss.kernels.experts import activate, both_biases, fitting
 from bot.inference.engines.gptoss.kernels.fragments import in_fragments, products
 from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 from bot.inference.engines.gptoss.mxfp4 import Mxfp4
@@ -102,13 +102,15 @@ def few_experts(
     chosen, shares = routes
     rows, top = chosen.shape
     activated = torch.empty(rows * top, gate_up.rows // 2, dtype=x.dtype, device=x.device)
+    of_gate_up = fitting(GATE_UP, gate_up)
     _gate_up[(gate_up.rows // 16, rows * top)](
         x, gate_up.words, gate_up.scales, gate_up.unit, gate_up_bias, chosen, activated, limit,
-        TOP=top, STEPS=gate_up.steps, LINES=gate_up.rows, **GATE_UP, num_warps=GATE_UP["SPLITS"],
-        **early(),
+        TOP=top, STEPS=gate_up.steps, LINES=gate_up.rows, **of_gate_up,
+        num_warps=of_gate_up["SPLITS"], **early(),
     )  # fmt: skip
+    of_down = fitting(DOWN, down)
     _down[(down.rows // 16, rows)](
         activated, down.words, down.scales, down.unit, down_bias, chosen, shares, hidden,
-        TOP=top, STEPS=down.steps, LINES=down.rows, **DOWN, num_warps=DOWN["SPLITS"] * top,
+        TOP=top, STEPS=down.steps, LINES=down.rows, **of_down, num_warps=of_down["SPLITS"] * top,
         **early(),
     )  # fmt: skip
