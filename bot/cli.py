@@ -97,29 +97,46 @@ def bench(
         Path | None,
         typer.Option("--json", help="Write the figures to this file too.", show_default=False),
     ] = None,
+    synthetic: Annotated[
+        str | None,
+        typer.Option(
+            help="gpt-oss-20b or gpt-oss-120b: the gpt-oss engine on random weights of that size.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Measure the configured model here, beside plain transformers on the same model."""
     _require_inference()
     from rich.console import Console
 
-    from bot.inference.bench import report, run_bench
+    from bot.inference import bench, speed
     from bot.inference.engines import EngineError
+    from bot.inference.speed.measure import measure
+    from bot.inference.speed.report import report
+    from bot.inference.speed.result import Speed
 
     inference = _load(config).inference
-    folder = _fetch(inference.model, inference.models_dir)
+    if synthetic is not None and synthetic not in speed.SHAPES:
+        raise typer.BadParameter(f"allowed: {', '.join(speed.SHAPES)}", param_hint="--synthetic")
     console = Console()
+    result: Speed | bench.BenchResult
     try:
+        folder = None if synthetic else _fetch(inference.model, inference.models_dir)
         with console.status("measuring") as status:
-            result = run_bench(
-                inference.model,
-                folder,
-                inference.device,
-                lambda stage: status.update(f"measuring {stage}"),
-            )
+
+            def show(stage: str) -> None:
+                status.update(f"measuring {stage}")
+
+            if folder is None:
+                result = measure(str(synthetic), inference.device, show)
+                picture = report(result)
+            else:
+                result = bench.run_bench(inference.model, folder, inference.device, show)
+                picture = bench.report(result)
     except EngineError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(ExitCode.UNUSABLE) from error
-    console.print(report(result))
+    console.print(picture)
     if json_file:
         json_file.write_text(result.to_json() + "\n", encoding="utf-8")
 

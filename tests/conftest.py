@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+# Triton's kernels run on the CPU; the choice is made when Triton is first imported.
+os.environ.setdefault("TRITON_INTERPRET", "1")
 # Shared machines pause: how long an example takes says nothing about the code.
 settings.register_profile("shared", deadline=None)
 settings.register_profile(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_cache_path
 from pydantic import (
@@ -117,6 +117,7 @@ class InferenceConfig(Section):
     api_key: SecretStr = SecretStr("")
     model: str = "smollm2-135m"
     device: Annotated[str, AfterValidator(_device)] = "auto"
+    engine: Literal["auto", "gptoss", "transformers"] = "auto"
     listen: Address = "127.0.0.1:8000"
     slots: int = Field(1, ge=1, le=256)
     queue_limit: int = Field(64, ge=1)

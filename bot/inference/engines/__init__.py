@@ -3,9 +3,12 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.inference.engines.base import Engine
+
+if TYPE_CHECKING:
+    import torch
 
 # For GNU OpenMP, read when torch is first imported: how long a thread waits busily for the others.
 # Its default is about 16 ms. A decode step meets its other threads 150 times, so where another
@@ -21,37 +24,65 @@ def load_engine(
     folder: Path,
     *,
     device: str = "auto",
+    engine: str = "auto",
     slots: int = 1,
     context: int | None = None,
     progress: Callable[[str, float], None],
 ) -> Engine:
     """The best engine for the model in `folder` on `device`: "auto", "cpu", "cuda" or "cuda:1".
 
-    `context` limits the tokens of prompt and answer below what the model allows. `progress` is
-    called with the stage, "loading" or "warming up", and its share done, 0 to 1. Raises
-    EngineError.
+    `engine` is "auto", or "gptoss" or "transformers" for that one or an error. `context` limits the
+    tokens of prompt and answer below what the model allows. `progress` is called with the stage,
+    "loading" or "warming up", and its share done, 0 to 1. Raises EngineError.
     """
     import torch  # only where an engine is loaded: it takes a second, and the bot has none
 
-    from bot.inference.engines import packed
-    from bot.inference.engines.causal import CausalEngine, CausalModel
     from bot.inference.engines.device import find_device, memory_errors_explained
 
     torch_device = find_device(device)
     progress("loading", 0.0)
     try:
         with memory_errors_explained(f"loading {folder.name}", torch_device):
-            model: CausalModel[Any]
-            if torch_device.type == "cpu" and packed.fits(folder):
-                model = packed.PackedLlama(folder)
-            else:
-                from bot.inference.engines.transformers import TransformersModel
+            if _picks_gptoss(folder, torch_device, engine):
+                from bot.inference.engines.gptoss.loading import load
 
-                model = TransformersModel(folder, torch_device)
-            engine = CausalEngine(model, slots, context)
-            progress("warming up", 0.0)
-            engine.warm_up()
+                return load(folder, torch_device, slots, context, progress)
+            return _load_causal(folder, torch_device, engine, slots, context, progress)
     except torch.AcceleratorError as error:  # a GPU too old for this torch, say
         first_line = str(error).partition("\n")[0]
         raise EngineError(f"{device} can't run {folder.name}: {first_line}") from error
-    return engine
+
+
+def _picks_gptoss(folder: Path, device: "torch.device", engine: str) -> bool:
+    if engine == "transformers":
+        return False
+    from bot.inference.engines.gptoss.requirements import obstacle
+
+    problem = obstacle(folder, device)
+    if problem and engine == "gptoss":
+        raise EngineError(f"inference.engine is gptoss, but {problem}; set inference.engine: auto")
+    return problem is None
+
+
+def _load_causal(
+    folder: Path,
+    device: "torch.device",
+    engine: str,
+    slots: int,
+    context: int | None,
+    progress: Callable[[str, float], None],
+) -> Engine:
+    from bot.inference.engines import packed
+    from bot.inference.engines.causal import CausalEngine, CausalModel
+
+    model: CausalModel[Any]
+    if engine == "auto" and device.type == "cpu" and packed.fits(folder):
+        model = packed.PackedLlama(folder)
+    else:
+        from bot.inference.engines.transformers import TransformersModel
+
+        model = TransformersModel(folder, device)
+    loaded = CausalEngine(model, slots, context)
+    progress("warming up", 0.0)
+    loaded.warm_up()
+    return loaded

@@ -33,6 +33,7 @@ def load_model(config: "InferenceConfig", progress: Progress) -> Model:
     engine = load_engine(
         folder,
         device=config.device,
+        engine=config.engine,
         slots=config.slots,
         context=config.context_tokens,
         progress=progress,

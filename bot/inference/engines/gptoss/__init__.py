@@ -1,0 +1,1 @@
+"""gpt-oss on one CUDA card: Triton kernels, CUDA graphs and a paged key-value cache."""

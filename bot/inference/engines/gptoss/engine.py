@@ -1,0 +1,245 @@
+"""The engine protocol over the model: pages for sequences, chunks of prompts, batched steps.
+
+The host is one step ahead: it starts a step before it has read the last one's tokens, which the
+next one takes on the GPU. So a token is reported by the call after the one that started it.
+"""
+
+import random
+from collections import deque
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from bot.inference.engines.base import Sequence
+from bot.inference.engines.device import memory_errors_explained
+from bot.inference.engines.gptoss.graphs import Decoder, Prefiller
+from bot.inference.engines.gptoss.kernels.embedding import gather_state
+from bot.inference.engines.gptoss.kernels.sampling import SamplingState, sample
+from bot.inference.engines.gptoss.model import PAGE, Model
+from bot.inference.engines.gptoss.pages import Pages, page_hash
+from bot.inference.engines.gptoss.transfers import Download, upload
+from bot.inference.engines.sampling import GREEDY_BELOW
+
+CHUNK = 2048
+"""Tokens of a prompt in one step: some 50 ms on an H200, for which others wait."""
+
+
+@dataclass(eq=False)
+class _Run:
+    """A sequence in the engine. `tokens` are its prompt and what was reported since."""
+
+    sequence: Sequence
+    slot: int
+    tokens: list[int]
+    pages: list[int] = field(default_factory=list)
+    fed: int = 0
+    """Tokens whose keys and values are in the cache, or will be when the started steps are done."""
+    prompt: int = 1
+    """Tokens to feed in chunks: all that there were when the sequence got its pages."""
+    hashes: list[bytes] = field(default_factory=list)
+    """Of the pages that others can find."""
+
+    @property
+    def decodes(self) -> bool:
+        return self.fed >= self.prompt
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A step that was started, and the runs that its tokens belong to, in order."""
+
+    tokens: Download
+    runs: list[_Run]
+
+
+class GptOssEngine:
+    """See base.Engine. A sequence that finds too few pages waits for those of others.
+
+    When running sequences need more pages than there are, the one that started last gives up its
+    own and is computed again later; its tokens are what they would have been.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        slots: int,
+        *,
+        chunk: int = CHUNK,
+        progress: Callable[[float], None] = lambda share: None,
+    ) -> None:
+        self.slots = slots
+        self.context = model.context
+        self._model = model
+        self._chunk = chunk
+        self._pages = Pages(model.pages, PAGE)
+        self._scratch = self._pages.take()  # where the rows that fill up a batch write to
+        self._free_slots = list(range(slots))
+        self._waiting: deque[_Run] = deque()
+        self._running: list[_Run] = []
+        self._started: list[_Step] = []
+        width = -(-model.context // PAGE)
+        shape = (slots + 1, -(-width // 4) * 4)  # each row aligned to 16 bytes
+        self._tables = torch.full(shape, self._scratch, dtype=torch.int32, device=model.device)
+        self._state = SamplingState.empty(slots + 1, model.config.vocab_size, model.device)
+        with torch.inference_mode():
+            self._prefill = Prefiller(self._start_prefill, slots, chunk, model.device)
+            self._decode = Decoder(self._make_step, slots, slots, model.device, progress)
+
+    def admit(self, sequence: Sequence) -> None:
+        slot = self._free_slots.pop()
+        sampling, state = sequence.sampling, self._state
+        greedy = sampling.temperature < GREEDY_BELOW
+        seed = random.getrandbits(63) if sampling.seed is None else sampling.seed
+        state.temperatures[slot] = 0.0 if greedy else sampling.temperature
+        state.top_p[slot] = sampling.top_p
+        state.min_p[slot] = sampling.min_p
+        state.seeds[slot] = seed % 2**63
+        state.penalties[slot] = sampling.repetition_penalty
+        if sampling.repetition_penalty != 1:
+            state.seen[slot] = 0
+        self._waiting.append(_Run(sequence, slot, list(sequence.prompt)))
+
+    @torch.inference_mode()
+    def step(self) -> list[tuple[Sequence, int]]:
+        """One token of each sequence past its prompt, one chunk of the first one that is not.
+
+        Returns the tokens of the step before. Raises EngineError when memory runs out; all that
+        ran must then be released.
+        """
+        device = self._model.device
+        on_device = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+        with on_device, memory_errors_explained("a step of gpt-oss", device):
+            produced = self._make_room()
+            self._start_waiting()
+            decoding = [run for run in self._running if run.decodes and run.fed < self.context]
+            prefilling = next((run for run in self._running if not run.decodes), None)
+            started = []
+            if decoding:
+                started.append(self._start_decode(decoding))
+            if prefilling:
+                started += self._start_chunk(prefilling)
+            produced += self._report()
+            self._started = started
+        return produced
+
+    def release(self, sequence: Sequence) -> None:
+        run = next(run for run in (*self._running, *self._waiting) if run.sequence is sequence)
+        if run in self._running:
+            self._running.remove(run)
+            self._give_pages_back(run)
+        else:
+            self._waiting.remove(run)
+        self._free_slots.append(run.slot)
+
+    def close(self) -> None:
+        self._waiting.clear()
+        self._running.clear()
+        del self._model, self._decode, self._prefill, self._tables, self._state
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _start_prefill(self, chunk: Tensor) -> Tensor:
+        return self._model.prefill(chunk, self._tables)
+
+    def _make_step(self, size: int) -> Callable[[Tensor], Tensor]:
+        attention = self._model.attention_for(size)
+
+        def step(rows: Tensor) -> Tensor:
+            tokens, positions = gather_state(rows, self._state.tokens, self._state.positions)
+            logits = self._model.decode(tokens, positions, rows, self._tables, attention)
+            return sample(logits, rows, self._state)
+
+        return step
+
+    def _make_room(self) -> list[tuple[Sequence, int]]:
+        """A page for every sequence that decodes and has filled its last one."""
+        produced = []
+        while True:
+            full = [run for run in self._running if run.decodes and self._is_full(run)]
+            if len(full) <= self._pages.free:
+                break
+            produced += self._report()  # what the last run has drawn so far is part of it
+            last = self._running.pop()
+            self._give_pages_back(last)
+            self._waiting.appendleft(last)
+        for run in full:
+            self._add_pages(run, [self._pages.take()])
+        return produced
+
+    def _is_full(self, run: _Run) -> bool:
+        return run.fed == len(run.pages) * PAGE and run.fed < self.context
+
+    def _start_waiting(self) -> None:
+        """Give pages to waiting sequences, first come first served, as far as they go."""
+        while self._waiting:
+            run = self._waiting[0]
+            known, hashes = self._pages.find(run.tokens)
+            self._pages.share(known)
+            missing = -(-len(run.tokens) // PAGE) - len(known)
+            if missing > self._pages.free:
+                self._pages.give_back(known)
+                break
+            self._waiting.popleft()
+            run.pages, run.hashes = [], hashes
+            run.fed = len(known) * PAGE
+            run.prompt = len(run.tokens)
+            self._add_pages(run, known + [self._pages.take() for _ in range(missing)])
+            if len(run.tokens) == len(run.sequence.prompt):
+                run.sequence.cached_tokens = run.fed
+            self._running.append(run)
+
+    def _add_pages(self, run: _Run, pages: list[int]) -> None:
+        begin = len(run.pages)
+        run.pages += pages
+        upload(pages, self._tables[run.slot, begin : begin + len(pages)])
+
+    def _start_decode(self, runs: list[_Run]) -> _Step:
+        for run in runs:
+            self._force(run)
+            run.fed += 1
+        tokens = self._decode([run.slot for run in runs])
+        return _Step(Download(tokens), runs)
+
+    def _start_chunk(self, run: _Run) -> list[_Step]:
+        """Feed the next chunk of a prompt; with its last one, draw the first token."""
+        begin, end = run.fed, min(run.fed + self._chunk, run.prompt)
+        device = self._model.device
+        logits = self._prefill(run.tokens[begin:end], begin, run.slot)
+        run.fed = end
+        self._publish(run)
+        if not run.decodes:
+            return []
+        self._force(run)
+        self._state.positions[run.slot] = end - 1
+        row = torch.full((1,), run.slot, dtype=torch.int32, device=device)
+        return [_Step(Download(sample(logits, row, self._state)), [run])]
+
+    def _force(self, run: _Run) -> None:
+        if run.sequence.forced:
+            self._state.forced[run.slot] = run.sequence.forced.popleft()
+
+    def _report(self) -> list[tuple[Sequence, int]]:
+        """Wait for the started steps; the tokens of the sequences that are still here."""
+        produced = []
+        for step in self._started:
+            for run, token in zip(step.runs, step.tokens.wait(), strict=False):
+                if run in self._running:
+                    run.tokens.append(token)
+                    self._publish(run)
+                    produced.append((run.sequence, token))
+        self._started = []
+        return produced
+
+    def _publish(self, run: _Run) -> None:
+        """Let others find the pages that are full of tokens known by now."""
+        while (end := (len(run.hashes) + 1) * PAGE) <= min(run.fed, len(run.tokens)):
+            before = run.hashes[-1] if run.hashes else b""
+            run.hashes.append(page_hash(before, run.tokens[end - PAGE : end]))
+            self._pages.publish(run.pages[len(run.hashes) - 1], run.hashes[-1])
+
+    def _give_pages_back(self, run: _Run) -> None:
+        self._pages.give_back(run.pages)
+        run.pages = []

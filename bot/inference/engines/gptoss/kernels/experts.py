@@ -1,0 +1,268 @@
+"""The experts for many rows: rows grouped by expert, products on the tensor cores.
+
+A program takes some tiles of one expert's lines and some of its rows. Few rows an expert go in
+eights, straight from fragments to fragments; many go through shared memory.
+"""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from bot.inference.engines.gptoss.kernels.fragments import decoded, in_fragments, products
+from bot.inference.engines.gptoss.kernels.launch import INTERPRETED, early, wait_for_inputs
+from bot.inference.engines.gptoss.mxfp4 import Mxfp4
+
+ALPHA = tl.constexpr(1.702)
+SHARED = {"TILES": 1, "SPLITS": 4, "AT_ONCE": 12, "num_warps": 4}
+"""Where there are few tiles of lines, four warps share the columns of one."""
+
+
+@triton.jit
+def both_biases(bias, column):
+    """Of the outputs `column`, the biases of gate and up, which come in turn."""
+    gate = tl.load(bias + 2 * column).to(tl.float32)
+    return gate, tl.load(bias + 2 * column + 1).to(tl.float32)
+
+
+@triton.jit
+def activate(gate, up, unit, biases, limit):
+    """gpt-oss's clamped SwiGLU: gate * sigmoid(1.702 gate) * (up + 1), once scaled and biased."""
+    gate_bias, up_bias = biases
+    gate = tl.minimum(gate * unit + gate_bias, limit)
+    up = tl.minimum(tl.maximum(up * unit + up_bias, -limit), limit)
+    return gate / (1.0 + tl.exp(gate * -ALPHA)) * (up + 1.0)
+
+
+@triton.jit
+def _narrow(
+    x,
+    words,
+    scales,
+    tile,
+    order,
+    place,
+    end,
+    TOP: tl.constexpr,
+    STEPS: tl.constexpr,
+    TILES: tl.constexpr,
+    SPLITS: tl.constexpr,
+    AT_ONCE: tl.constexpr,
+):
+    """Tiles of lines from `tile` on times eight rows: float32 [lines, 8]."""
+    thread = tl.arange(0, TILES * SPLITS * 32)
+    place += thread % 32 // 4
+    row = tl.load(order + place, mask=place < end, other=0) // TOP
+    tile += thread // (SPLITS * 32)
+    acc = products(
+        x, row, place < end, words, scales, tile, STEPS, TILES * SPLITS, SPLITS, AT_ONCE, False
+    )
+    return tl.reshape(acc, [TILES * 16, 8])
+
+
+@triton.jit
+def _settled(acc):
+    """The same, once it is there.
+
+    Left alone, Triton 3.6 decodes the next weights into registers that the tensor cores still read.
+    """
+    if INTERPRETED:
+        return acc
+    else:  # noqa: RET505 (the compiler wants one return or the other)
+        return tl.inline_asm_elementwise(
+            "mov.b32 $0, $1;", "=f,f", [acc], dtype=tl.float32, is_pure=True, pack=1
+        )
+
+
+@triton.jit
+def _wide(
+    x,
+    words,
+    scales,
+    tile,
+    order,
+    place,
+    end,
+    TOP: tl.constexpr,
+    STEPS: tl.constexpr,
+    TILES: tl.constexpr,
+    ROWS: tl.constexpr,
+):
+    """The same for many rows, whose columns are in their order."""
+    thread = tl.arange(0, TILES * 32)
+    fragment = (tile + thread // 32).to(tl.int64) * STEPS
+    words += (fragment * 128 + thread % 32 * 4)[:, None] + tl.arange(0, 4)[None, :]
+    scales += fragment * 8 + thread % 32 // 4
+    place += tl.arange(0, ROWS)
+    exists = place < end
+    row = tl.load(order + place, mask=exists, other=0) // TOP
+    x += (row * (STEPS * 64))[None, :] + tl.arange(0, 64)[:, None]
+    acc = tl.zeros([TILES * 16, ROWS], tl.float32)
+    for _ in range(STEPS):
+        weights = decoded(tl.load(words), tl.load(scales), TILES, True)
+        columns = tl.load(x, mask=exists[None, :], other=0.0)
+        weights = tl.reshape(weights, [TILES * 16, 64]).to(columns.dtype)
+        acc = _settled(tl.dot(weights, columns, acc, input_precision="ieee"))
+        words += 128
+        scales += 8
+        x += 64
+    return acc
+
+
+@triton.jit
+def _product(
+    x,
+    words,
+    scales,
+    tile,
+    order,
+    place,
+    end,
+    TOP: tl.constexpr,
+    STEPS: tl.constexpr,
+    TILES: tl.constexpr,
+    ROWS: tl.constexpr,
+    SPLITS: tl.constexpr,
+    AT_ONCE: tl.constexpr,
+):
+    """Lines from tile `tile` on, in the order tile, h, g, times rows: float32 [lines, ROWS]."""
+    if ROWS > 8:
+        acc = _wide(x, words, scales, tile, order, place, end, TOP, STEPS, TILES, ROWS)
+    else:
+        acc = _narrow(x, words, scales, tile, order, place, end, TOP, STEPS, TILES, SPLITS, AT_ONCE)
+    return acc
+
+
+@triton.jit
+def _gate_up(
+    x,
+    words,
+    scales,
+    unit,
+    bias,
+    order,
+    starts,
+    out,
+    limit,
+    TOP: tl.constexpr,
+    STEPS: tl.constexpr,
+    LINES: tl.constexpr,
+    TILES: tl.constexpr,
+    ROWS: tl.constexpr,
+    SPLITS: tl.constexpr,
+    AT_ONCE: tl.constexpr,
+):
+    wait_for_inputs()
+    expert = tl.program_id(2)
+    start = tl.load(starts + expert) + tl.program_id(0) * ROWS
+    end = tl.load(starts + expert + 1)
+    if start >= end:
+        return
+    tile = expert * (LINES // 16) + tl.program_id(1) * TILES
+    acc = _product(
+        x, words, scales, tile, order, start, end, TOP, STEPS, TILES, ROWS, SPLITS, AT_ONCE
+    )
+    acc = tl.permute(tl.reshape(acc, [TILES, 2, 8, ROWS]), (0, 2, 3, 1))
+    gate, up = tl.split(tl.reshape(acc, [TILES * 8, ROWS, 2]))
+    column = tl.program_id(1) * (TILES * 8) + tl.arange(0, TILES * 8)
+    bias += expert * LINES
+    activated = activate(gate, up, unit, both_biases(bias, column[:, None]), limit)
+    if ROWS <= 8:
+        column = in_fragments(column)
+    place = start + tl.arange(0, ROWS)
+    choice = tl.load(order + place, mask=place < end, other=0)
+    target = out + choice[None, :] * (LINES // 2) + column[:, None]
+    tl.store(target, activated.to(out.dtype.element_ty), mask=(place < end)[None, :])
+
+
+@triton.jit
+def _down(
+    x,
+    words,
+    scales,
+    unit,
+    bias,
+    order,
+    starts,
+    out,
+    STEPS: tl.constexpr,
+    LINES: tl.constexpr,
+    TILES: tl.constexpr,
+    ROWS: tl.constexpr,
+    SPLITS: tl.constexpr,
+    AT_ONCE: tl.constexpr,
+):
+    wait_for_inputs()
+    expert = tl.program_id(2)
+    start = tl.load(starts + expert) + tl.program_id(0) * ROWS
+    end = tl.load(starts + expert + 1)
+    if start >= end:
+        return
+    tile = expert * (LINES // 16) + tl.program_id(1) * TILES
+    acc = _product(
+        x, words, scales, tile, order, start, end, 1, STEPS, TILES, ROWS, SPLITS, AT_ONCE
+    )
+    acc = tl.permute(tl.reshape(acc, [TILES, 2, 8, ROWS]), (0, 2, 1, 3))
+    acc = tl.reshape(acc, [TILES * 16, ROWS])
+    line = tl.program_id(1) * (TILES * 16) + tl.arange(0, TILES * 16)
+    acc = acc * unit + tl.load(bias + expert * LINES + line).to(tl.float32)[:, None]
+    place = start + tl.arange(0, ROWS)
+    choice = tl.load(order + place, mask=place < end, other=0)
+    target = out + choice[None, :] * LINES + line[:, None]
+    tl.store(target, acc.to(out.dtype.element_ty), mask=(place < end)[None, :])
+
+
+def fitting(shares: dict[str, int], weights: Mxfp4) -> dict[str, int]:
+    """`shares` with no more fragments at once than a warp has."""
+    most = triton.cdiv(weights.steps, shares["SPLITS"])
+    return shares | {"AT_ONCE": min(shares["AT_ONCE"], most)}
+
+
+def _tiles(together: int, weights: Mxfp4, narrow: dict[str, int]) -> dict[str, int]:
+    """How programs go through the weights; see docs/benchmarks.md for what was measured."""
+    if together == 8:
+        return fitting(narrow, weights)
+    tiles = 8 if together == 128 and weights.rows % 128 == 0 else 4
+    return {"TILES": tiles, "SPLITS": 1, "AT_ONCE": 1, "num_warps": tiles, "num_stages": 4}
+
+
+def rows_together(rows: int, top: int, experts: int) -> int:
+    """Rows of an expert that a program takes, where `rows` tokens choose `top` experts each."""
+    share = rows * top // experts
+    return 8 if rows <= 32 else 32 if share <= 16 else 64 if share <= 32 else 128
+
+
+def grouped_experts(
+    x: Tensor,
+    chosen: Tensor,
+    groups: tuple[Tensor, Tensor],
+    gate_up: Mxfp4,
+    gate_up_bias: Tensor,
+    down: Mxfp4,
+    down_bias: Tensor,
+    limit: float,
+) -> Tensor:
+    """What each chosen expert makes of each row, [rows * top, size] in x's type.
+
+    `x` and `chosen` are route's, x in fragments if rows_together is 8, `groups` group's.
+    """
+    rows, top = chosen.shape
+    order, starts = groups
+    experts = len(starts) - 1
+    together = rows_together(rows, top, experts)
+    places = triton.cdiv(rows, together)
+    activated = torch.empty(rows * top, gate_up.rows // 2, dtype=x.dtype, device=x.device)
+    tall = {"TILES": 1 if rows <= 16 else 4, "SPLITS": 1, "AT_ONCE": 9}
+    tall["num_warps"] = tall["TILES"]
+    tiles = _tiles(together, gate_up, SHARED if rows <= 4 else tall)
+    _gate_up[(places, gate_up.rows // 16 // tiles["TILES"], experts)](
+        x, gate_up.words, gate_up.scales, gate_up.unit, gate_up_bias, order, starts, activated,
+        limit, TOP=top, STEPS=gate_up.steps, LINES=gate_up.rows, ROWS=together, **tiles, **early(),
+    )  # fmt: skip
+    out = torch.empty(rows * top, down.rows, dtype=x.dtype, device=x.device)
+    tiles = _tiles(together, down, SHARED)
+    _down[(places, down.rows // 16 // tiles["TILES"], experts)](
+        activated, down.words, down.scales, down.unit, down_bias, order, starts, out,
+        STEPS=down.steps, LINES=down.rows, ROWS=together, **tiles, **early(),
+    )  # fmt: skip
+    return out

@@ -1,0 +1,116 @@
+"""The experts for a few rows: each row's own experts, no grouping, a multiplication a row.
+
+Weights are read at the memory's speed, so that it does not matter that the tensor cores multiply
+eight rows at a time of which only one exists.
+"""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from bot.inference.engines.gptoss.kernels.experts import activate, both_biases, fitting
+from bot.inference.engines.gptoss.kernels.fragments import in_fragments, products
+from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
+from bot.inference.engines.gptoss.mxfp4 import Mxfp4
+
+GATE_UP = {"SPLITS": 4, "AT_ONCE": 12}
+DOWN = {"SPLITS": 2, "AT_ONCE": 12}
+"""See products; measured on an H200, see docs/benchmarks.md."""
+
+
+@triton.jit
+def _gate_up(
+    x,
+    words,
+    scales,
+    unit,
+    bias,
+    chosen,
+    out,
+    limit,
+    TOP: tl.constexpr,
+    STEPS: tl.constexpr,
+    LINES: tl.constexpr,
+    SPLITS: tl.constexpr,
+    AT_ONCE: tl.constexpr,
+):
+    wait_for_inputs()
+    choice = tl.program_id(1)
+    expert = tl.load(chosen + choice)
+    thread = tl.arange(0, SPLITS * 32)
+    row, exists = thread * 0 + choice // TOP, thread % 32 < 4
+    tile = thread * 0 + expert * (LINES // 16) + tl.program_id(0)
+    column = tl.program_id(0) * 8 + tl.arange(0, 8)
+    biases = both_biases(bias + expert * LINES, column)
+    acc = products(x, row, exists, words, scales, tile, STEPS, SPLITS, SPLITS, AT_ONCE, True)
+    gate, up = tl.split(tl.permute(tl.reshape(tl.sum(acc, 2), [2, 8]), (1, 0)))
+    activated = activate(gate, up, unit, biases, limit)
+    target = out + choice * (LINES // 2) + in_fragments(column)
+    tl.store(target, activated.to(out.dtype.element_ty))
+
+
+@triton.jit
+def _down(
+    x,
+    words,
+    scales,
+    unit,
+    bias,
+    chosen,
+    shares,
+    hidden,
+    TOP: tl.constexpr,
+    STEPS: tl.constexpr,
+    LINES: tl.constexpr,
+    SPLITS: tl.constexpr,
+    AT_ONCE: tl.constexpr,
+):
+    token = tl.program_id(1)
+    thread = tl.arange(0, TOP * SPLITS * 32)
+    choice = token * TOP + thread // (SPLITS * 32)
+    exists = thread % 32 < 4
+    tile = tl.load(chosen + choice) * (LINES // 16) + tl.program_id(0)
+    place = tl.arange(0, 16)
+    line = tl.program_id(0) * 16 + place % 8 * 2 + place // 8
+    each = token * TOP + tl.arange(0, TOP)
+    start = tl.load(bias + tl.load(chosen + each)[:, None] * LINES + line[None, :])
+    share = tl.load(shares + each)
+    at = hidden + token * LINES + line
+    before = tl.load(at)
+    acc = products(
+        x, choice, exists, words, scales, tile, STEPS, TOP * SPLITS, SPLITS, AT_ONCE, True
+    )
+    acc = (tl.sum(acc, 2) * unit + start.to(tl.float32)) * share[:, None]
+    tl.store(at, before + tl.sum(acc, 0))
+
+
+def few_experts(
+    hidden: Tensor,
+    x: Tensor,
+    routes: tuple[Tensor, Tensor],
+    gate_up: Mxfp4,
+    gate_up_bias: Tensor,
+    down: Mxfp4,
+    down_bias: Tensor,
+    limit: float,
+) -> None:
+    """Add what each row's experts make of it to `hidden` float32 [rows, size].
+
+    `x` [rows, size] is route's, in fragments; `routes` are its choices and shares.
+    """
+    chosen, shares = routes
+    rows, top = chosen.shape
+    activated = torch.empty(rows * top, gate_up.rows // 2, dtype=x.dtype, device=x.device)
+    of_gate_up = fitting(GATE_UP, gate_up)
+    _gate_up[(gate_up.rows // 16, rows * top)](
+        x, gate_up.words, gate_up.scales, gate_up.unit, gate_up_bias, chosen, activated, limit,
+        TOP=top, STEPS=gate_up.steps, LINES=gate_up.rows, **of_gate_up,
+        num_warps=of_gate_up["SPLITS"], **early(),
+    )  # fmt: skip
+    of_down = fitting(DOWN, down)
+    _down[(down.rows // 16, rows)](
+        activated, down.words, down.scales, down.unit, down_bias, chosen, shares, hidden,
+        TOP=top, STEPS=down.steps, LINES=down.rows, **of_down, num_warps=of_down["SPLITS"] * top,
+        **early(),
+    )  # fmt: skip

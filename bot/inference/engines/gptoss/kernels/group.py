@@ -1,0 +1,88 @@
+"""Around the experts of many rows: choices sorted by expert before, outputs added up after."""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
+
+
+@triton.jit(do_not_specialize=["COUNT"])
+def _group(chosen, order, starts, COUNT, BLOCK: tl.constexpr):
+    wait_for_inputs()
+    expert = tl.program_id(0)
+    index = tl.arange(0, BLOCK)
+    before = tl.zeros([BLOCK], tl.int32)
+    for begin in range(0, COUNT, BLOCK):
+        which = tl.load(chosen + begin + index, mask=begin + index < COUNT, other=1 << 30)
+        before += (which < expert).to(tl.int32)
+    place = tl.sum(before)
+    tl.store(starts + expert, place)
+    for begin in range(0, COUNT, BLOCK):
+        which = tl.load(chosen + begin + index, mask=begin + index < COUNT, other=1 << 30)
+        mine = (which == expert).to(tl.int32)
+        tl.store(order + place + tl.cumsum(mine, 0) - 1, begin + index, mask=mine == 1)
+        place += tl.sum(mine)
+    if expert == tl.num_programs(0) - 1:
+        tl.store(starts + expert + 1, place)
+
+
+def group(chosen: Tensor, experts: int) -> tuple[Tensor, Tensor]:
+    """Sort choices by expert, stably.
+
+    `chosen` is int32 [rows, top]. Returns `order` int32 [rows * top], the indices into the
+    flattened `chosen`, and `starts` int32 [experts + 1], where each expert's part begins in it.
+    """
+    count = chosen.numel()
+    order = torch.empty(count, dtype=torch.int32, device=chosen.device)
+    starts = torch.empty(experts + 1, dtype=torch.int32, device=chosen.device)
+    block = min(1024, triton.next_power_of_2(count))
+    _group[(experts,)](chosen, order, starts, count, block, **early())
+    return order, starts
+
+
+@triton.jit
+def _combine(
+    hidden,
+    outputs,
+    shares,
+    norm,
+    x,
+    epsilon,
+    SIZE: tl.constexpr,
+    TOP: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    wait_for_inputs()
+    row = tl.program_id(0)
+    column = tl.arange(0, BLOCK)
+    inside = column < SIZE
+    value = tl.load(hidden + row * SIZE + column, mask=inside, other=0.0)
+    for i in tl.static_range(TOP):
+        choice = row * TOP + i
+        output = tl.load(outputs + choice * SIZE + column, mask=inside, other=0.0)
+        value += tl.load(shares + choice) * output.to(tl.float32)
+    if TOP > 0:
+        tl.store(hidden + row * SIZE + column, value, mask=inside)
+    factor = tl.rsqrt(tl.sum(value * value) / SIZE + epsilon)
+    weight = tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
+    tl.store(x + row * SIZE + column, (value * factor * weight).to(x.dtype.element_ty), mask=inside)
+
+
+def combine(
+    hidden: Tensor, experts: tuple[Tensor, Tensor] | None, norm: Tensor, epsilon: float
+) -> Tensor:
+    """Add the experts' outputs to `hidden` in place; the RMS-normed rows in `norm`'s type.
+
+    `experts` are the outputs [rows * top, size] and the shares [rows, top]; None: nothing to add.
+    """
+    rows, size = hidden.shape
+    outputs, shares = experts or (hidden, hidden)
+    x = torch.empty(rows, size, dtype=norm.dtype, device=hidden.device)
+    top = shares.shape[1] if experts else 0
+    _combine[(rows,)](
+        hidden, outputs, shares, norm, x, epsilon, size, top, triton.next_power_of_2(size),
+        num_warps=8, **early(),
+    )  # fmt: skip
+    return x

@@ -1,0 +1,97 @@
+"""Rotary position embedding (Su et al. 2021), and the write into the paged cache."""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
+
+GROUP = 16
+"""Heads that a program has."""
+
+
+@triton.jit
+def rotate(a, b, cosine, sine):
+    """The pair (a, b) turned by its position's angle."""
+    return a * cosine - b * sine, b * cosine + a * sine
+
+
+@triton.jit
+def _rotate_and_store(
+    qkv,
+    queries,
+    keys,
+    values,
+    cosines,
+    sines,
+    positions,
+    slots,
+    tables,
+    TABLE: tl.constexpr,
+    HEADS: tl.constexpr,
+    KV_HEADS: tl.constexpr,
+    SIZE: tl.constexpr,
+    PAGE: tl.constexpr,
+    GROUP: tl.constexpr,
+):
+    wait_for_inputs()
+    row = tl.program_id(0)
+    position = tl.load(positions + row)
+    head = tl.program_id(1) * GROUP + tl.arange(0, GROUP)[:, None]
+    column = tl.arange(0, SIZE)[None, :]
+    exists = head < HEADS + 2 * KV_HEADS
+    whole = tl.load(
+        qkv + (row * (HEADS + 2 * KV_HEADS) + head) * SIZE + column, mask=exists, other=0.0
+    )
+    a, b = tl.split(tl.reshape(whole.to(tl.float32), [GROUP, SIZE // 2, 2]))
+    at = position * (SIZE // 2) + tl.arange(0, SIZE // 2)[None, :]
+    a, b = rotate(a, b, tl.load(cosines + at), tl.load(sines + at))
+    turned = tl.reshape(tl.join(a, b), [GROUP, SIZE]).to(qkv.dtype.element_ty)
+
+    tl.store(queries + (row * HEADS + head) * SIZE + column, turned, mask=head < HEADS)
+    page = tl.load(tables + tl.load(slots + row) * TABLE + position // PAGE)
+    kv_head = (head - HEADS) % KV_HEADS
+    line = ((page * KV_HEADS + kv_head) * PAGE + position % PAGE) * SIZE + column
+    tl.store(keys + line, turned, mask=(head >= HEADS) & (head < HEADS + KV_HEADS))
+    tl.store(values + line, whole, mask=(head >= HEADS + KV_HEADS) & exists)
+
+
+def rotate_and_store(
+    qkv: Tensor,
+    cache: Tensor,
+    rotation: tuple[Tensor, Tensor],
+    positions: Tensor,
+    slots: Tensor,
+    tables: Tensor,
+    heads: int,
+) -> Tensor:
+    """The rotated queries [rows, heads, head size]; keys and values go into `cache`.
+
+    `qkv` is [rows, (heads + 2 kv heads) * head size], with the two halves of each query and key
+    head interleaved, see weights.py. `cache` is [2, pages, kv heads, page tokens, head size],
+    `rotation` cosines and sines float32 [context, head size / 2]; `positions` and `slots` are int32
+    [rows], `tables` int32 [slots, pages of a sequence].
+    """
+    _, _, kv_heads, page, size = cache.shape
+    rows = len(qkv)
+    queries = torch.empty(rows, heads, size, dtype=qkv.dtype, device=qkv.device)
+    _rotate_and_store[(rows, triton.cdiv(heads + 2 * kv_heads, GROUP))](
+        qkv,
+        queries,
+        cache[0],
+        cache[1],
+        *rotation,
+        positions,
+        slots,
+        tables,
+        tables.stride(0),
+        heads,
+        kv_heads,
+        size,
+        page,
+        GROUP,
+        num_warps=2,
+        **early(),
+    )
+    return queries

@@ -1,0 +1,140 @@
+"""Residual, norm, router and choice of experts."""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from bot.inference.engines.gptoss.kernels.fragments import in_fragments
+from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
+
+
+@triton.jit
+def _route(
+    hidden,
+    added,
+    norm,
+    router,
+    router_bias,
+    x,
+    chosen,
+    shares,
+    part_squares,
+    part_products,
+    arrived,
+    epsilon,
+    SIZE: tl.constexpr,
+    EXPERTS: tl.constexpr,
+    TOP: tl.constexpr,
+    PARTS: tl.constexpr,
+    PADDED: tl.constexpr,
+    SPAN: tl.constexpr,
+    BLOCK: tl.constexpr,
+    WRITTEN: tl.constexpr,
+    IN_FRAGMENTS: tl.constexpr,
+):
+    row, part = tl.program_id(0), tl.program_id(1)
+    expert = tl.arange(0, EXPERTS)
+    expert_bias = tl.load(router_bias + expert).to(tl.float32)
+    squares = tl.zeros([BLOCK], tl.float32)
+    products = tl.zeros([EXPERTS, BLOCK], tl.float32)
+    for begin in range(0, SPAN, BLOCK):
+        column = part * SPAN + begin + tl.arange(0, BLOCK)
+        inside = column < SIZE
+        line = expert[:, None] * SIZE + column[None, :]
+        towards = tl.load(router + line, mask=inside[None, :], other=0.0).to(tl.float32)
+        weight = tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
+        wait_for_inputs()
+        value = tl.load(hidden + row * SIZE + column, mask=inside, other=0.0)
+        value += tl.load(added + row * SIZE + column, mask=inside, other=0.0).to(tl.float32)
+        tl.store(hidden + row * SIZE + column, value, mask=inside)
+        squares += value * value
+        products += towards * (value * weight)[None, :]
+    square, scores = tl.sum(squares), tl.sum(products, 1)
+
+    if PARTS > 1:
+        place = row * PARTS + part
+        tl.store(part_squares + place, square)
+        tl.store(part_products + place * EXPERTS + expert, scores)
+        tl.debug_barrier()  # every thread's part is written before this program counts as arrived
+        if tl.atomic_add(arrived + row, 1) != PARTS - 1:
+            return
+        tl.store(arrived + row, 0)
+        each = tl.arange(0, PADDED)
+        place = row * PARTS + each
+        exists = each < PARTS
+        square = tl.sum(tl.load(part_squares + place, mask=exists, other=0.0, cache_modifier=".cg"))
+        line = place[:, None] * EXPERTS + expert[None, :]
+        parts = tl.load(part_products + line, mask=exists[:, None], other=0.0, cache_modifier=".cg")
+        scores = tl.sum(parts, 0)
+    else:
+        tl.debug_barrier()  # what one thread has added to hidden, another one reads below
+
+    factor = tl.rsqrt(square / SIZE + epsilon)
+    scores = scores * factor + expert_bias
+    # an expert's place is the number of those before it: higher scores, equal ones of lower number
+    other, own = scores[None, :], scores[:, None]
+    before = (other > own) | ((other == own) & (expert[None, :] < expert[:, None]))
+    place = tl.sum(before.to(tl.int32), 1)
+    likelihood = tl.where(place < TOP, tl.exp(scores - tl.max(scores)), 0.0)
+    tl.store(chosen + row * TOP + place, expert, mask=place < TOP)
+    tl.store(shares + row * TOP + place, likelihood / tl.sum(likelihood), mask=place < TOP)
+
+    column = tl.arange(0, WRITTEN)
+    inside = column < SIZE
+    value = tl.load(hidden + row * SIZE + column, mask=inside, other=0.0, cache_modifier=".cg")
+    weight = tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
+    normed = (value * factor * weight).to(x.dtype.element_ty)
+    if IN_FRAGMENTS:
+        column = in_fragments(column)
+    tl.store(x + row * SIZE + column, normed, mask=inside)
+
+
+class Router:
+    """Norm, router and choice of experts; holds what the parts of `rows` rows meet at.
+
+    A row alone would keep one multiprocessor busy with reading the router. So a few rows are split
+    among programs, and each row's last one to finish adds up the parts, always in the same order.
+    """
+
+    def __init__(self, experts: int, top: int, device: torch.device, rows: int = 64) -> None:
+        self._experts = experts
+        self._top = top
+        self._arrived = torch.zeros(rows, dtype=torch.int32, device=device)
+
+    def __call__(
+        self,
+        hidden: Tensor,
+        added: Tensor,
+        norm: Tensor,
+        router: Tensor,
+        router_bias: Tensor,
+        epsilon: float,
+        dtype: torch.dtype,
+        fragments: bool,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Add `added` to `hidden` in place, and choose each row's experts.
+
+        `hidden` is float32 [rows, size], `added` [rows, size], `router` [experts, size]. Returns
+        the RMS-normed rows in `dtype`, their columns in order or in fragments, the experts int32
+        [rows, top] and their shares float32 [rows, top], which are a softmax over the chosen ones.
+        """
+        rows, size = hidden.shape
+        experts, top = self._experts, self._top
+        split = rows <= len(self._arrived)
+        block = min((2048 if split else 16384) // experts, 512, triton.next_power_of_2(size))
+        span = block if split else size
+        parts = triton.cdiv(size, span)
+
+        def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+            return torch.empty(*shape, dtype=dtype, device=hidden.device)
+
+        x, chosen = empty(rows, size, dtype=dtype), empty(rows, top, dtype=torch.int32)
+        shares = empty(rows, top)
+        _route[(rows, parts)](
+            hidden, added, norm, router, router_bias, x, chosen, shares, empty(rows, parts),
+            empty(rows, parts, experts), self._arrived, epsilon, size, experts, top, parts,
+            triton.next_power_of_2(parts), span, block, triton.next_power_of_2(size),
+            fragments, num_warps=4 if split else 8, **early(),
+        )  # fmt: skip
+        return x, chosen, shares

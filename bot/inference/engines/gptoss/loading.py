@@ -1,0 +1,45 @@
+"""From a checkpoint's folder to an engine that is warm."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from bot.inference.engines import EngineError
+from bot.inference.engines.gptoss.engine import GptOssEngine
+from bot.inference.engines.gptoss.model import PAGE, Model
+from bot.inference.engines.gptoss.weights import load_weights, read_config
+
+WORKSPACE = 768 * 2**20
+"""Bytes kept free for activations, cuBLAS and the graphs."""
+LEAST_CONTEXT = 1024
+
+
+def load(
+    folder: Path,
+    device: torch.device,
+    slots: int,
+    context: int | None,
+    progress: Callable[[str, float], None],
+) -> GptOssEngine:
+    """The engine for the checkpoint in `folder` on a CUDA `device`; see engines.load_engine.
+
+    The cache has room for a full context in each slot and one more to be reused, or for less if
+    the card has less; then the context is what fits. Raises EngineError.
+    """
+    torch.cuda.set_device(device)  # Triton launches on the current one
+    dtype = torch.bfloat16
+    config = read_config(folder)
+    weights = load_weights(folder, config, device, dtype, lambda share: progress("loading", share))
+    wanted = min(context or config.max_position_embeddings, config.max_position_embeddings)
+    free, _ = torch.cuda.mem_get_info(device)
+    room = max(0, free - WORKSPACE) // Model.page_bytes(config, dtype)
+    pages = min(room, (slots + 1) * -(-wanted // PAGE) + 1)
+    fitting = min(wanted, (pages - 1) * PAGE)  # one page is for rows that fill up a batch
+    if fitting < min(wanted, LEAST_CONTEXT):
+        raise EngineError(
+            f"{folder.name} leaves {free / 2**30:.1f} GiB of {device}, too little for a context of"
+            f" {LEAST_CONTEXT} tokens; free the card, or use one with more memory"
+        )
+    model = Model(config, weights, fitting, pages)
+    return GptOssEngine(model, slots, progress=lambda share: progress("warming up", share))

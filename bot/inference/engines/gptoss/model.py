@@ -1,0 +1,199 @@
+"""gpt-oss's forward pass from the kernels: a prompt's chunk, or one token of several sequences."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import GptOssConfig
+
+from bot.inference.engines.gptoss.kernels.attention import DecodeAttention, prefill_attention
+from bot.inference.engines.gptoss.kernels.embedding import embed
+from bot.inference.engines.gptoss.kernels.experts import grouped_experts, rows_together
+from bot.inference.engines.gptoss.kernels.few_experts import few_experts
+from bot.inference.engines.gptoss.kernels.group import combine, group
+from bot.inference.engines.gptoss.kernels.linear import linear, norm_qkv
+from bot.inference.engines.gptoss.kernels.rotary import rotate_and_store
+from bot.inference.engines.gptoss.kernels.route import Router
+from bot.inference.engines.gptoss.weights import Layer, Weights, rotation
+
+PAGE = 32
+"""Tokens in a page of the cache: what a reused beginning is a multiple of."""
+FEW = 2
+"""Rows up to which the experts are faster without tensor cores; see docs/benchmarks.md."""
+
+
+def prompt_chunk(
+    tokens: list[int], start: int, slot: int, rows: int, filler: int
+) -> list[list[int]]:
+    """Some of a prompt's tokens, the first at position `start`, filled up to `rows` rows.
+
+    The numbers of an int32 tensor [4, rows]: tokens, positions, slots, and how many tokens there
+    are, in each row. Rows that fill up belong to the slot `filler`.
+    """
+    count, missing = len(tokens), rows - len(tokens)
+    return [
+        tokens + [0] * missing,
+        [*range(start, start + count)] + [0] * missing,
+        [slot] * count + [filler] * missing,
+        [count] * rows,
+    ]
+
+
+class Model:
+    """The weights and the paged cache of keys and values.
+
+    `context` is the most tokens of one sequence, `pages` how many there are for all of them.
+    """
+
+    def __init__(self, config: GptOssConfig, weights: Weights, context: int, pages: int) -> None:
+        self.config = config
+        self.context = context
+        self.pages = pages
+        self._weights = weights
+        self._epsilon: float = config.rms_norm_eps
+        self._limit = float(getattr(config, "swiglu_limit", 7.0))  # transformers has it fixed
+        device, dtype = weights.head.device, weights.head.dtype
+        self.device = device
+        self._experts_dtype = torch.float32 if dtype == torch.float32 else torch.float16
+        self._rotation = rotation(config, context, device)
+        self._route = Router(config.num_local_experts, config.num_experts_per_tok, device)
+        self._cache = torch.zeros(
+            config.num_hidden_layers,
+            2,
+            pages,
+            config.num_key_value_heads,
+            PAGE,
+            config.head_dim,
+            dtype=dtype,
+            device=device,
+        )
+
+    @staticmethod
+    def page_bytes(config: GptOssConfig, dtype: torch.dtype) -> int:
+        """What a page takes in all layers together."""
+        line: int = config.num_key_value_heads * config.head_dim * dtype.itemsize
+        layers: int = config.num_hidden_layers
+        return 2 * layers * PAGE * line
+
+    def prefill(self, chunk: Tensor, tables: Tensor) -> Tensor:
+        """Logits [1, vocabulary] after a prompt's chunk, see prompt_chunk.
+
+        Its keys and values go to the pages in its slot's row of `tables` int32 [slots, pages of a
+        sequence], where those of all tokens before them are.
+        """
+        tokens, positions, slots, counts = chunk
+
+        def attend(layer: Layer, queries: Tensor, cache: Tensor) -> Tensor:
+            return prefill_attention(queries, cache, layer.sinks, chunk, tables, layer.window)
+
+        x = self._forward(tokens, positions, slots, tables, attend)
+        return self._logits(x[(counts[:1] - 1).long()])
+
+    def decode(
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        slots: Tensor,
+        tables: Tensor,
+        attention: DecodeAttention,
+    ) -> Tensor:
+        """Logits [rows, vocabulary] after one token of each row, all int32 [rows]."""
+
+        def attend(layer: Layer, queries: Tensor, cache: Tensor) -> Tensor:
+            return attention(queries, cache, layer.sinks, positions, slots, tables, layer.window)
+
+        if len(tokens) == 1:
+            return self._forward_one(tokens, positions, slots, tables, attend)
+        return self._logits(self._forward(tokens, positions, slots, tables, attend))
+
+    def attention_for(self, rows: int) -> DecodeAttention:
+        """What `decode` needs for so many rows."""
+        pairs = rows * self.config.num_key_value_heads
+        splits = min(16, max(2, 256 // pairs))
+        splits = 1 << splits.bit_length() - 1
+        return DecodeAttention(rows, self.config.num_attention_heads, self._cache[0], splits)
+
+    def _forward(
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        slots: Tensor,
+        tables: Tensor,
+        attend: Callable[[Layer, Tensor, Tensor], Tensor],
+    ) -> Tensor:
+        """The normed last hidden states [rows, size]."""
+        config, layers = self.config, self._weights.layers
+        hidden = embed(tokens, self._weights.embedding)
+        x = combine(hidden, None, layers[0].attention_norm, self._epsilon)
+        norms = [layer.attention_norm for layer in layers[1:]] + [self._weights.norm]
+        for layer, cache, following in zip(layers, self._cache, norms, strict=True):
+            qkv = F.linear(x, layer.qkv, layer.qkv_bias)
+            queries = rotate_and_store(
+                qkv, cache, self._rotation, positions, slots, tables, config.num_attention_heads
+            )
+            added = F.linear(attend(layer, queries, cache), layer.output, layer.output_bias)
+            x = combine(hidden, self._experts(layer, hidden, added), following, self._epsilon)
+        return x
+
+    def _forward_one(
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        slots: Tensor,
+        tables: Tensor,
+        attend: Callable[[Layer, Tensor, Tensor], Tensor],
+    ) -> Tensor:
+        """The logits [1, vocabulary] after one token, by fewer kernels."""
+        config = self.config
+        hidden = embed(tokens, self._weights.embedding)
+        for layer, cache in zip(self._weights.layers, self._cache, strict=True):
+            queries = norm_qkv(
+                hidden,
+                layer.attention_norm,
+                layer.qkv,
+                layer.qkv_bias,
+                cache,
+                self._rotation,
+                positions,
+                slots,
+                tables,
+                config.num_attention_heads,
+                self._epsilon,
+            )
+            mixed = attend(layer, queries, cache)
+            added = linear(mixed, layer.output, bias=layer.output_bias)
+            self._experts(layer, hidden, added)
+        return linear(hidden, self._weights.head, norm=self._weights.norm, epsilon=self._epsilon)
+
+    def _experts(self, layer: Layer, hidden: Tensor, added: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Add `added` to `hidden` and run the experts on it.
+
+        Returns their outputs and shares, see combine; None if they are added already.
+        """
+        rows, experts = len(hidden), self.config.num_local_experts
+        few = rows <= FEW
+        fragments = few or rows_together(rows, self.config.num_experts_per_tok, experts) <= 8
+        x, chosen, shares = self._route(
+            hidden,
+            added,
+            layer.experts_norm,
+            layer.router,
+            layer.router_bias,
+            self._epsilon,
+            self._experts_dtype,
+            fragments,
+        )
+        weights = (layer.gate_up, layer.gate_up_bias, layer.down, layer.down_bias)
+        if few:
+            few_experts(hidden, x, (chosen, shares), *weights, self._limit)
+            return None
+        return grouped_experts(x, chosen, group(chosen, experts), *weights, self._limit), shares
+
+    def _logits(self, x: Tensor) -> Tensor:
+        """float32 on a GPU too: in bfloat16 the greatest logits are often equal."""
+        if len(x) == 1:
+            return linear(x, self._weights.head)
+        if x.dtype == torch.float32:
+            return F.linear(x, self._weights.head)
+        return torch.mm(x, self._weights.head.T, out_dtype=torch.float32)

@@ -1,0 +1,31 @@
+"""What this engine needs of a checkpoint and a device."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import torch
+
+CAPABILITY = (8, 0)
+"""The least compute capability: bfloat16 on the tensor cores, asynchronous copies."""
+
+
+def obstacle(folder: Path, device: torch.device) -> str | None:
+    """Why the model in `folder` can't run here, in half a sentence; None if it can."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return f"{folder.name} has no config.json that can be read"
+    quantization = config.get("quantization_config") or {}
+    if config.get("model_type") != "gpt_oss" or quantization.get("quant_method") != "mxfp4":
+        return f"{folder.name} is no gpt-oss with MXFP4 weights"
+    if device.type != "cuda":
+        return f"it needs a CUDA card, and the device is {device.type}"
+    capability = torch.cuda.get_device_capability(device)
+    if capability < CAPABILITY:
+        has, needs = (".".join(map(str, pair)) for pair in (capability, CAPABILITY))
+        name = torch.cuda.get_device_name(device)
+        return f"{name} has compute capability {has}, and it needs {needs}"
+    if importlib.util.find_spec("triton") is None:
+        return "it needs Triton, which is not installed (pip install triton)"
+    return None

@@ -1,0 +1,158 @@
+"""A gpt-oss checkpoint's weights on the device, in the form that the kernels read."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from transformers import GptOssConfig
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+from bot.inference.engines import EngineError
+from bot.inference.engines.gptoss.mxfp4 import Mxfp4, pack
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer; `window` is the number of positions that a token sees, 0 for all.
+
+    `qkv` [(heads + 2 kv heads) * head size, size] has each query and key head's halves interleaved:
+    row 2i is the checkpoint's row i, row 2i + 1 its row i + head size / 2, which RoPE turns
+    together. Queries and keys in the same order have the same products.
+    """
+
+    window: int
+    attention_norm: Tensor
+    qkv: Tensor
+    qkv_bias: Tensor
+    sinks: Tensor
+    output: Tensor
+    output_bias: Tensor
+    experts_norm: Tensor
+    router: Tensor
+    router_bias: Tensor
+    gate_up: Mxfp4
+    gate_up_bias: Tensor
+    down: Mxfp4
+    down_bias: Tensor
+
+
+@dataclass(frozen=True)
+class Weights:
+    embedding: Tensor
+    layers: list[Layer]
+    norm: Tensor
+    head: Tensor
+
+
+def read_config(folder: Path) -> GptOssConfig:
+    """The configuration in `folder`. Raises EngineError where the kernels don't fit it."""
+    config = GptOssConfig.from_pretrained(folder, local_files_only=True)
+    sizes = {
+        "head_dim": config.head_dim,
+        "num_local_experts": config.num_local_experts,
+        "heads per key-value head": config.num_attention_heads // config.num_key_value_heads,
+    }
+    for name, size in sizes.items():
+        if size & (size - 1):
+            raise EngineError(f"{folder.name}: {name} is {size}; this engine needs a power of two")
+    for name in ("hidden_size", "intermediate_size"):
+        if getattr(config, name) % 64:
+            raise EngineError(f"{folder.name}: {name} has to be a multiple of 64")
+    return config
+
+
+def rotation(config: GptOssConfig, context: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosines and sines float32 [context, head size / 2] with YaRN (Peng et al. 2023)."""
+    kind = config.rope_parameters["rope_type"]
+    frequencies, factor = ROPE_INIT_FUNCTIONS[kind](config, device)
+    angles = torch.outer(torch.arange(context, device=device).float(), frequencies.float())
+    return angles.cos() * factor, angles.sin() * factor
+
+
+def load_weights(
+    folder: Path,
+    config: GptOssConfig,
+    device: torch.device,
+    dtype: torch.dtype,
+    progress: Callable[[float], None],
+) -> Weights:
+    """The weights in `folder`'s safetensors, memory-mapped on their way to `device`.
+
+    All but the experts are cast to `dtype`. `progress` gets the share of layers loaded. Raises
+    EngineError.
+    """
+    with ExitStack() as stack:
+        try:
+            checkpoint = _Checkpoint(folder, device, dtype, stack)
+            layers = []
+            for i in range(config.num_hidden_layers):
+                layers.append(_load_layer(checkpoint, config, i))
+                progress((i + 1) / (config.num_hidden_layers + 1))
+            return Weights(
+                embedding=checkpoint("model.embed_tokens.weight"),
+                layers=layers,
+                norm=checkpoint("model.norm.weight"),
+                head=checkpoint("lm_head.weight"),
+            )
+        except (SafetensorError, OSError, KeyError) as error:
+            raise EngineError(f"{folder} is no complete gpt-oss checkpoint: {error}") from error
+
+
+class _Checkpoint:
+    """Tensors by name, whichever file they are in."""
+
+    def __init__(
+        self, folder: Path, device: torch.device, dtype: torch.dtype, stack: ExitStack
+    ) -> None:
+        self._dtype = dtype
+        self._files: dict[str, Any] = {}
+        for path in sorted(folder.glob("*.safetensors")):
+            file = stack.enter_context(safe_open(path, framework="pt", device=str(device)))
+            self._files.update(dict.fromkeys(file.keys(), file))
+
+    def __call__(self, name: str) -> Tensor:
+        tensor: Tensor = self._files[name].get_tensor(name)
+        return tensor if tensor.dtype == torch.uint8 else tensor.to(self._dtype)
+
+
+def _load_layer(checkpoint: _Checkpoint, config: GptOssConfig, index: int) -> Layer:
+    def get(name: str) -> Tensor:
+        return checkpoint(f"model.layers.{index}.{name}")
+
+    def get_qkv(part: str) -> Tensor:
+        query, key, value = (get(f"self_attn.{name}_proj.{part}") for name in "qkv")
+        size = config.head_dim
+        return torch.cat((_interleave_halves(query, size), _interleave_halves(key, size), value))
+
+    def get_experts(name: str) -> tuple[Mxfp4, Tensor]:
+        blocks, scales = get(f"mlp.experts.{name}_blocks"), get(f"mlp.experts.{name}_scales")
+        return pack(blocks, scales), get(f"mlp.experts.{name}_bias")
+
+    gate_up, gate_up_bias = get_experts("gate_up_proj")
+    down, down_bias = get_experts("down_proj")
+    return Layer(
+        window=config.sliding_window if config.layer_types[index] == "sliding_attention" else 0,
+        attention_norm=get("input_layernorm.weight"),
+        qkv=get_qkv("weight"),
+        qkv_bias=get_qkv("bias"),
+        sinks=get("self_attn.sinks"),
+        output=get("self_attn.o_proj.weight"),
+        output_bias=get("self_attn.o_proj.bias"),
+        experts_norm=get("post_attention_layernorm.weight"),
+        router=get("mlp.router.weight"),
+        router_bias=get("mlp.router.bias"),
+        gate_up=gate_up,
+        gate_up_bias=gate_up_bias,
+        down=down,
+        down_bias=down_bias,
+    )
+
+
+def _interleave_halves(tensor: Tensor, head_size: int) -> Tensor:
+    halves = tensor.view(-1, 2, head_size // 2, *tensor.shape[1:])
+    return halves.transpose(1, 2).reshape(tensor.shape)

@@ -1,0 +1,86 @@
+"""How fast an answer comes through `bot serve`: its own process, HTTP, and the openai client."""
+
+import os
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from bot.inference.engines import EngineError
+
+POLL_SECONDS = 0.1
+
+
+def served_speed(folder: Path, device: str, prompt_tokens: int, answer_tokens: int) -> float:
+    """Tokens a second after the first one, of a greedy answer by the model in `folder`.
+
+    `folder` has a tokenizer of synthetic.write_tokenizer. The second answer counts: the first warms
+    up. Raises EngineError when the service does not start.
+    """
+    from openai import OpenAI
+
+    with _serving(folder, device) as url, OpenAI(base_url=f"{url}/v1", api_key="none") as client:
+        speeds = []
+        for _ in range(2):
+            words = " ".join(f"word{random.randrange(1000)}" for _ in range(prompt_tokens))
+            stream = client.chat.completions.create(
+                model=str(folder),
+                messages=[{"role": "user", "content": words}],
+                max_completion_tokens=answer_tokens,
+                temperature=0,
+                stream=True,
+                stream_options={"include_usage": True},
+            )
+            times, tokens = [], 0
+            for chunk in stream:
+                if chunk.choices and chunk.choices[0].delta.content:
+                    times.append(time.perf_counter())
+                if chunk.usage:
+                    tokens = chunk.usage.completion_tokens
+            speeds.append((tokens - 1) / (times[-1] - times[0]))
+    return speeds[-1]
+
+
+@contextmanager
+def _serving(folder: Path, device: str) -> Iterator[str]:
+    """The address of a `bot serve` that is ready; it ends when its stdin does."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    with tempfile.TemporaryDirectory() as place:
+        config = Path(place) / "bot.yaml"
+        config.write_text(
+            f"inference: {{model: {folder}, device: '{device}', listen: '{listen}'}}\n",
+            encoding="utf-8",
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bot", "serve", "--config", str(config)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"BOT_SUPERVISED": "1"},
+        )
+        with process:
+            try:
+                while not _is_ready(f"http://{listen}/health"):
+                    if process.poll() is not None:
+                        raise EngineError(f"bot serve ended with exit code {process.returncode}")
+                    time.sleep(POLL_SECONDS)
+                yield f"http://{listen}"
+            finally:
+                assert process.stdin
+                process.stdin.close()
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urlopen(url) as response:
+            return bool(response.status == 200)
+    except (URLError, ConnectionError):  # it loads, or does not listen yet
+        return False

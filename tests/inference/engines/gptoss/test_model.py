@@ -1,0 +1,70 @@
+"""The whole forward pass beside transformers' GptOssForCausalLM in float32."""
+
+import pytest
+import torch
+
+from bot.inference.engines import EngineError
+from bot.inference.engines.gptoss.model import prompt_chunk
+from bot.inference.engines.gptoss.weights import load_weights, read_config
+from tests.inference.engines.gptoss.tiny import CPU, Tiny, assert_close, prompt_of
+
+TABLES = torch.tensor([[3, 1, 4, 6, 5], [8, 2, 9, 7, 10], [0] * 5], dtype=torch.int32)
+FILLER = 2
+HALF = 1e-3
+"""One row's experts have inputs in float16."""
+
+
+def chunk_of(tokens: list[int], start: int, slot: int, filled_up: int = 3) -> torch.Tensor:
+    rows = prompt_chunk(tokens, start, slot, len(tokens) + filled_up, FILLER)
+    return torch.tensor(rows, dtype=torch.int32)
+
+
+def integers(*values: int) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.int32)
+
+
+def test_a_prompt_in_chunks_and_tokens_after_it_across_windows_and_pages(tiny: Tiny) -> None:
+    model, tokens = tiny.model(), prompt_of(90)
+    expected = tiny.logits(tokens)
+    for begin, end in ((0, 50), (50, 88)):
+        logits = model.prefill(chunk_of(tokens[begin:end], begin, 0), TABLES)
+        assert_close(logits[0], expected[end - 1])
+    for position in (88, 89):
+        logits = model.decode(
+            integers(tokens[position]), integers(position), integers(0), TABLES,
+            model.attention_for(1),
+        )  # fmt: skip
+        assert_close(logits[0], expected[position], HALF)
+
+
+@pytest.mark.parametrize("rows", [2, 5])
+def test_a_batch_of_unlike_lengths_is_each_of_them_alone(tiny: Tiny, rows: int) -> None:
+    model = tiny.model()
+    prompts = [prompt_of(12, seed=1), prompt_of(37, seed=2)]
+    for slot, prompt in enumerate(prompts):
+        model.prefill(chunk_of(prompt[:-1], 0, slot), TABLES)
+    slots = [0, 1, 1, 0, 1][:rows]  # the same sequence twice gives the same twice
+    logits = model.decode(
+        integers(*(prompts[slot][-1] for slot in slots)),
+        integers(*(len(prompts[slot]) - 1 for slot in slots)),
+        integers(*slots),
+        TABLES,
+        model.attention_for(rows),
+    )
+    for row, slot in zip(logits, slots, strict=True):
+        assert_close(row, tiny.logits(prompts[slot])[-1], HALF)
+
+
+def test_a_checkpoint_that_lacks_a_tensor_is_one_line(tiny: Tiny, tmp_path) -> None:
+    for file in tiny.folder.iterdir():
+        if file.name != "rest.safetensors":
+            (tmp_path / file.name).symlink_to(file)
+    with pytest.raises(EngineError, match=r"^.* is no complete gpt-oss checkpoint: .*embed_tokens"):
+        load_weights(tmp_path, read_config(tmp_path), CPU, torch.float32, lambda share: None)
+
+
+def test_loading_tells_how_far_it_is(tiny: Tiny) -> None:
+    shares: list[float] = []
+    load_weights(tiny.folder, tiny.config, CPU, torch.float32, shares.append)
+    assert shares == sorted(shares)
+    assert len(shares) == tiny.config.num_hidden_layers

@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from bot.inference.engines import EngineError, load_engine
+from bot.inference.engines.gptoss.requirements import obstacle
+from tests.inference.engines.gptoss.tiny import CPU, Tiny
+from tests.inference.engines.tiny_models import save_gpt_oss
+
+CARD = torch.device("cuda", 0)
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch):
+    """A card of a given compute capability, as torch would describe it."""
+
+    def describe(*capability: int) -> None:
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Some Card")
+
+    return describe
+
+
+def test_a_card_with_capability_8_runs_gpt_oss(tiny: Tiny, card) -> None:
+    card(8, 0)
+    assert obstacle(tiny.folder, CARD) is None
+
+
+def test_an_older_card_is_named_with_what_it_has_and_what_is_needed(tiny: Tiny, card) -> None:
+    card(7, 5)
+    assert obstacle(tiny.folder, CARD) == ("Some Card has compute capability 7.5, and it needs 8.0")
+
+
+def test_without_triton_the_way_out_is_to_install_it(
+    tiny: Tiny, card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card(9, 0)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "pip install triton" in str(obstacle(tiny.folder, CARD))
+
+
+def test_weights_that_are_not_mxfp4_are_left_to_transformers(tmp_path: Path, card) -> None:
+    card(9, 0)
+    problem = obstacle(save_gpt_oss(tmp_path), CARD)
+    assert problem == f"{tmp_path.name} is no gpt-oss with MXFP4 weights"
+
+
+def test_a_cpu_is_not_enough_and_an_engine_asked_for_is_refused_in_one_line(tiny: Tiny) -> None:
+    assert obstacle(tiny.folder, CPU) == "it needs a CUDA card, and the device is cpu"
+    expected = r"^inference.engine is gptoss, but it needs a CUDA card.*set inference.engine: auto$"
+    with pytest.raises(EngineError, match=expected):
+        load_engine(tiny.folder, device="cpu", engine="gptoss", progress=lambda *_: None)
+
+
+def test_where_it_can_not_run_mxfp4_weights_are_still_never_expanded(tiny: Tiny) -> None:
+    with pytest.raises(EngineError, match=r"MXFP4 weights .* threefold on a CPU"):
+        load_engine(tiny.folder, device="cpu", progress=lambda *_: None)
+
+
+def test_transformers_asked_for_is_what_runs(tmp_path: Path) -> None:
+    from bot.inference.engines.transformers import TransformersModel
+
+    folder = save_gpt_oss(tmp_path)
+    engine = load_engine(folder, device="cpu", engine="transformers", progress=lambda *_: None)
+    assert isinstance(engine.model, TransformersModel)

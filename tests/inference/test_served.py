@@ -1,0 +1,31 @@
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
+
+from bot.inference.engines import EngineError  # noqa: E402
+from bot.inference.engines.gptoss.synthetic import write_tokenizer  # noqa: E402
+from bot.inference.speed.served import served_speed  # noqa: E402
+
+
+def test_the_speed_through_the_service_is_that_of_an_answer_by_the_model(tmp_path: Path) -> None:
+    config = LlamaConfig(
+        vocab_size=1000,
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        eos_token_id=None,
+        bos_token_id=None,
+    )
+    LlamaForCausalLM(config).save_pretrained(tmp_path)
+    write_tokenizer(tmp_path, 1000)
+    assert served_speed(tmp_path, "cpu", prompt_tokens=20, answer_tokens=20) > 0
+
+
+def test_a_service_that_does_not_start_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"^bot serve ended with exit code 2$"):
+        served_speed(tmp_path / "nothing", "cpu", prompt_tokens=1, answer_tokens=2)

@@ -1,0 +1,104 @@
+import json
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+
+pytest.importorskip("torch")
+
+from rich.console import Console
+from transformers import GptOssConfig
+from typer.testing import CliRunner
+
+from bot.cli import app
+from bot.inference.engines.gptoss.engine import GptOssEngine
+from bot.inference.speed import driver
+from bot.inference.speed.driver import Driver
+from bot.inference.speed.floor import step_bytes
+from bot.inference.speed.report import report
+from bot.inference.speed.result import Decode, Kernel, Speed
+from tests.inference.engines.gptoss.remembering import RememberingModel
+
+SPEED = Speed(
+    shape="gpt-oss-20b",
+    card="Some Card",
+    torch="2.11.0",
+    triton="3.6.0",
+    bandwidth=4e12,
+    loading=10.0,
+    memory=16_000_000_000,
+    decodes=[Decode(1, 2048, 500.0, 1000.0)],
+    first_tokens={"128 tokens": 0.01},
+    stop_to_next_token=0.005,
+    served=480.0,
+    transformers=20.0,
+    kernels={"decode, batch 1 after 2048 tokens": [Kernel("_gate_up", 24, 0.00024)]},
+)
+CONFIG_20B = GptOssConfig(num_hidden_layers=24, num_local_experts=32)
+
+
+def test_the_bytes_of_a_step_are_those_of_the_weights_it_reads() -> None:
+    assert step_bytes(CONFIG_20B, 1, 2048) == pytest.approx(3.76e9, rel=0.01)
+
+
+def test_more_sequences_read_more_experts_but_never_more_than_there_are() -> None:
+    one, eight, many = (step_bytes(CONFIG_20B, batch, 128) for batch in (1, 8, 100_000))
+    assert one < eight < 8 * one
+    cache = 100_000 * 128 * 24 * 2 * 2 * 512
+    assert many - cache < 13.8e9  # the whole checkpoint
+
+
+def test_the_table_says_random_weights_and_the_share_of_the_limit() -> None:
+    console = Console(file=StringIO(), width=120)
+    console.print(report(SPEED))
+    printed = console.file.getvalue()
+    for shown in (
+        "random weights",
+        "Some Card",
+        "500 tokens/s",
+        "1000",
+        "50%",
+        "10.0 ms",
+        "96%",
+        "_gate_up",
+    ):
+        assert shown in printed
+
+
+def test_the_table_says_why_a_figure_is_missing() -> None:
+    console = Console(file=StringIO(), width=120)
+    console.print(report(replace(SPEED, transformers=None, transformers_missing="no kernels here")))
+    assert "no kernels here" in console.file.getvalue()
+
+
+def test_the_json_says_random_weights_too() -> None:
+    figures = json.loads(SPEED.to_json())
+    assert figures["weights"] == "random weights"
+    assert figures["decodes"][0]["speed"] == 500.0
+
+
+@pytest.mark.filterwarnings("ignore:CUDA is not available")
+def test_every_measurement_leaves_the_engine_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "STEPS", 8)
+    monkeypatch.setattr(driver, "REPEATS", 1)
+    engine = GptOssEngine(RememberingModel(context=1024, pages=80), slots=2)
+    bench = Driver(engine, vocabulary=50)
+    assert bench.decode(2, 20) > 0
+    assert bench.kernels(2, 20) == []  # on the CPU there are none
+    assert min(bench.first_tokens(40)) > 0
+    assert bench.stop() > 0
+    assert engine.step() == []
+
+
+def test_a_shape_that_does_not_exist_is_answered_with_those_that_do() -> None:
+    result = CliRunner().invoke(app, ["bench", "--synthetic", "gpt-oss-7b"])
+    assert result.exit_code == 2
+    assert "gpt-oss-20b, gpt-oss-120b" in result.output
+
+
+def test_a_machine_that_can_not_run_it_says_why_in_one_line(monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("INFERENCE_DEVICE", "cpu")
+    result = CliRunner().invoke(app, ["bench", "--synthetic", "gpt-oss-20b"])
+    assert result.exit_code == 2
+    assert "needs a CUDA card" in result.output
