@@ -1,64 +1,16 @@
-"""Load: the service with a tiny random model, asked for more than it can do."""
+"""Load: more is asked of the service than it can do."""
 
 import asyncio
 import random
 import statistics
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import openai
-import psutil
-from openai import AsyncOpenAI
 
-from tests.inference.processes import serve, until_health
-from tests.inference.tiny_model import save_tiny_model
 from tests.soak.drill import Drill, Outcome, Scale
-
-TOKENS = 48
-"""Of each answer: greedy, the tiny model never ends its turn before."""
-
-
-@dataclass
-class Service:
-    """A running `bot serve` and a client of it."""
-
-    client: AsyncOpenAI
-    model: str
-    pid: int
-
-    async def ask(self, user: str = "s/u", tokens: int = TOKENS, **options: Any) -> Any:
-        return await self.client.chat.completions.create(
-            model=self.model,
-            messages=[{"role": "user", "content": "Why is the sky blue?"}],
-            user=user,
-            max_tokens=tokens,
-            temperature=0,
-            **options,
-        )
-
-    async def health(self) -> dict[str, Any]:
-        return await until_health(str(self.client.base_url).removesuffix("/v1/"), 200)
-
-    async def idle(self) -> None:
-        """Return once nothing runs or waits; it must within 10 s."""
-        async with asyncio.timeout(10):
-            while (busy := await self.health())["running"] or busy["waiting"]:
-                pass
-
-    def memory(self) -> int:
-        """Resident bytes."""
-        return int(psutil.Process(self.pid).memory_info().rss)
-
-
-@asynccontextmanager
-async def service(folder: Path, **inference: object) -> AsyncIterator[Service]:
-    save_tiny_model(folder / "tiny", context=100_000)
-    async with serve(folder, folder / "tiny", **inference) as (process, client):
-        yield Service(client, str(folder / "tiny"), process.pid)
+from tests.soak.service import place, service
 
 
 async def cancels(folder: Path, scale: Scale) -> Outcome:
@@ -66,20 +18,19 @@ async def cancels(folder: Path, scale: Scale) -> Outcome:
     async with service(folder, queue_limit=64) as it:
         seconds: list[float] = []
 
-        async def give_up() -> None:
+        async def give_up(chunks: int) -> None:
             stream = await it.ask(tokens=10_000, stream=True)
-            left = dice.choice([0, 1, 2, 10])
             async for _ in stream:
-                left -= 1
-                if left < 0:
+                chunks -= 1
+                if chunks < 0:
                     break
             await stream.close()
 
-        await give_up()
+        await give_up(1)
         before = it.memory()
         for _ in range(scale.times // 20):
-            await asyncio.gather(*(give_up() for _ in range(20)))
-        await it.idle()
+            await asyncio.gather(*(give_up(dice.choice([0, 1, 2, 10])) for _ in range(20)))
+        await it.until(running=0, waiting=0)
         growth = it.memory() / before
         for _ in range(20):
             stream = await it.ask(tokens=10_000, stream=True)
@@ -87,7 +38,7 @@ async def cancels(folder: Path, scale: Scale) -> Outcome:
                 break
             began = time.perf_counter()
             await stream.close()
-            await it.idle()
+            await it.until(running=0)
             seconds.append(time.perf_counter() - began)
         free = statistics.median(seconds)
     happened = f"nothing left; memory x {growth:.2f}; free after {free * 1000:.0f} ms (median)"
@@ -112,17 +63,20 @@ async def overload(folder: Path, scale: Scale) -> Outcome:
                 await it.ask()
                 answered += 1
             except openai.RateLimitError as error:
-                assert int(error.response.headers["retry-after"]) >= 1
-                refused += 1
+                refused += int(error.response.headers["retry-after"]) >= 1
 
-        began = time.monotonic()
+        began = due = time.monotonic()
+        asked = 0
         async with asyncio.TaskGroup() as arriving:
-            while time.monotonic() - began < scale.minutes * 60:
+            while due < began + scale.minutes * 60:
+                await asyncio.sleep(due - time.monotonic())  # the load itself
                 arriving.create_task(one())
-                await asyncio.sleep(0.1 / sustainable)  # the load itself
+                asked += 1
+                due += 0.1 / sustainable
         rate = answered / (time.monotonic() - began)
         growth = it.memory() / before
-        await it.idle()
+        await it.until(running=0, waiting=0)
+    assert answered + refused == asked
     assert answered
     assert refused
     share = rate / sustainable
@@ -130,27 +84,36 @@ async def overload(folder: Path, scale: Scale) -> Outcome:
         f"{answered} answered, {refused} refused with a time;"
         f" {share:.0%} of unloaded throughput; memory x {growth:.2f}"
     )
-    return Outcome(answered + refused, happened, share >= 0.95 and growth <= 1.1)
+    return Outcome(asked, happened, share >= 0.95 and growth <= 1.1)
 
 
 async def waiting_times(folder: Path, scale: Scale) -> Outcome:
+    """Answers of two efforts whose lengths vary by half: they end at a passage of their text."""
+    dice = random.Random(0)
     errors: list[float] = []
     async with service(folder) as it:
-        for _ in range(3):
-            await it.ask(tokens=2000)
+        same: Any = {"tokens": 600, "temperature": 1, "seed": 1}
+        text = (await it.ask(**same)).choices[0].message.content
+        lengths = {"low": len(text) // 8, "high": len(text) // 2}
 
         async def wait() -> None:
-            promised: float | None = None
+            effort, length = dice.choice(list(lengths.items()))
+            end = int(length * dice.uniform(0.5, 1.5))
+            stop = [text[end : end + 20]]
+            promised = waited = None
             began = time.monotonic()
-            async for chunk in await it.ask(tokens=2000, stream=True):
-                queue = (chunk.model_extra or {}).get("queue")
-                if queue and promised is None:
+            async for chunk in await it.ask(
+                **same, stream=True, stop=stop, reasoning_effort=effort
+            ):
+                if not (queue := place(chunk)):
+                    waited = waited or time.monotonic() - began
+                elif promised is None:
                     promised = queue["eta_seconds"]
-                if not queue:
-                    break
-            if promised:
-                errors.append(abs(time.monotonic() - began - promised) / promised)
+            if promised and waited:
+                errors.append(abs(waited - promised) / promised)
 
+        for _ in range(10):
+            await wait()
         for _ in range(max(1, scale.times // 100)):
             async with asyncio.TaskGroup() as asking:
                 for _ in range(11):
@@ -161,29 +124,30 @@ async def waiting_times(folder: Path, scale: Scale) -> Outcome:
 
 
 async def fairness(folder: Path, scale: Scale) -> Outcome:
-    before: list[int] = []
+    most = 0
+    times = max(1, scale.times // 100)
     async with service(folder) as it:
-        for _ in range(max(1, scale.times // 100)):
+        for _ in range(times):
             ended = 0
 
             async def long() -> None:
                 nonlocal ended
-                await it.ask("server/busy", tokens=100)
+                await it.ask(user="server/busy", tokens=100)
                 ended += 1
 
             async with asyncio.TaskGroup() as asking:
                 for _ in range(50):
                     asking.create_task(long())
-                while (await it.health())["waiting"] < 49:
-                    pass
-                then = ended
-                async for chunk in await it.ask("server/other", tokens=4, stream=True):
-                    if not (chunk.model_extra or {}).get("queue"):
-                        break
-                before.append(ended - then)
-    assert max(before) <= 2  # the one that ran, and one that began before the request arrived
-    happened = f"{max(before)} generations of the other before it, at most"
-    return Outcome(len(before), happened)
+                await it.until(waiting=49)
+                before = ended
+                async with await it.ask(user="server/other", tokens=4, stream=True) as short:
+                    async for chunk in short:
+                        if not (told := place(chunk)):
+                            break
+                        assert told["position"] == 1
+                most = max(most, ended - before)
+    assert most <= 2  # the one that ran, and one that ended before the question arrived
+    return Outcome(times, "it was told at once that it is next, and was")
 
 
 DRILLS = [

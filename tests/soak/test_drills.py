@@ -6,13 +6,13 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tests.soak import faults, load
 from tests.soak.drill import Drill, Scale
+from tests.soak.drills import DRILLS
 
 BRIEFLY = Scale(minutes=0.1, times=40)
 
 
-@pytest.mark.parametrize("drill", [*load.DRILLS, *faults.DRILLS], ids=lambda drill: drill.done)
+@pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.done)
 async def test_what_is_promised_happens(drill: Drill, tmp_path: Path) -> None:
     outcome = await drill.run(tmp_path, BRIEFLY)
     assert outcome.times >= 1
