@@ -47,7 +47,7 @@ async def cancels(folder: Path, scale: Scale) -> Outcome:
 
 
 async def overload(folder: Path, scale: Scale) -> Outcome:
-    async with service(folder, queue_limit=8) as it:
+    async with service(folder, context=4096, queue_limit=4) as it:  # a cache that is full soon
         answered = refused = 0
         messages = [{"role": "user", "content": "Why is the sky blue?"}]
         limits = {"max_tokens": ANSWER, "temperature": 0}

@@ -49,10 +49,15 @@ class Service:
 
 
 @asynccontextmanager
-async def service(folder: Path, **inference: object) -> AsyncIterator[Service]:
-    """Afterwards it must end by itself, with nothing left to do."""
+async def service(
+    folder: Path, *, context: int = 100_000, **inference: object
+) -> AsyncIterator[Service]:
+    """Afterwards it must end by itself, with nothing left to do.
+
+    context: tokens that the model takes, and that the prefix cache holds.
+    """
     model = folder / "tiny"
-    save_tiny_model(model, context=100_000)
+    save_tiny_model(model, context=context)
     async with serve(folder, model, **inference) as (process, client):
         url = str(client.base_url).removesuffix("/v1/")
         async with httpx2.AsyncClient(base_url=url, trust_env=False) as http:
