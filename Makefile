@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: chat test fuzz lint audit format bench clean
+.PHONY: chat test soak fuzz lint audit format bench clean
 
 chat: .venv/inference
 	@$(BIN)/bot chat
@@ -11,6 +11,9 @@ chat: .venv/inference
 test: .venv/dev
 	$(BIN)/pytest --cov --cov-report=term:skip-covered
 	$(BIN)/coverage report --include='bot/conversation/**,bot/inference/scheduler/**' --fail-under=95
+
+soak: .venv/dev
+	$(BIN)/python -m tests.soak
 
 fuzz: .venv/dev
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -m fuzz --timeout 0 --hypothesis-show-statistics

@@ -95,6 +95,21 @@ def write_config(folder: Path, **sections: Any) -> Path:
     return path
 
 
+def write_greedy_config(folder: Path, model: Path | str, tokens: int, **sections: Any) -> Path:
+    """With a persona whose answers end at their limit of `tokens` alone: what a random model says.
+
+    At effort low it is 16.
+    """
+    return write_config(
+        folder,
+        inference={"model": str(model), "device": "cpu"},
+        personas={"greedy": {"prompt": "Go on.", "sampling": {"temperature": 0}}},
+        defaults={"persona": "greedy"},
+        efforts={"medium": {"max_tokens": tokens}, "low": {"max_tokens": 16}},
+        **sections,
+    )
+
+
 @asynccontextmanager
 async def piped(
     config: Path, *, command: str = "chat", stdin: Any = PIPE, **environment: str
@@ -157,6 +172,18 @@ async def at_terminal(config: Path, **environment: str) -> AsyncIterator[tuple[B
 def children(pid: int) -> list[int]:
     """The processes that process `pid` started and that still run."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def service_of(bot: Bot) -> int:
+    """The process id of the one `bot serve`."""
+    (pid,) = children(bot.process.pid)
+    return pid
+
+
+def url_of(pid: int) -> str:
+    """Where the `bot serve` that a bot started listens."""
+    arguments = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
+    return f"http://{arguments[arguments.index('--listen') + 1]}"
 
 
 async def gone(pid: int) -> None:

@@ -14,7 +14,14 @@ pytest.importorskip("torch")
 from openai import AsyncOpenAI
 
 from bot.exit_code import ExitCode
-from tests.end_to_end.processes import Bot, at_terminal, children, gone, piped, write_config
+from tests.end_to_end.processes import (
+    at_terminal,
+    gone,
+    piped,
+    service_of,
+    url_of,
+    write_greedy_config,
+)
 from tests.inference.tiny_model import save_tiny_model
 
 ENDLESS = 100_000
@@ -30,29 +37,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def configure(tmp_path: Path, model: Path | str, **sections: Any) -> Path:
-    """With a persona whose answers end at their length limit alone."""
-    return write_config(
-        tmp_path,
-        inference={"model": str(model), "device": "cpu"},
-        personas={"greedy": {"prompt": "Go on.", "sampling": {"temperature": 0}}},
-        defaults={"persona": "greedy"},
-        efforts={"medium": {"max_tokens": ENDLESS}, "low": {"max_tokens": 16}},
-        **sections,
-    )
-
-
-def service_of(bot: Bot) -> int:
-    """The process id of the one `bot serve`."""
-    (pid,) = children(bot.process.pid)
-    return pid
-
-
-def url_of(pid: int) -> str:
-    arguments = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
-    return f"http://{arguments[arguments.index('--listen') + 1]}"
-
-
 async def until_waiting(url: str) -> None:
     """Return when a request waits in the service's queue."""
     async with asyncio.timeout(30), httpx2.AsyncClient(trust_env=False) as client:
@@ -63,7 +47,7 @@ async def until_waiting(url: str) -> None:
 async def test_the_conversation_survives_the_death_of_the_service(
     tmp_path: Path, model: Path
 ) -> None:
-    config = configure(tmp_path, model)
+    config = write_greedy_config(tmp_path, model, ENDLESS)
     async with piped(config) as bot:
         bot.type("One?\n")
         await bot.err.see(r"made ready \(loading\)")
@@ -112,7 +96,7 @@ async def test_the_conversation_survives_the_death_of_the_service(
 async def test_ctrl_c_stops_an_answer_and_leaves_but_never_hits_the_service(
     tmp_path: Path, model: Path
 ) -> None:
-    async with at_terminal(configure(tmp_path, model)) as (bot, _):
+    async with at_terminal(write_greedy_config(tmp_path, model, ENDLESS)) as (bot, _):
         await bot.out.see(r"loading .*%")
         await bot.out.see(r"you ?$")
         service = service_of(bot)
@@ -132,7 +116,7 @@ async def test_ctrl_c_stops_an_answer_and_leaves_but_never_hits_the_service(
 
 
 async def test_no_service_outlives_a_bot_that_was_killed(tmp_path: Path, model: Path) -> None:
-    async with piped(configure(tmp_path, model)) as bot:
+    async with piped(write_greedy_config(tmp_path, model, ENDLESS)) as bot:
         bot.type("One?\n")
         await bot.err.see("made ready")
         service = service_of(bot)
@@ -143,7 +127,7 @@ async def test_no_service_outlives_a_bot_that_was_killed(tmp_path: Path, model: 
 async def test_a_model_that_can_not_be_had_ends_the_bot_with_one_clear_line(
     tmp_path: Path,
 ) -> None:
-    config = configure(tmp_path, "/nowhere/at/all")
+    config = write_greedy_config(tmp_path, "/nowhere/at/all", ENDLESS)
     async with piped(config) as bot, at_terminal(config) as (typed, _):
         bot.type("Hi\n")
         assert await bot.exit_code() == ExitCode.UNUSABLE

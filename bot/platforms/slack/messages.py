@@ -133,7 +133,7 @@ class Threads:
         return spoken[-limit:]
 
     async def has_bot(self, workspace: Workspace, channel: str, message: Payload) -> bool:
-        """Whether the bot is part of the thread of `message`. Raises SlackApiError."""
+        """Whether the bot was part of the thread before `message`. Raises SlackApiError."""
         thread = thread_of(message)
         if thread == message["ts"]:
             return False
@@ -146,7 +146,8 @@ class Threads:
         mention = f"<@{workspace.me}>"
         return any(
             m.get("user") == workspace.me or mention in str(m.get("text", ""))
-            for m in messages.values()
+            for ts, m in messages.items()
+            if ts < message["ts"]  # a mention since then asked for nothing earlier
         )
 
     async def latest_of(

@@ -5,7 +5,14 @@ from typing import Any
 
 from tests.doubles.inference import Error, Queue, Say, Wait
 from tests.doubles.slack import Channel, SlackDouble, Workspace
+from tests.doubles.slack.calls import Call
 from tests.platforms.slack.conftest import Running, Scene, ended
+
+
+def reads(scene: Scene) -> list[Call]:
+    """The answered reads of a thread."""
+    done = [call for call in scene.slack.requests if call.status == 200]
+    return [call for call in done if call.method == "conversations.replies"]
 
 
 async def test_a_mention_is_answered_in_its_thread(either: Scene) -> None:
@@ -222,13 +229,26 @@ async def test_a_long_thread_is_read_page_by_page(scene: Scene) -> None:
     assert [at for at in range(8) if f"Number {at}" in prompt] == list(range(8))
 
 
+async def test_what_was_said_before_the_mention_is_not_answered_however_late_it_is_read(
+    scene: Scene,
+) -> None:
+    begun = scene.ann.say(scene.general, "What a day")
+    late = scene.slack.fail("conversations.replies", "ratelimited", retry_after=1)
+    scene.ben.say(scene.general, "Indeed", thread=begun)
+    await scene.slack.until(lambda: late.struck)
+    await scene.ask("why?", thread=begun)
+    await scene.slack.until(lambda: len(reads(scene)) == 2)
+    await scene.ask("and now?", thread=begun)
+    asked = [prompt[-1]["content"].splitlines()[-1] for prompt in scene.inference.prompts]
+    assert asked == ["why?", "and now?"]
+
+
 async def test_of_a_known_thread_only_what_is_new_is_read(scene: Scene) -> None:
     question = scene.ann.say(scene.general, "@bot one")
     await scene.answer_to(question)
     for at in range(3):
         await scene.answer_to(scene.ann.say(scene.general, f"more {at}", thread=question))
-    calls = [c for c in scene.slack.requests if c.method == "conversations.replies"]
-    assert calls[-1].get("oldest") > question.ts
+    assert reads(scene)[-1].get("oldest") > question.ts
 
 
 async def test_an_agents_pane_proposes_what_the_persona_proposes(running: Running) -> None:

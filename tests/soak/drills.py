@@ -1,0 +1,5 @@
+"""All drills."""
+
+from tests.soak import clients, deaths, faults, load
+
+DRILLS = [*load.DRILLS, *deaths.DRILLS, *faults.DRILLS, *clients.DRILLS]

@@ -1,0 +1,69 @@
+"""A running `bot serve` with a tiny random model, and a client of it."""
+
+import asyncio
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+from openai import AsyncOpenAI
+
+from tests.inference.processes import serve
+from tests.inference.tiny_model import save_tiny_model
+
+
+@dataclass
+class Service:
+    client: AsyncOpenAI
+    http: httpx2.AsyncClient
+    model: str
+    process: Process
+
+    async def ask(self, *, user: str = "server/person", tokens: int = 48, **options: Any) -> Any:
+        """A completion, or with `stream` its chunks; greedy, the model uses up all its tokens."""
+        return await self.client.chat.completions.create(
+            model=self.model,
+            messages=[{"role": "user", "content": "Why is the sky blue?"}],
+            user=user,
+            max_tokens=tokens,
+            **{"temperature": 0} | options,
+        )
+
+    async def health(self) -> dict[str, Any]:
+        body: dict[str, Any] = (await self.http.get("/health")).json()
+        return body
+
+    async def until(self, **counts: int) -> None:
+        """Return once `running` or `waiting` are so many; they must within 30 s."""
+        async with asyncio.timeout(30):
+            while not counts.items() <= (await self.health()).items():
+                pass
+
+    def memory(self) -> int:
+        """Resident bytes."""
+        return int(psutil.Process(self.process.pid).memory_info().rss)
+
+
+@asynccontextmanager
+async def service(
+    folder: Path, *, context: int = 100_000, **inference: object
+) -> AsyncIterator[Service]:
+    """Afterwards it must end by itself, with nothing left to do.
+
+    context: tokens that the model takes, and that the prefix cache holds.
+    """
+    model = folder / "tiny"
+    save_tiny_model(model, context=context)
+    async with serve(folder, model, **inference) as (process, client):
+        url = str(client.base_url).removesuffix("/v1/")
+        async with httpx2.AsyncClient(base_url=url, trust_env=False) as http:
+            yield Service(client, http, str(model), process)
+
+
+def place(chunk: Any) -> dict[str, Any] | None:
+    """What a chunk tells of the queue; None once the answer has begun."""
+    return (chunk.model_extra or {}).get("queue")
