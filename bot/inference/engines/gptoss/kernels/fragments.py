@@ -3,7 +3,7 @@
 A fragment is 16 lines by 64 columns, 512 bytes: four words for each lane of a warp, which reads
 them at once. Line 2 g + h and the numbers 8 j + 2 c + i of block b are in lane 4 g + c, in word
 2 h + b, as its number (j, i); see mxfp4.pack. Decoded, a lane has what the instruction
-m16n8k16 wants of it (PTX ISA, section 9.7.15.5, matrix fragments), so that no number changes hands.
+mma.m16n8k16 wants of it (PTX ISA, matrix fragments), so that no number changes hands.
 
 Layouts are the compiler's choice. The shapes below only make the cheap choice possible: columns
 may be taken in any order if it is the same one on both sides.
@@ -13,10 +13,6 @@ import triton
 import triton.language as tl
 
 from bot.inference.engines.gptoss.kernels.launch import INTERPRETED, wait_for_inputs
-
-LINES = 16
-COLUMNS = 64
-"""Of a fragment."""
 
 _SPREAD = tl.constexpr("""
     prmt.b32 $0, $4, 0, 0x0404;
@@ -106,7 +102,7 @@ def decoded(word, scales, TILES: tl.constexpr, IN_ORDER: tl.constexpr):
     """Fragments of several tiles as numbers, float16 [TILES, 16, 64]; lines h, g.
 
     `word` is uint32 [TILES * 32, 4], `scales` uint32 [TILES * 32] has four bytes, one for each
-    word. Columns are in their order, or in one that fits `rows_in_fragments`.
+    word. Columns are in their order, or in one that fits `_rows`.
     """
     word = tl.reshape(word, [TILES, 8, 4, 2, 2])  # g, c, h, b
     word = tl.reshape(tl.permute(word, (0, 3, 1, 4, 2)), [TILES, 16, 8])

@@ -1,6 +1,6 @@
 """Kernels that start before the one ahead of them has ended, and load their weights meanwhile.
 
-CUDA calls it programmatic dependent launch (PTX ISA, section 9.7.13, griddepcontrol). Every kernel
+CUDA calls it programmatic dependent launch (PTX ISA, griddepcontrol). Every kernel
 launched so must wait before it touches anything that another one writes or reads. As the next
 one is let in after that, all kernels but the last one have ended when a kernel starts.
 """
