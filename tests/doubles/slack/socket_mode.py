@@ -54,6 +54,8 @@ class SocketMode:
     def __init__(self, world: "World") -> None:
         self._world = world
         self.connections: list[Connection] = []
+        self.only: Connection | None = None
+        """Gets all envelopes, where a test sets it; otherwise all connections do in turn."""
         self.opened = 0
         """How often the app connected."""
         self.acknowledged = 0
@@ -107,6 +109,8 @@ class SocketMode:
             raise NotTaken("timeout") from None
 
     def _next(self) -> Connection | None:
+        if self.only:
+            return self.only
         ready = [c for c in self.connections if not c.leaving] or self.connections
         self._turn += 1
         return ready[self._turn % len(ready)] if ready else None
