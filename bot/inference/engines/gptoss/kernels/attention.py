@@ -21,39 +21,36 @@ TILE = 128
 
 
 @triton.jit
-def _attend_tile(
-    query,
-    state,
+def _keys_and_values(
     keys,
     values,
     table,
     kv_head,
-    tile,
-    asking,
+    position,
     end,
     KV_HEADS: tl.constexpr,
     SIZE: tl.constexpr,
     PAGE: tl.constexpr,
-    WINDOW: tl.constexpr,
-    TILE: tl.constexpr,
 ):
-    """One step of the online softmax, for queries [rows, size] at positions `asking` [rows].
-
-    `state` is the greatest score, the sum of weights and the mixed values so far; tile number
-    `tile` has the keys looked at, those from position `end` on don't exist.
-    """
-    greatest, total, mixed = state
-    position = tile * TILE + tl.arange(0, TILE)
+    """Keys and values [tile, size] at `position` [tile]; from `end` on, zeros."""
     exists = position < end
     page = tl.load(table + position // PAGE, mask=exists, other=0)
     line = ((page * KV_HEADS + kv_head) * PAGE + position % PAGE) * SIZE
-    column = tl.arange(0, SIZE)
-    key = tl.load(keys + line[None, :] + column[:, None], mask=exists[None, :], other=0.0)
-    value = tl.load(values + line[:, None] + column[None, :], mask=exists[:, None], other=0.0)
-    scores = tl.dot(query, key, input_precision="ieee")
-    seen = position[None, :] <= asking[:, None]
-    if WINDOW > 0:
-        seen = seen & (position[None, :] > asking[:, None] - WINDOW)
+    at = line[:, None] + tl.arange(0, SIZE)[None, :]
+    value = tl.load(values + at, mask=exists[:, None], other=0.0)
+    key = tl.load(keys + at, mask=exists[:, None], other=0.0)
+    return key, value
+
+
+@triton.jit
+def _attend(query, state, key, value, seen):
+    """One step of the online softmax, for queries [rows, size] and a tile of keys.
+
+    `state` is the greatest score, the sum of weights and the mixed values so far; `seen`, for
+    [rows, tile] or [1, tile], says which keys a query looks at.
+    """
+    greatest, total, mixed = state
+    scores = tl.dot(query, tl.trans(key), input_precision="ieee")
     scores = tl.where(seen, scores, float("-inf"))
     new = tl.maximum(greatest, tl.max(scores, 1))
     finite = tl.where(new == float("-inf"), 0.0, new)  # for rows that see nothing of this tile
@@ -91,7 +88,7 @@ def _decode(
     GROUP: tl.constexpr,
 ):
     row, kv_head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
-    here = tl.load(positions + row)
+    newest = tl.load(positions + row)
     table = tables + tl.load(slots + row) * TABLE
     member = tl.arange(0, GROUP)  # of the query heads that share kv_head, padded
     is_head = member < HEADS // KV_HEADS
@@ -100,60 +97,75 @@ def _decode(
     sink = tl.load(
         sinks + kv_head * (HEADS // KV_HEADS) + member, mask=is_head, other=float("-inf")
     )
+    sink = sink.to(tl.float32) * LOG2_E
+    oldest = 0
+    if WINDOW > 0:
+        oldest = tl.maximum(newest + 1 - WINDOW, 0)
+    share = tl.cdiv(newest - oldest, SPLITS)
+    begin = oldest + split * share
+    end = tl.minimum(begin + share, newest)
+    page = tl.load(table + newest // PAGE)
+    line = ((page * KV_HEADS + kv_head) * PAGE + newest % PAGE) * SIZE
+    place = tl.arange(0, TILE)
+    key, value = _keys_and_values(
+        keys, values, table, kv_head, begin + place, end, KV_HEADS, SIZE, PAGE
+    )
     wait_for_inputs()
+    tl.debug_barrier()  # the compiler would load the keys just before their use
+
     query = tl.load(
         queries + head[:, None] * SIZE + column[None, :], mask=is_head[:, None], other=0.0
     )
     query = (query.to(tl.float32) * (scale * LOG2_E)).to(query.dtype)
-
-    begin = 0
-    if WINDOW > 0:
-        begin = tl.maximum(here + 1 - WINDOW, 0) // TILE
-    tiles = here // TILE + 1 - begin
-    share = tl.cdiv(tiles, SPLITS)
-    first = begin + split * share
-    greatest = tl.full([GROUP], float("-inf"), tl.float32)
-    total = tl.zeros([GROUP], tl.float32)
-    mixed = tl.zeros([GROUP, SIZE], tl.float32)
-    asking = here + tl.zeros([GROUP], tl.int32)
-    for tile in range(first, tl.minimum(first + share, begin + tiles)):
-        greatest, total, mixed = _attend_tile(
-            query, (greatest, total, mixed), keys, values, table, kv_head, tile, asking, here + 1,
-            KV_HEADS, SIZE, PAGE, WINDOW, TILE,
-        )  # fmt: skip
+    # The sink and the newest key, which only now is there, begin the softmax of the first part.
+    own_key = tl.load(keys + line + column).to(tl.float32)
+    own_value = tl.load(values + line + column).to(tl.float32)
+    own = tl.sum(query.to(tl.float32) * own_key[None, :], 1)
+    first = split == 0
+    greatest = tl.where(first, tl.maximum(own, sink), float("-inf"))
+    weight = tl.where(first, tl.exp2(own - greatest), 0.0)
+    total = tl.where(first, weight + tl.exp2(sink - greatest), 0.0)
+    mixed = weight[:, None] * own_value[None, :]
+    state = _attend(query, (greatest, total, mixed), key, value, (begin + place < end)[None, :])
+    for start in range(begin + TILE, end, TILE):
+        key, value = _keys_and_values(
+            keys, values, table, kv_head, start + place, end, KV_HEADS, SIZE, PAGE
+        )
+        state = _attend(query, state, key, value, (start + place < end)[None, :])
+    greatest, total, mixed = state
 
     if SPLITS > 1:
-        part = (row * KV_HEADS + kv_head) * SPLITS
-        lane = (part + split) * GROUP + member
-        tl.store(part_greatest + lane, greatest)
-        tl.store(part_total + lane, total)
+        lane = (row * KV_HEADS + kv_head) * SPLITS * GROUP + member
         at = lane[:, None] * SIZE + column[None, :]
-        tl.store(part_mixed + at, mixed, mask=is_head[:, None])
+        tl.store(part_greatest + split * GROUP + lane, greatest)
+        tl.store(part_total + split * GROUP + lane, total)
+        tl.store(part_mixed + split * GROUP * SIZE + at, mixed, mask=is_head[:, None])
         tl.debug_barrier()  # every thread's part is written before this program counts as arrived
         counter = arrived + row * KV_HEADS + kv_head
         if tl.atomic_add(counter, 1) != SPLITS - 1:
             return
         tl.store(counter, 0)
-        lanes = (part + tl.arange(0, SPLITS)[:, None]) * GROUP + member[None, :]
-        maxima = tl.load(part_greatest + lanes, cache_modifier=".cg")
-        greatest = tl.max(maxima, 0)  # of the first part at least, which is never empty
-        weights = tl.exp2(maxima - greatest[None, :])
-        totals = tl.load(part_total + lanes, cache_modifier=".cg")
-        total = tl.sum(totals * weights, 0)
-        at = lanes[:, :, None] * SIZE + column[None, None, :]
-        parts = tl.load(
-            part_mixed + at, mask=is_head[None, :, None], other=0.0, cache_modifier=".cg"
-        )
-        mixed = tl.sum(parts * weights[:, :, None], 0)
+        greatest = tl.full([GROUP], float("-inf"), tl.float32)
+        for part in tl.static_range(SPLITS):
+            its = tl.load(part_greatest + part * GROUP + lane, cache_modifier=".cg")
+            greatest = tl.maximum(greatest, its)
+        total = tl.zeros([GROUP], tl.float32)
+        mixed = tl.zeros([GROUP, SIZE], tl.float32)
+        for part in tl.static_range(SPLITS):
+            its = tl.load(part_greatest + part * GROUP + lane, cache_modifier=".cg")
+            weight = tl.exp2(its - greatest)
+            total += weight * tl.load(part_total + part * GROUP + lane, cache_modifier=".cg")
+            its_mixed = tl.load(
+                part_mixed + part * GROUP * SIZE + at,
+                mask=is_head[:, None],
+                other=0.0,
+                cache_modifier=".cg",
+            )
+            mixed += weight[:, None] * its_mixed
 
-    sink = sink.to(tl.float32) * LOG2_E
-    new = tl.maximum(greatest, sink)
-    shrink = tl.exp2(greatest - new)
-    total = total * shrink + tl.exp2(sink - new)
-    mixed = mixed * (shrink / total)[:, None]
     tl.store(
         out + head[:, None] * SIZE + column[None, :],
-        mixed.to(out.dtype.element_ty),
+        (mixed / total[:, None]).to(out.dtype.element_ty),
         mask=is_head[:, None],
     )
 
@@ -216,7 +228,7 @@ class DecodeAttention:
             TILE,
             splits,
             self._group,
-            num_warps=4,
+            num_warps=8,
             num_stages=3,
             **early(),
         )
@@ -261,14 +273,18 @@ def _prefill(
     greatest = tl.zeros([ROWS], tl.float32) + sink
     total = tl.full([ROWS], 1.0, tl.float32)
     mixed = tl.zeros([ROWS, SIZE], tl.float32)
-    first = 0
+    oldest = 0
     if WINDOW > 0:
-        first = tl.maximum(start + block * ROWS + 1 - WINDOW, 0) // TILE
-    for tile in range(first, tl.cdiv(end, TILE)):
-        greatest, total, mixed = _attend_tile(
-            query, (greatest, total, mixed), keys, values, table, head // (HEADS // KV_HEADS),
-            tile, asking, end, KV_HEADS, SIZE, PAGE, WINDOW, TILE,
-        )  # fmt: skip
+        oldest = tl.maximum(start + block * ROWS + 1 - WINDOW, 0) // TILE * TILE
+    for begin in range(oldest, end, TILE):
+        position = begin + tl.arange(0, TILE)
+        key, value = _keys_and_values(
+            keys, values, table, head // (HEADS // KV_HEADS), position, end, KV_HEADS, SIZE, PAGE
+        )
+        seen = position[None, :] <= asking[:, None]
+        if WINDOW > 0:
+            seen = seen & (position[None, :] > asking[:, None] - WINDOW)
+        greatest, total, mixed = _attend(query, (greatest, total, mixed), key, value, seen)
     mixed = mixed / total[:, None]
     tl.store(out + line, mixed.to(out.dtype.element_ty), mask=(row < rows)[:, None])
 

@@ -20,29 +20,30 @@ _SPREAD = tl.constexpr("""
     prmt.b32 $2, $4, 0, 0x2424;
     prmt.b32 $3, $4, 0, 0x3434;""")
 
-# A word's numbers in pairs (i = 0, 1) for j = 0 to 3, each pair multiplied by its block's scale.
-_DECODE = tl.constexpr("""{
-    .reg .b32 pair, sign;
-    shl.b32 pair, $8, 5;
-    shl.b32 sign, $8, 15;
-    and.b32 pair, pair, 0x0E000E00;
-    lop3.b32 pair, pair, sign, 0x80008000, 0xF8;
-    mul.rn.f16x2 pair, pair, $9;
-    mov.b32 {$0, $1}, pair;
-    shr.b32 pair, $8, 3;
-    shl.b32 sign, $8, 7;
-    and.b32 pair, pair, 0x0E000E00;
-    lop3.b32 pair, pair, sign, 0x80008000, 0xF8;
-    mul.rn.f16x2 pair, pair, $9;
-    mov.b32 {$2, $3}, pair;
-    shl.b32 pair, $8, 8;
-    and.b32 pair, pair, 0x8E008E00;
-    mul.rn.f16x2 pair, pair, $9;
-    mov.b32 {$4, $5}, pair;
-    and.b32 pair, $8, 0x8E008E00;
-    mul.rn.f16x2 pair, pair, $9;
-    mov.b32 {$6, $7}, pair;
-    }""")
+_PAIRS = """
+    shl.b32 {0}, {4}, 5;
+    shl.b32 sign, {4}, 15;
+    and.b32 {0}, {0}, 0x0E000E00;
+    lop3.b32 {0}, {0}, sign, 0x80008000, 0xF8;
+    mul.rn.f16x2 {0}, {0}, {5};
+    shr.b32 {1}, {4}, 3;
+    shl.b32 sign, {4}, 7;
+    and.b32 {1}, {1}, 0x0E000E00;
+    lop3.b32 {1}, {1}, sign, 0x80008000, 0xF8;
+    mul.rn.f16x2 {1}, {1}, {5};
+    shl.b32 {2}, {4}, 8;
+    and.b32 {2}, {2}, 0x8E008E00;
+    mul.rn.f16x2 {2}, {2}, {5};
+    and.b32 {3}, {4}, 0x8E008E00;
+    mul.rn.f16x2 {3}, {3}, {5};"""
+"""A word's numbers in pairs (i = 0, 1) for j = 0 to 3, each pair times its block's scale."""
+# Of two words, the first one's before the second's.
+_DECODE = tl.constexpr(
+    "{ .reg .b32 sign;"
+    + _PAIRS.format("$0", "$1", "$2", "$3", "$8", "$10")
+    + _PAIRS.format("$4", "$5", "$6", "$7", "$9", "$11")
+    + "}"
+)
 
 
 @triton.jit
@@ -72,28 +73,39 @@ def _spread(scales):
 
 
 @triton.jit
-def _scaled(pair, scale, HALF: tl.constexpr):
-    """One number of a pair, in the interpreter."""
-    number = ((pair >> (16 * HALF)) & 0xFFFF).to(tl.uint16).to(tl.float16, bitcast=True)
-    return number * (scale & 0xFFFF).to(tl.uint16).to(tl.float16, bitcast=True)
+def _half(pair, WHICH: tl.constexpr):
+    """One number of a pair of float16."""
+    return ((pair >> (16 * WHICH)) & 0xFFFF).to(tl.uint16).to(tl.float16, bitcast=True)
 
 
 @triton.jit
-def _decode(word, scale):
-    """A word's eight numbers, float16, in the order of _DECODE."""
+def _pairs(word, scale):
+    """In the interpreter: see _PAIRS. As float16 [..., 2]."""
+    a = ((word << 5) & 0x0E000E00) | ((word << 15) & 0x80008000)
+    b = ((word >> 3) & 0x0E000E00) | ((word << 7) & 0x80008000)
+    c, d = (word << 8) & 0x8E008E00, word & 0x8E008E00
+    by = _half(scale, 0)
+    return (
+        tl.join(_half(a, 0) * by, _half(a, 1) * by), tl.join(_half(b, 0) * by, _half(b, 1) * by),
+        tl.join(_half(c, 0) * by, _half(c, 1) * by), tl.join(_half(d, 0) * by, _half(d, 1) * by),
+    )  # fmt: skip
+
+
+@triton.jit
+def _decode(words, scales):
+    """The numbers of words [..., 2]: float16 [..., i] for j = 0 to 3 of each of the two.
+
+    The two words must be beside each other in a lane's registers.
+    """
     if INTERPRETED:
-        p0 = ((word << 5) & 0x0E000E00) | ((word << 15) & 0x80008000)
-        p1 = ((word >> 3) & 0x0E000E00) | ((word << 7) & 0x80008000)
-        p2, p3 = (word << 8) & 0x8E008E00, word & 0x8E008E00
-        return (
-            _scaled(p0, scale, 0), _scaled(p0, scale, 1),
-            _scaled(p1, scale, 0), _scaled(p1, scale, 1),
-            _scaled(p2, scale, 0), _scaled(p2, scale, 1),
-            _scaled(p3, scale, 0), _scaled(p3, scale, 1),
-        )  # fmt: skip
+        first, second = tl.split(words)
+        first_scale, second_scale = tl.split(scales)
+        a, b, c, d = _pairs(first, first_scale)
+        e, f, g, h = _pairs(second, second_scale)
+        return a, b, c, d, e, f, g, h
     return tl.inline_asm_elementwise(
-        _DECODE, "=h,=h,=h,=h,=h,=h,=h,=h,r,r", [word, scale],
-        dtype=(tl.float16,) * 8, is_pure=True, pack=1,
+        _DECODE, "=&r,=&r,=&r,=&r,=&r,=&r,=&r,=&r,r,r,r,r", [words, scales],
+        dtype=(tl.float16,) * 8, is_pure=True, pack=2,
     )  # fmt: skip
 
 
@@ -102,20 +114,18 @@ def decoded(word, scales, TILES: tl.constexpr, IN_ORDER: tl.constexpr):
     """Fragments of several tiles as numbers, float16 [TILES, 16, 64]; lines h, g.
 
     `word` is uint32 [TILES * 32, 4], `scales` uint32 [TILES * 32] has four bytes, one for each
-    word. Columns are in their order, or in one that fits `_rows`.
+    word. Columns are in their order, or in that of `_rows`.
     """
-    word = tl.reshape(word, [TILES, 8, 4, 2, 2])  # g, c, h, b
-    word = tl.reshape(tl.permute(word, (0, 3, 1, 4, 2)), [TILES, 16, 8])
     s00, s01, s10, s11 = _spread(scales)
-    scale = tl.reshape(tl.join(tl.join(s00, s10), tl.join(s01, s11)), [TILES, 8, 4, 2, 2])
-    scale = tl.reshape(tl.permute(scale, (0, 3, 1, 4, 2)), [TILES, 16, 8])
-    a0, a1, b0, b1, c0, c1, d0, d1 = _decode(word, scale)
-    lower = tl.join(tl.join(a0, a1), tl.join(b0, b1))
-    upper = tl.join(tl.join(c0, c1), tl.join(d0, d1))
-    number = tl.reshape(tl.join(lower, upper), [TILES, 16, 2, 4, 2, 2, 2])  # b, c, i, j % 2, j // 2
+    scale = tl.join(tl.join(s00, s10), tl.join(s01, s11))
+    shape: tl.constexpr = [TILES, 8, 4, 2, 2]  # g, c, h, b
+    a, b, c, d, e, f, g, h = _decode(tl.reshape(word, shape), tl.reshape(scale, shape))
+    first = tl.join(tl.join(a, b), tl.join(c, d))  # g, c, h, i, j % 2, j // 2
+    second = tl.join(tl.join(e, f), tl.join(g, h))
+    number = tl.join(first, second)
     if IN_ORDER:
-        return tl.reshape(tl.permute(number, (0, 1, 2, 6, 5, 3, 4)), [TILES, 16, 64])
-    return tl.reshape(tl.permute(number, (0, 1, 2, 6, 3, 5, 4)), [TILES, 16, 64])
+        return tl.reshape(tl.permute(number, (0, 3, 1, 7, 6, 5, 2, 4)), [TILES, 16, 64])
+    return tl.reshape(tl.permute(number, (0, 3, 1, 7, 5, 2, 6, 4)), [TILES, 16, 64])
 
 
 @triton.jit
@@ -123,11 +133,13 @@ def _rows(x, exists, TILES: tl.constexpr):
     """64 columns of eight rows for each tile, [TILES, 64, 8].
 
     `x` [TILES * 32, 8] points at what each lane (row, c) has of the first block, see in_fragments.
+    Columns are b, j % 2, c, j // 2, i, so that an instruction takes j = 0 and 1, or 2 and 3, of a
+    row: registers beside each other.
     """
     first = tl.load(x, mask=exists[:, None], other=0.0)
     second = tl.load(x + 32, mask=exists[:, None], other=0.0)
-    part = tl.reshape(tl.join(first, second), [TILES, 8, 4, 2, 4, 2])  # row, c, j // 2, j, i, b
-    return tl.reshape(tl.permute(part, (0, 5, 3, 2, 4, 1)), [TILES, 64, 8])
+    part = tl.reshape(tl.join(first, second), [TILES, 8, 4, 2, 2, 2, 2])
+    return tl.reshape(tl.permute(part, (0, 6, 4, 2, 3, 5, 1)), [TILES, 64, 8])
 
 
 @triton.jit
