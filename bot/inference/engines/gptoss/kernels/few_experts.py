@@ -14,7 +14,7 @@ from bot.inference.engines.gptoss.kernels.fragments import in_fragments, product
 from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 from bot.inference.engines.gptoss.mxfp4 import Mxfp4
 
-GATE_UP = {"SPLITS": 4, "AT_ONCE": 12}
+GATE_UP = {"SPLITS": 4, "AT_ONCE": 6}
 DOWN = {"SPLITS": 2, "AT_ONCE": 12}
 """See products; measured on an H200, see docs/benchmarks.md."""
 

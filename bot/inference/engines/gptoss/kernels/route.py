@@ -47,6 +47,7 @@ def _route(
         wait_for_inputs()
         value = tl.load(hidden + row * SIZE + column, mask=inside, other=0.0)
         value += tl.load(added + row * SIZE + column, mask=inside, other=0.0).to(tl.float32)
+        tl.debug_barrier()  # several threads have the same columns: all read before one writes
         tl.store(hidden + row * SIZE + column, value, mask=inside)
         squares += value * value
         products += towards * (value * weight)[None, :]
