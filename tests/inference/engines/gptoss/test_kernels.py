@@ -55,7 +55,7 @@ class Paged:
     """A cache whose sequences' pages are scattered."""
 
     def __init__(self, *lengths: int) -> None:
-        pages = 4
+        pages = -(-max(lengths) // PAGE)
         self.lengths = lengths
         self.tables = 1 + torch.randperm(len(lengths) * pages).int().view(len(lengths), pages)
         self.cache = normal(2, 1 + self.tables.numel(), KV_HEADS, PAGE, SIZE)
@@ -78,15 +78,15 @@ def attention(paged: Paged, slot: int, query: Tensor, sinks: Tensor, window: int
     return torch.einsum("hk,hkd->hd", weights, values).flatten()
 
 
-@pytest.mark.parametrize("window", [0, 16, 100])
-@pytest.mark.parametrize("splits", [1, 4])
+@pytest.mark.parametrize("window", [0, 16, 200])
+@pytest.mark.parametrize("splits", [1, 2, 4])
 def test_decode_attention_of_unlike_lengths(splits: int, window: int) -> None:
-    paged = Paged(1, 33, 128)
-    queries, sinks = normal(3, HEADS, SIZE), normal(HEADS)
-    attend = DecodeAttention(3, HEADS, paged.cache, splits)
-    arguments = (integers(0, 32, 127), integers(0, 1, 2), paged.tables, window)
+    paged = Paged(1, 2, 33, 129, 400)
+    queries, sinks = normal(5, HEADS, SIZE), normal(HEADS)
+    attend = DecodeAttention(5, HEADS, paged.cache, splits)
+    arguments = (integers(0, 1, 32, 128, 399), integers(*range(5)), paged.tables, window)
     result = attend(queries, paged.cache, sinks, *arguments)
-    expected = [attention(paged, i, queries[i], sinks, window) for i in range(3)]
+    expected = [attention(paged, i, queries[i], sinks, window) for i in range(5)]
     assert_close(result, torch.stack(expected))
     again = attend(queries, paged.cache, sinks, *arguments)
     assert torch.equal(again, result)
