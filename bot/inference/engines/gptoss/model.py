@@ -20,7 +20,7 @@ from bot.inference.engines.gptoss.weights import Layer, Weights, rotation
 PAGE = 32
 """Tokens in a page of the cache: what a reused beginning is a multiple of."""
 FEW = 2
-"""Rows up to which the experts are faster without tensor cores; see docs/benchmarks.md."""
+"""Rows up to which it is faster not to group rows by expert; see docs/benchmarks.md."""
 
 
 def prompt_chunk(
