@@ -34,6 +34,7 @@ class Sampler:
         if len(self._drawn) != len(logits):
             self._drawn = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
         penalty = self._sampling.repetition_penalty
+        logits = logits.float()  # 16 bits would overflow
         return torch.where(
             self._drawn, torch.where(logits > 0, logits / penalty, logits * penalty), logits
         )

@@ -24,6 +24,7 @@ from pydantic import (
 from bot.inference.scheduler import job
 
 MAX_TOKENS = 2**31 - 1
+MAX_MESSAGES = 4096
 
 
 def _join_text_parts(content: Any) -> Any:
@@ -100,7 +101,7 @@ class PromptRequest(_Request):
     """The body of vLLM's `/tokenize`; `model` is this service's only one when left out."""
 
     model: Text | None = None
-    messages: Annotated[list[Message], Field(min_length=1)]
+    messages: Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES)]
 
 
 class ChatRequest(_Request):
@@ -113,13 +114,13 @@ class ChatRequest(_Request):
     """
 
     model: Text
-    messages: Annotated[list[Message], Field(min_length=1)]
+    messages: Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    repetition_penalty: Annotated[float, Field(gt=0, le=2)] | None = None
+    repetition_penalty: Annotated[float, Field(ge=0.01, le=2)] | None = None
     max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), _WHOLE] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), _WHOLE] | None = None
     stop: Annotated[

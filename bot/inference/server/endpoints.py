@@ -1,11 +1,13 @@
 """The HTTP routes of the inference service: OpenAI's, vLLM's `/tokenize`, health and metrics."""
 
 import asyncio
+from collections.abc import Mapping
 
+import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
-from opentelemetry.propagate import extract
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
@@ -16,6 +18,10 @@ from bot.inference.server.errors import ApiError, ErrorBody, validation_error
 from bot.inference.server.gate import Gate
 from bot.inference.server.service import Service
 
+log = structlog.get_logger()
+
+TRACE = TraceContextTextMapPropagator()
+"""Reads traceparent alone: a header that can't be read would be logged, and may be text."""
 EVENT = {
     "type": "object",
     "properties": {"data": {"type": "string", "description": "A chunk as JSON, or [DONE]."}},
@@ -39,7 +45,9 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
 
     @app.post("/v1/chat/completions", response_model=api.ChatCompletion, responses={200: STREAMED})
     async def chat_completions(body: api.ChatRequest, request: Request) -> Response:
-        job = await service.submit(body, id=completion_id(request), trace=extract(request.headers))
+        job = await service.submit(
+            body, id=completion_id(request), trace=TRACE.extract(request.headers)
+        )
         if body.stream:
             usage = body.stream_options is not None and body.stream_options.include_usage
             return CompletionStream(job, service.name, include_usage=usage)
@@ -78,26 +86,29 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
         metrics = service.metrics.render(running=service.running, waiting=service.waiting)
         return Response(metrics, media_type=CONTENT_TYPE_LATEST)
 
-    def refuse(error: ApiError) -> Response:
+    def refuse(
+        request: Request, error: ApiError, headers: Mapping[str, str] | None = None
+    ) -> Response:
         service.metrics.refused(error.status)
-        headers = {"Retry-After": str(error.retry_after)} if error.retry_after else None
-        return JSONResponse(error.body(), error.status, headers)
+        log.info("request refused", id=completion_id(request), status=error.status, code=error.code)
+        retry = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+        return JSONResponse(error.body(), error.status, {**(headers or {}), **retry})
 
     @app.exception_handler(ApiError)
     async def refused(request: Request, error: ApiError) -> Response:
-        return refuse(error)
+        return refuse(request, error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        return refuse(validation_error(error.errors()))
+        return refuse(request, validation_error(error.errors()))
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
-        return refuse(ApiError(error.status_code, f"{error.detail}."))
+        return refuse(request, ApiError(error.status_code, f"{error.detail}."), error.headers)
 
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> Response:
-        return refuse(ApiError(500, "The service made an error; its log says more."))
+        return refuse(request, ApiError(500, "The service made an error; its log says more."))
 
     return app
 

@@ -13,7 +13,7 @@ from bot.inference.server.errors import ApiError
 MAX_BODY_BYTES = 8 * 2**20
 """Room for the longest context in any script, escaped."""
 BODY_SECONDS = 30.0
-"""How long a client may be silent while it sends a body."""
+"""In which a body must have come."""
 OPEN_PATHS = ("/health", "/metrics")
 """For probes and Prometheus, which send no key; they show numbers only."""
 
@@ -45,16 +45,17 @@ def _bounded(receive: Receive) -> Receive:
     """`receive` that raises HTTPException 413 or 408 while a body is too long or does not come."""
     size = 0
     complete = False
+    deadline = asyncio.get_running_loop().time() + BODY_SECONDS
 
     async def bounded() -> Message:
         nonlocal size, complete
         if complete:  # what follows is the disconnect, whenever it comes
             return await receive()
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout_at(deadline):
                 message = await receive()
         except TimeoutError:
-            raise HTTPException(408, f"No body came for {BODY_SECONDS:g} s") from None
+            raise HTTPException(408, f"The body did not come within {BODY_SECONDS:g} s") from None
         size += len(message.get("body", b""))
         if size > MAX_BODY_BYTES:
             raise HTTPException(413, f"The body is over {MAX_BODY_BYTES} bytes")

@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 DRAIN_SECONDS = 20.0
 """How long running answers may go on after SIGTERM; container engines kill after 30 s or so."""
+LAST_PORT = 65535
 FLUSH_SECONDS = 3
 """How long a slow client may then take to read what it was sent."""
 
@@ -57,7 +58,7 @@ def bind(listen: str, api_key: str) -> socket.socket:
     """A listening socket at `listen`, which is HOST:PORT. Raises ListenError."""
     host, _, port = listen.rpartition(":")
     host = host.strip("[]")
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or int(port) > LAST_PORT:
         raise ListenError(f"{listen!r} is no HOST:PORT to listen on.", ExitCode.UNUSABLE)
     try:
         infos = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
@@ -69,6 +70,8 @@ def bind(listen: str, api_key: str) -> socket.socket:
                 ExitCode.UNUSABLE,
             )
         return socket.create_server(address[:2], family=family, backlog=2048)
+    except UnicodeError as error:  # of a host name's label that is empty or too long
+        raise ListenError(f"{host!r} is no host to listen on.", ExitCode.UNUSABLE) from error
     except OSError as error:
         # The error's own text goes on after the reason, except for names that are not found.
         number = error.errno or 0

@@ -52,6 +52,16 @@ def test_a_repetition_penalty_makes_room_for_tokens_that_did_not_come_yet() -> N
     assert [sampler(positive) for _ in range(3)] == [1, 3, 2]
 
 
+@pytest.mark.parametrize("penalty", [0.01, 2.0])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_the_strongest_penalties_leave_a_token_to_draw(
+    penalty: float, dtype: "torch.dtype"
+) -> None:
+    logits = torch.tensor([6e4, -6e4, 1.0, 0.0], dtype=dtype)
+    sampler = Sampler(Sampling(temperature=2e-5, top_p=0.9, repetition_penalty=penalty), CPU)
+    assert {sampler(logits) for _ in range(20)} <= {0, 1, 2, 3}
+
+
 def test_the_same_seed_draws_the_same_tokens_and_another_seed_others() -> None:
     assert draws(Sampling(seed=7)) == draws(Sampling(seed=7))
     assert draws(Sampling(seed=7)) != draws(Sampling(seed=8))

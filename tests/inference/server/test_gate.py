@@ -83,3 +83,9 @@ async def test_a_key_is_compared_whole_in_a_time_that_tells_nothing(
         response = await client.get("/v1/models", headers={"Authorization": wrong})
     assert response.status_code == 401
     assert compared == [(wrong.encode(), f"Bearer {KEY}".encode())]
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:70000", "127.0.0.1:x", "8080", f"{'a' * 64}.b:80"])
+def test_what_is_no_address_is_named(listen: str) -> None:
+    with pytest.raises(ListenError, match="is no "):
+        bind(listen, KEY)

@@ -226,9 +226,23 @@ async def test_unknown_paths_and_methods_are_refused_in_openais_form() -> None:
         unknown = await client.get("/v1/embeddings")
         assert unknown.status_code == 404
         assert unknown.json()["error"]["message"] == "Not Found."
-        assert (await client.get("/v1/chat/completions")).json()["error"]["message"] == (
-            "Method Not Allowed."
-        )
+        wrong = await client.get("/v1/chat/completions")
+        assert wrong.json()["error"]["message"] == "Method Not Allowed."
+        assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+
+
+async def test_a_refusal_is_one_line_of_the_log_without_what_was_sent(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with http(ScriptedEngine(short)) as client:
+        headers = {"X-Request-Id": "mine", "baggage": "the-secret", "X-Other": "the-secret"}
+        body = CHAT | {"repetition_penalty": 1e-300, "user": "the-secret"}
+        response = await client.post("/v1/chat/completions", json=body, headers=headers)
+    assert response.status_code == 400
+    log = "".join(capsys.readouterr())
+    (line,) = [line for line in log.splitlines() if "request refused" in line]
+    assert "chatcmpl-mine" in line
+    assert "the-secret" not in log
 
 
 async def test_a_body_that_is_no_json_object_is_refused() -> None:
