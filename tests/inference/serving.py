@@ -9,6 +9,7 @@ import uvicorn
 
 from bot.inference.engines.base import Engine, Sampling
 from bot.inference.models.sources import Progress
+from bot.inference.server.connection import Connection
 from bot.inference.server.endpoints import create_app
 from bot.inference.server.loading import Model
 from bot.inference.server.service import Service
@@ -36,7 +37,11 @@ async def serving(
     """The service and the address it listens on; afterwards nothing of it may be left."""
     service = Service(NAME, load, queue_limit=queue_limit, deadline_seconds=deadline_seconds)
     config = uvicorn.Config(
-        create_app(service, api_key), log_config=None, lifespan="off", timeout_graceful_shutdown=1
+        create_app(service, api_key),
+        log_config=None,
+        lifespan="off",
+        http=Connection,
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:

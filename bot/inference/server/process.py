@@ -16,6 +16,7 @@ import uvicorn
 
 from bot.config import Config
 from bot.exit_code import ExitCode
+from bot.inference.server.connection import Connection
 from bot.inference.server.endpoints import create_app
 from bot.inference.server.loading import load_model
 from bot.inference.server.service import Service
@@ -98,6 +99,7 @@ async def _serve(config: Config, listener: socket.socket, api_key: str) -> int:
             access_log=False,
             lifespan="off",
             ws="none",
+            http=Connection,
             timeout_graceful_shutdown=FLUSH_SECONDS,
         )
     )

@@ -17,7 +17,7 @@ from bot.exit_code import ExitCode
 from bot.inference.engines import EngineError
 from bot.inference.engines.base import Sequence
 from bot.inference.models.sources import Progress
-from bot.inference.server import gate, process
+from bot.inference.server import connection, gate, process
 from bot.inference.server.loading import Model
 from bot.inference.server.service import Service
 from bot.inference.text.prompt import ChatFormat
@@ -277,6 +277,20 @@ async def test_a_client_that_sends_headers_only_is_refused_after_a_while(
             b"Content-Length: 100\r\n\r\n{"
         )
         assert b" 408 " in await reader.readline()
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /health HTTP/1.1\r\nHo", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET"]
+)
+async def test_a_client_without_a_whole_request_is_not_waited_for(
+    sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "HEADER_SECONDS", 0.05)
+    async with http(ScriptedEngine(short)) as client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+        writer.write(sent)
+        assert (await reader.read()).count(b"HTTP/1.1 200") == sent.count(b"\r\n\r\n")
         writer.close()
 
 
