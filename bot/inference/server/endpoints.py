@@ -22,6 +22,7 @@ log = structlog.get_logger()
 
 TRACE = TraceContextTextMapPropagator()
 """Reads traceparent alone: a header that can't be read would be logged, and may be text."""
+
 EVENT = {
     "type": "object",
     "properties": {"data": {"type": "string", "description": "A chunk as JSON, or [DONE]."}},

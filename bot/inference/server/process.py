@@ -23,9 +23,9 @@ from bot.inference.server.service import Service
 
 log = structlog.get_logger()
 
+LAST_PORT = 65535
 DRAIN_SECONDS = 20.0
 """How long running answers may go on after SIGTERM; container engines kill after 30 s or so."""
-LAST_PORT = 65535
 FLUSH_SECONDS = 3
 """How long a slow client may then take to read what it was sent."""
 

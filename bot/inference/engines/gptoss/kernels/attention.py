@@ -13,6 +13,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from bot.inference.engines.gptoss.kernels.cache import cache_line
 from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 
 LOG2_E = tl.constexpr(math.log2(math.e))
@@ -35,7 +36,7 @@ def _keys_and_values(
     """Keys and values [tile, size] at `position` [tile]; from `end` on, zeros."""
     exists = position < end
     page = tl.load(table + position // PAGE, mask=exists, other=0)
-    line = ((page * KV_HEADS + kv_head) * PAGE + position % PAGE) * SIZE
+    line = cache_line(page, kv_head, position, KV_HEADS, PAGE, SIZE)
     at = line[:, None] + tl.arange(0, SIZE)[None, :]
     value = tl.load(values + at, mask=exists[:, None], other=0.0)
     key = tl.load(keys + at, mask=exists[:, None], other=0.0)
@@ -105,7 +106,7 @@ def _decode(
     begin = oldest + split * share
     end = tl.minimum(begin + share, newest)
     page = tl.load(table + newest // PAGE)
-    line = ((page * KV_HEADS + kv_head) * PAGE + newest % PAGE) * SIZE
+    line = cache_line(page, kv_head, newest, KV_HEADS, PAGE, SIZE)
     place = tl.arange(0, TILE)
     key, value = _keys_and_values(
         keys, values, table, kv_head, begin + place, end, KV_HEADS, SIZE, PAGE

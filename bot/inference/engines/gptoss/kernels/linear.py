@@ -9,6 +9,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from bot.inference.engines.gptoss.kernels.cache import cache_line
 from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 from bot.inference.engines.gptoss.kernels.rotary import rotate
 
@@ -144,7 +145,7 @@ def _norm_qkv(
         target = queries + head * HEAD_SIZE + column
     else:
         kv_head = (head - HEADS) % KV_HEADS
-        line = ((page * KV_HEADS + kv_head) * PAGE + position % PAGE) * HEAD_SIZE
+        line = cache_line(page, kv_head, position, KV_HEADS, PAGE, HEAD_SIZE)
         target = (keys if head < HEADS + KV_HEADS else values) + line + column
     tl.store(target, a.to(keys.dtype.element_ty))
     tl.store(target + 1, b.to(keys.dtype.element_ty))

@@ -5,6 +5,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from bot.inference.engines.gptoss.kernels.cache import cache_line
 from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 
 GROUP = 16
@@ -52,7 +53,7 @@ def _rotate_and_store(
     tl.store(queries + (row * HEADS + head) * SIZE + column, turned, mask=head < HEADS)
     page = tl.load(tables + tl.load(slots + row) * TABLE + position // PAGE)
     kv_head = (head - HEADS) % KV_HEADS
-    line = ((page * KV_HEADS + kv_head) * PAGE + position % PAGE) * SIZE + column
+    line = cache_line(page, kv_head, position, KV_HEADS, PAGE, SIZE) + column
     tl.store(keys + line, turned, mask=(head >= HEADS) & (head < HEADS + KV_HEADS))
     tl.store(values + line, whole, mask=(head >= HEADS + KV_HEADS) & exists)
 

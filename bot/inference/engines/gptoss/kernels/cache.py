@@ -1,0 +1,12 @@
+"""The paged cache of a layer: keys and values, each [pages, kv heads, page tokens, head size]."""
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def cache_line(
+    page, kv_head, position, KV_HEADS: tl.constexpr, PAGE: tl.constexpr, SIZE: tl.constexpr
+):
+    """Where the head's key or value at `position` begins, which is in `page`."""
+    return ((page * KV_HEADS + kv_head) * PAGE + position % PAGE) * SIZE
