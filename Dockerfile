@@ -20,7 +20,7 @@ RUN uv sync --locked --no-install-project --compile-bytecode --extra inference -
 COPY config config
 COPY bot bot
 
-USER bot
+USER 10001
 # Everything that is written: database, models, compiled kernels.
 ENV XDG_CACHE_HOME=/data/cache HF_HOME=/data/cache/huggingface TRITON_CACHE_DIR=/data/cache/triton
 VOLUME /data

@@ -3,7 +3,7 @@
 import asyncio
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -97,6 +97,10 @@ def bench(
         Path | None,
         typer.Option("--json", help="Write the figures to this file too.", show_default=False),
     ] = None,
+    engine: Annotated[
+        Literal["auto", "gptoss", "transformers"] | None,
+        typer.Option(help="Instead of inference.engine.", show_default=False),
+    ] = None,
     synthetic: Annotated[
         str | None,
         typer.Option(
@@ -118,6 +122,10 @@ def bench(
     inference = _load(config).inference
     if synthetic is not None and synthetic not in speed.SHAPES:
         raise typer.BadParameter(f"allowed: {', '.join(speed.SHAPES)}", param_hint="--synthetic")
+    if synthetic is not None and engine == "transformers":
+        raise typer.BadParameter(
+            "--synthetic measures gptoss, and transformers beside it", param_hint="--engine"
+        )
     console = Console()
     result: Speed | bench.BenchResult
     try:
@@ -131,7 +139,9 @@ def bench(
                 result = measure(str(synthetic), inference.device, show)
                 picture = report(result)
             else:
-                result = bench.run_bench(inference.model, folder, inference.device, show)
+                result = bench.run_bench(
+                    inference.model, folder, inference.device, engine or inference.engine, show
+                )
                 picture = bench.report(result)
     except EngineError as error:
         typer.echo(str(error), err=True)

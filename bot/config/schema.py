@@ -99,6 +99,14 @@ def _language(value: str) -> str:
     return value
 
 
+def _sendable(value: SecretStr) -> SecretStr:
+    """Secrets go into HTTP headers (RFC 9110, 5.5)."""
+    if not re.fullmatch(r"[!-~]*", value.get_secret_value()):
+        raise ValueError("allowed: letters, digits and signs of ASCII, without spaces")
+    return value
+
+
+Secret = Annotated[SecretStr, AfterValidator(_sendable)]
 PersonaName = Annotated[str, AfterValidator(_persona_name)]
 Prompt = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=PROMPT_LENGTH)
@@ -114,7 +122,7 @@ class Section(BaseModel):
 
 class InferenceConfig(Section):
     url: Annotated[str, AfterValidator(_unless_empty(_web_address))] = ""
-    api_key: SecretStr = SecretStr("")
+    api_key: Secret = SecretStr("")
     model: str = "smollm2-135m"
     device: Annotated[str, AfterValidator(_device)] = "auto"
     engine: Literal["auto", "gptoss", "transformers"] = "auto"
@@ -129,7 +137,7 @@ class InferenceConfig(Section):
 
 
 class DiscordConfig(Section):
-    token: SecretStr = SecretStr("")
+    token: Secret = SecretStr("")
     api_url: WebAddress = "https://discord.com/api/v10"
     file_above_characters: int | None = Field(None, ge=2000)
     shard_count: int | None = Field(None, ge=1)
@@ -143,11 +151,11 @@ class DiscordConfig(Section):
 
 
 class SlackConfig(Section):
-    bot_token: SecretStr = SecretStr("")
-    app_token: SecretStr = SecretStr("")
-    signing_secret: SecretStr = SecretStr("")
+    bot_token: Secret = SecretStr("")
+    app_token: Secret = SecretStr("")
+    signing_secret: Secret = SecretStr("")
     client_id: str = ""
-    client_secret: SecretStr = SecretStr("")
+    client_secret: Secret = SecretStr("")
     api_url: WebAddress = "https://slack.com/api/"
     listen: Annotated[str, AfterValidator(_unless_empty(_address))] = ""
     thread_mentions: bool = False

@@ -1,6 +1,5 @@
 """The work on one answer: prompt, request, and what to do when that fails."""
 
-import asyncio
 import hashlib
 import time
 from contextlib import aclosing
@@ -32,8 +31,6 @@ from bot.storage import StorageError, Store
 
 log = structlog.get_logger()
 
-POLL_SECONDS = 0.25
-"""How often a loading service is asked how far it is."""
 ASSUMED_CONTEXT = 8192
 """Tokens of context where the service doesn't tell."""
 SHRINK = 0.6
@@ -71,12 +68,12 @@ class Answer:
         shrinks = 0
         while True:
             try:
-                await self._wait_until_ready()
+                await self._wait_until_ready(deadline)
                 end, prompt = await self._ask(SHRINK**shrinks)
             except NotReady as error:
                 if time.monotonic() > deadline:
                     return self._fail(self.texts("failed"), error)
-                await asyncio.sleep(POLL_SECONDS)  # it was ready a moment ago: it restarts
+                await self.client.next_health()  # it was ready a moment ago: it restarts
             except PromptTooLong as error:
                 shrinks += 1
                 if self.reply.text or shrinks > MOST_SHRINKS:
@@ -99,15 +96,15 @@ class Answer:
         """What a person is told when no more of the answer will come."""
         return self.texts("cut_off" if self.reply.text else "failed")
 
-    async def _wait_until_ready(self) -> None:
+    async def _wait_until_ready(self, deadline: float) -> None:
         """Wait for the service, telling how far it is. Raises InferenceError after the deadline."""
-        deadline = time.monotonic() + self.config.inference.request_timeout_seconds
-        while not (health := await self.client.health()).ready:
+        health = await self.client.health()
+        while not health.ready:
             if time.monotonic() > deadline:
                 raise InferenceError(f"not ready in time: {health.status} {health.detail}")
             self.reply.stage, self.reply.progress = health.status, health.progress
             self.reply.change(ReplyState.LOADING)
-            await asyncio.sleep(POLL_SECONDS)
+            health = await self.client.next_health()
         self.reply.change(ReplyState.QUEUED)
 
     async def _ask(self, share: float) -> tuple[Finished, Prompt]:

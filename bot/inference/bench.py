@@ -76,11 +76,16 @@ class BenchResult:
 
 
 def run_bench(
-    name: str, folder: Path, device: str, on_stage: Callable[[str], None] = lambda stage: None
+    name: str,
+    folder: Path,
+    device: str,
+    engine: str = "auto",
+    on_stage: Callable[[str], None] = lambda stage: None,
 ) -> BenchResult:
     """Measure the model in `folder`, which takes about a minute for the default model.
 
-    Raises EngineError when it can't be loaded.
+    `device` and `engine` are those of engines.load_engine. Raises EngineError when the model can't
+    be loaded.
     """
     from bot.inference.engines.device import find_device
 
@@ -95,7 +100,7 @@ def run_bench(
             }
             for kind, process in processes.items():
                 on_stage(f"loading {kind.title}")
-                process.submit(_start, kind, folder, device).result()
+                process.submit(_start, kind, folder, device, engine).result()
             for repeat in range(REPEATS + 1):
                 on_stage(f"round {repeat} of {REPEATS}" if repeat else "warming up")
                 for process in processes.values():
@@ -158,10 +163,12 @@ class _EngineContender:
 
     title = "bot serve"
 
-    def __init__(self, folder: Path, device: str) -> None:
+    def __init__(self, folder: Path, device: str, engine: str) -> None:
         from bot.inference.engines import load_engine
 
-        self._engine = load_engine(folder, device=device, progress=lambda stage, share: None)
+        self._engine = load_engine(
+            folder, device=device, engine=engine, progress=lambda stage, share: None
+        )
 
     def answer(self, prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
         from bot.inference.engines.base import Sampling, Sequence
@@ -196,7 +203,7 @@ class _GenerateContender:
 
     title = "transformers generate"
 
-    def __init__(self, folder: Path, device: str) -> None:
+    def __init__(self, folder: Path, device: str, engine: str) -> None:  # whichever engine
         from bot.inference.engines.device import find_device
         from bot.inference.engines.transformers import load_checkpoint
 
@@ -240,7 +247,7 @@ class _Clock:
 class _Contender(Protocol):
     title: str
 
-    def __init__(self, folder: Path, device: str) -> None: ...
+    def __init__(self, folder: Path, device: str, engine: str) -> None: ...
 
     def answer(self, prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
         """A greedy answer, and when it was asked for and when each of its tokens came."""
@@ -266,9 +273,9 @@ class _Bench:
 _bench: _Bench
 
 
-def _start(kind: type[_Contender], folder: Path, device: str) -> None:
+def _start(kind: type[_Contender], folder: Path, device: str, engine: str) -> None:
     global _bench
-    contender = kind(folder, device)  # first of all: it sets torch's threads up
+    contender = kind(folder, device, engine)  # first of all: it sets torch's threads up
 
     from transformers import AutoTokenizer
 

@@ -4,6 +4,7 @@ Works against `bot serve` and any other OpenAI-compatible server; what only `bot
 (queue place, reasoning kind, exact token counts) is optional.
 """
 
+import asyncio
 import json
 import math
 import re
@@ -23,7 +24,8 @@ log = structlog.get_logger()
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 600.0
 """A stream that sends nothing for so long is taken for dead."""
-
+POLL_SECONDS = 0.25
+"""How often a service that loads is asked how far it is."""
 
 BROKEN_OFF = ("engine_failed", "shutting_down")
 """Codes of `bot serve`'s error events after which another try makes sense; vLLM's are 5xx."""
@@ -142,9 +144,12 @@ class InferenceClient:
         )
         self.model = model
         self._info: ModelInfo | None = None
+        self._next_health: asyncio.Task[Health] | None = None
         self._told_plain = False
 
     async def close(self) -> None:
+        if self._next_health:
+            self._next_health.cancel()
         await self._openai.close()
         await self._http.aclose()
 
@@ -244,6 +249,16 @@ class InferenceClient:
             progress = body.get("progress")
             return Health(str(body.get("status", "loading")), progress, str(body.get("detail", "")))
         return Health("ready", metrics=body)
+
+    async def next_health(self) -> Health:
+        """The service's state a moment later; all who wait meanwhile share one request."""
+        if self._next_health is None or self._next_health.done():
+            self._next_health = asyncio.create_task(self._health_later())
+        return await asyncio.shield(self._next_health)
+
+    async def _health_later(self) -> Health:
+        await asyncio.sleep(POLL_SECONDS)
+        return await self.health()
 
     async def model_info(self) -> ModelInfo:
         """The model that answers: the configured one, or the only one of another server.

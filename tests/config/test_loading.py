@@ -416,6 +416,17 @@ def test_ids_may_be_written_as_numbers(tmp_path: Path) -> None:
     assert config.servers["123456789012345678"].channels["9"].answer == "always"
 
 
+@pytest.mark.parametrize("key", ["very-sécret", "very secret", "very-secret\n"])
+def test_a_secret_that_no_header_can_carry_is_a_mistake_that_does_not_show_it(
+    tmp_path: Path, key: str
+) -> None:
+    text = yaml.safe_dump({"inference": {"api_key": key}})
+    (problem,) = problems(tmp_path, text)
+    assert "inference.api_key" in problem
+    assert "ASCII" in problem
+    assert "very" not in problem
+
+
 def test_secrets_do_not_show_in_the_configuration(tmp_path: Path) -> None:
     config = load(tmp_path, "discord: {token: very-secret}")
     assert "very-secret" not in repr(config)

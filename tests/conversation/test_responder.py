@@ -5,16 +5,16 @@ import asyncio
 import pytest
 
 from bot.config import Config, Effort
-from bot.conversation import answer as answer_module
 from bot.conversation.events import Message, Question
 from bot.conversation.reply import Reply, ReplyState
+from bot.inference import client as client_module
 from tests.conversation.conftest import ADMIN, ANN, CHANNEL, THREAD, Chat, finished
 from tests.doubles.inference import Drop, Error, Queue, Raw, Say, Wait
 
 
 @pytest.fixture(autouse=True)
 def _poll_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answer_module, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(client_module, "POLL_SECONDS", 0.01)
 
 
 async def until(reply: Reply, state: ReplyState) -> None:
@@ -95,6 +95,19 @@ async def test_while_the_model_loads_people_are_told_and_the_request_waits(chat:
     assert chat.inference.requests == []
     chat.inference.ready = True
     assert (await finished(reply)).text == "Hello there."
+
+
+async def test_questions_that_wait_for_the_model_ask_for_it_together(chat: Chat) -> None:
+    chat.inference.ready = False
+    replies = [await chat.ask(f"Question {number}") for number in range(20)]
+    for reply in replies:
+        await until(reply, ReplyState.LOADING)
+    asked = chat.inference.health_asked
+    for _ in range(3):
+        await chat.core.client.next_health()
+    assert chat.inference.health_asked - asked <= 4
+    chat.inference.ready = True
+    assert {(await finished(reply)).state for reply in replies} == {ReplyState.DONE}
 
 
 async def test_a_service_that_restarts_between_check_and_request_is_waited_for(chat: Chat) -> None:

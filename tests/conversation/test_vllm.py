@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.config import Config
-from bot.conversation import answer as answer_module
 from bot.conversation.reply import ReplyState
+from bot.inference import client as client_module
 from tests.conversation.conftest import Chat, chatting, finished
 from tests.conversation.test_responder import until
 from tests.doubles.inference import Drop, Error, Fail, Say, Wait
@@ -20,7 +20,7 @@ CUT_OFF = ["The answer was cut off: the model's server failed. What came so far 
 
 @pytest.fixture(autouse=True)
 def _poll_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answer_module, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(client_module, "POLL_SECONDS", 0.01)
 
 
 @pytest.fixture

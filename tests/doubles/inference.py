@@ -78,6 +78,7 @@ class ScriptedInference:
         """Set when a client closed a stream before its end."""
         self.asked = asyncio.Event()
         """Set when a request has come in."""
+        self.health_asked = 0
         self.ready = True
         self.stage = "loading"
         self.counts_tokens = True
@@ -138,6 +139,7 @@ class ScriptedInference:
         return await handler(request)
 
     async def _health(self, _: web.Request) -> web.Response:
+        self.health_asked += 1
         if self.ready:
             return web.json_response({"status": "ready", "running": 0, "waiting": 0})
         body = {"status": self.stage, "progress": 0.5, "detail": ""}

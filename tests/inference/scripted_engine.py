@@ -33,6 +33,8 @@ class ScriptedEngine:
         """The sequences that ran, step by step."""
         self.error: Exception | None = None
         """Raised by the step under way or the next."""
+        self.refusal: Exception | None = None
+        """Raised when the next sequence is admitted."""
         self._answer = answer
         self._left: dict[Sequence, Iterator[int] | None] = {}
         self._changed = threading.Condition()
@@ -44,6 +46,10 @@ class ScriptedEngine:
     @property
     def running(self) -> set[Sequence]:
         return set(self._left)
+
+    @property
+    def sequences(self) -> int:
+        return len(self._left)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -65,6 +71,9 @@ class ScriptedEngine:
     def admit(self, sequence: Sequence) -> None:
         self._check_thread()
         assert len(self._left) < self.slots
+        if error := self.refusal:
+            self.refusal = None
+            raise error
         self._left[sequence] = None
         self.admitted.append(sequence)
 

@@ -96,9 +96,20 @@ def test_a_shape_that_does_not_exist_is_answered_with_those_that_do() -> None:
     assert "gpt-oss-20b, gpt-oss-120b" in result.output
 
 
-def test_a_machine_that_can_not_run_it_says_why_in_one_line(monkeypatch, tmp_path) -> None:
+@pytest.mark.parametrize("arguments", [[], ["--engine", "gptoss"]])
+def test_a_machine_that_can_not_run_it_says_why_in_one_line(
+    arguments: list[str], monkeypatch, tmp_path
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("INFERENCE_DEVICE", "cpu")
-    result = CliRunner().invoke(app, ["bench", "--synthetic", "gpt-oss-20b"])
+    result = CliRunner().invoke(app, ["bench", *arguments, "--synthetic", "gpt-oss-20b"])
     assert result.exit_code == 2
     assert "needs a CUDA card" in result.output
+
+
+@pytest.mark.parametrize("engine", ["transformers", "fast"])
+def test_an_engine_that_can_not_be_benched_so_is_named(engine: str) -> None:
+    arguments = ["bench", "--engine", engine, "--synthetic", "gpt-oss-20b"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "gptoss" in result.output

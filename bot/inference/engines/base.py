@@ -48,8 +48,16 @@ class Engine(Protocol):
     context: int
     """Tokens that prompt and answer may have together."""
 
+    @property
+    def sequences(self) -> int:
+        """Sequences that were admitted and not released. Any thread may ask."""
+        ...
+
     def admit(self, sequence: Sequence) -> None:
-        """Give `sequence` a free slot. The scheduler never admits more than `slots`."""
+        """Give `sequence` a free slot. The scheduler never admits more than `slots`.
+
+        Raises EngineError, with the slot free, when memory runs out.
+        """
 
     def step(self) -> list[tuple[Sequence, int]]:
         """Advance the running sequences; returns the tokens produced, none during prefill."""

@@ -57,8 +57,13 @@ class CausalEngine(Generic[CacheT]):
         self._running: dict[Sequence, _Running[CacheT]] = {}
         self._finished = PrefixCache(model, token_limit=self.context)
 
+    @property
+    def sequences(self) -> int:
+        return len(self._running)
+
     def admit(self, sequence: Sequence) -> None:
-        cached = self._finished.take(sequence.prompt)
+        with memory_errors_explained("taking up a conversation", self.model.device):
+            cached = self._finished.take(sequence.prompt)
         sequence.cached_tokens = len(cached.tokens)
         sampler = Sampler(sequence.sampling, self.model.device)
         pending = sequence.prompt[len(cached.tokens) :]

@@ -65,8 +65,7 @@ def load_checkpoint(folder: Path, device: torch.device) -> Any:
             folder, dtype="auto", device_map=device, local_files_only=True
         ).eval()
     except (ValueError, OSError, ImportError, SafetensorError) as error:
-        first_line = str(error).strip().partition("\n")[0]
-        raise EngineError(f"transformers can't load {folder}: {first_line}") from error
+        raise EngineError(f"transformers can't load {folder}: {_first_line(error)}") from error
 
 
 def _require_mxfp4(folder: Path, device: torch.device) -> None:
@@ -97,6 +96,10 @@ def _require_mxfp4(folder: Path, device: torch.device) -> None:
         get_kernel(MXFP4_KERNELS, version=1)
     except Exception as error:  # the hub's, the network's and the compiler's errors alike
         raise EngineError(
-            f"{what}: the kernels {MXFP4_KERNELS} can't be had ({type(error).__name__});"
+            f"{what}: the kernels {MXFP4_KERNELS} can't be had ({_first_line(error)});"
             f" let this machine reach the hub, or set LOCAL_KERNELS={MXFP4_KERNELS}=FOLDER"
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -61,8 +61,15 @@ class EngineThread:
         """Stop after the step under way and free the device; `join` waits for it."""
         self._commands.put(None)
 
-    def join(self) -> None:
-        self._thread.join()
+    def join(self, seconds: float) -> bool:
+        """Wait so long for the thread's end; False where a step hangs."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    @property
+    def sequences(self) -> int:
+        """Sequences in the engine, by its own count."""
+        return self._engine.sequences
 
     def _run(self) -> None:
         try:
@@ -87,26 +94,36 @@ class EngineThread:
         return True
 
     def _admit(self, job: Job) -> None:
-        self._engine.admit(job.sequence)
-        self._jobs[job.sequence] = job
+        try:
+            self._engine.admit(job.sequence)
+        except EngineError as error:
+            self._give_up([job], error)
+        else:
+            self._jobs[job.sequence] = job
 
     def _release(self, job: Job) -> None:
         if self._jobs.pop(job.sequence, None):
             self._engine.release(job.sequence)
 
     def _step(self) -> None:
-        outputs = []
         try:
-            for sequence, token in self._engine.step():
-                if job := self._jobs.get(sequence):  # an engine may be a token ahead of a release
-                    outputs.append(self._output(job, token))
-        except EngineError as error:  # too little memory, say: the engine is fit for other jobs
-            log.error("the engine could not go on", jobs=len(self._jobs), reason=str(error))
-            outputs = [Output(job, error=str(error)) for job in self._jobs.values()]
-            for output in outputs:
-                self._release(output.job)
+            produced = self._engine.step()
+        except EngineError as error:
+            self._give_up(list(self._jobs.values()), error)
+            return
+        outputs = []
+        for sequence, token in produced:
+            if job := self._jobs.get(sequence):  # an engine may be a token ahead of a release
+                outputs.append(self._output(job, token))
         if outputs:
             self._on_step(outputs)
+
+    def _give_up(self, jobs: list[Job], error: EngineError) -> None:
+        """End `jobs`, for too little memory, say: the engine is fit for others."""
+        log.error("the engine could not go on", jobs=len(jobs), reason=str(error))
+        for job in jobs:
+            self._release(job)
+        self._on_step([Output(job, error=str(error)) for job in jobs])
 
     def _output(self, job: Job, token: int) -> Output:
         delta = job.generation.push(token)

@@ -46,11 +46,13 @@ class Finished:
 class Failed:
     """The request ends without a complete answer.
 
-    `code` is `deadline_exceeded`, `shutting_down` or `engine_failed`.
+    `code` is `deadline_exceeded`, `shutting_down` or `engine_failed`. `retry_after` is in seconds,
+    None where another try may end as this one did.
     """
 
     code: str
     message: str
+    retry_after: int | None = None
 
 
 Event = Queued | Started | Delta | Finished | Failed

@@ -9,6 +9,10 @@ import heapq
 import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import structlog
 
 from bot.inference.engines.base import Engine, Sequence
 from bot.inference.scheduler.engine_thread import EngineThread, Output
@@ -17,11 +21,16 @@ from bot.inference.scheduler.job import Failed, Finished, Job, Queued, Started
 from bot.inference.scheduler.speed import Speed
 from bot.inference.text.generation import Generation
 
+log = structlog.get_logger()
+
 OUTPUT_WEIGHT = 2.0
 """What a generated token counts in fairness; one of the prompt counts 1 (Sheng et al.)."""
 
+HUNG_SECONDS = 3.0
+"""A step that takes longer will not end: the process goes without it."""
+
 RETRY_SECONDS = 5
-"""What a client is told to wait while no speed is known."""
+"""What a client is told to wait while no speed is known, or the service is to come back."""
 
 
 class QueueFull(Exception):
@@ -39,9 +48,10 @@ class Closed(Exception):
 class Scheduler:
     """Shares `engine` between requests. To be made and used on one event loop.
 
-    `deadline_seconds` bounds waiting and generating together. `on_end` gets every job that has
-    ended, cancelled ones too; `on_failure` the error that broke the engine, after its jobs were
-    failed.
+    `deadline_seconds` bounds waiting and generating together. `on_token` gets every job that has
+    one token more, and how long that took since the token before, or since the request; `on_end`
+    every job that has ended, cancelled ones too; `on_failure` the error that broke the engine,
+    after its jobs were failed.
     """
 
     def __init__(
@@ -50,6 +60,7 @@ class Scheduler:
         *,
         queue_limit: int,
         deadline_seconds: float,
+        on_token: Callable[[Job, float], None] = lambda job, seconds: None,
         on_end: Callable[[Job], None] = lambda job: None,
         on_failure: Callable[[Exception], None] = lambda error: None,
     ) -> None:
@@ -57,6 +68,7 @@ class Scheduler:
         self.speed = Speed()
         self._queue_limit = queue_limit
         self._deadline_seconds = deadline_seconds
+        self._on_token = on_token
         self._on_end = on_end
         self._on_failure = on_failure
         self._queue: FairQueue[Job] = FairQueue()
@@ -67,11 +79,11 @@ class Scheduler:
         self._idle.set()
         self._announcing = False
         self._retry_after = RETRY_SECONDS
-        self._loop = loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         self._thread = EngineThread(
             engine,
-            on_step=lambda outputs: loop.call_soon_threadsafe(self._stepped, outputs),
-            on_failure=lambda error: loop.call_soon_threadsafe(self._broken, error),
+            on_step=partial(self._tell, self._stepped),
+            on_failure=partial(self._tell, self._broken),
         )
 
     @property
@@ -82,12 +94,18 @@ class Scheduler:
     def waiting(self) -> int:
         return len(self._queue)
 
-    def check(self) -> None:
-        """Raise QueueFull or Closed if a request would be refused now."""
+    @property
+    def sequences(self) -> int:
+        """Sequences in the engine, by its own count."""
+        return self._thread.sequences
+
+    def check(self, arriving: int = 0) -> None:
+        """Raise QueueFull or Closed if a request would be refused after so many that arrive."""
         if self._closed:
             raise Closed(self._closed)
-        if self.waiting >= self._queue_limit and self.running >= self.slots:
-            raise QueueFull(self.waiting, self._retry_after)
+        waiting = self.waiting + arriving
+        if self.running + waiting >= self.slots + self._queue_limit:
+            raise QueueFull(waiting, self._retry_after)
 
     def submit(
         self,
@@ -99,16 +117,20 @@ class Scheduler:
         weight: float,
         effort: str | None,
         max_tokens: int,
+        arrived: float | None = None,
     ) -> Job:
         """Take a request. `user` is `server/user`; any other name is a server of its own.
 
         `weight` is the server's: of two that wait, one of weight 2 gets twice the tokens.
+        `arrived`, by the event loop's clock, is when its deadline and its waiting began: now, where
+        it is left out.
 
         Raises QueueFull, Closed.
         """
         self.check()
         server, _, name = user.partition("/")
-        now = self._loop.time()
+        if arrived is None:
+            arrived = self._loop.time()
         job = Job(
             id=id,
             flow=(server, name),
@@ -117,13 +139,14 @@ class Scheduler:
             max_tokens=max_tokens,
             sequence=sequence,
             generation=generation,
-            submitted=now,
+            submitted=arrived,
             on_cancel=self._cancel,
         )
         late = Failed(
             "deadline_exceeded", f"No complete answer within {self._deadline_seconds:g} s."
         )
-        self._timers[job] = self._loop.call_at(now + self._deadline_seconds, self._end, job, late)
+        deadline = arrived + self._deadline_seconds
+        self._timers[job] = self._loop.call_at(deadline, self._end, job, late)
         self._queue.push(job)
         self._schedule()
         return job
@@ -131,7 +154,7 @@ class Scheduler:
     async def drain(self, grace_seconds: float) -> None:
         """Refuse new and waiting requests, let the running ones finish, then free the engine."""
         self._closed = self._closed or "The service is shutting down."
-        over = Failed("shutting_down", "The service is shutting down.")
+        over = Failed("shutting_down", "The service is shutting down.", RETRY_SECONDS)
         self._fail_waiting(over)
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_seconds):
@@ -139,7 +162,13 @@ class Scheduler:
         for job in list(self._running):
             self._end(job, over)
         self._thread.close()
-        await asyncio.to_thread(self._thread.join)
+        if not await asyncio.to_thread(self._thread.join, HUNG_SECONDS):
+            log.error("a step of the engine hangs: leaving it behind", seconds=HUNG_SECONDS)
+
+    def _tell(self, function: Callable[..., None], *args: Any) -> None:
+        """Call it on the event loop; from the engine's thread."""
+        with suppress(RuntimeError):  # the loop is closed: a step that hung ended after all
+            self._loop.call_soon_threadsafe(function, *args)
 
     def _schedule(self) -> None:
         while self._queue and self.running < self.slots:
@@ -163,9 +192,11 @@ class Scheduler:
             if output.error:
                 self._end(job, Failed("engine_failed", output.error))
                 continue
+            before = job.submitted if job.first_token is None else job.last_token
             job.first_token = job.first_token or now
             job.last_token = now
             job.tokens += 1
+            self._on_token(job, now - before)
             self._queue.charge(job.flow, OUTPUT_WEIGHT, job.weight)
             if output.delta.reasoning or output.delta.content:
                 job.emit(output.delta)
@@ -225,7 +256,9 @@ class Scheduler:
 
     def _broken(self, error: Exception) -> None:
         self._closed = "The engine failed."
-        failed = Failed("engine_failed", "The engine failed; the service is restarting.")
+        failed = Failed(
+            "engine_failed", "The engine failed; the service is restarting.", RETRY_SECONDS
+        )
         self._fail_waiting(failed)
         for job in list(self._running):
             self._end(job, failed)

@@ -132,7 +132,7 @@ class ChatRequest(_Request):
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high"] | None = None
     user: Annotated[Text, StringConstraints(max_length=256)] | None = None
     weight: Annotated[float, Field(ge=0.01, le=100)] | None = None
-    n: Literal[1] | None = None
+    n: Annotated[int, Field(ge=1, le=1), _WHOLE] | None = None
 
     @property
     def effort(self) -> str | None:
@@ -256,6 +256,17 @@ class ModelCard(BaseModel):
 class ModelList(BaseModel):
     object: Literal["list"] = "list"
     data: list[ModelCard]
+
+
+class Health(BaseModel):
+    """`status` is ready or the stage before or after; `progress` goes from 0 to 1, where known."""
+
+    status: str
+    progress: float | None
+    detail: str
+    running: int
+    waiting: int
+    tokens_per_second: float | None
 
 
 class Tokens(BaseModel):

@@ -107,4 +107,6 @@ class CompletionStream(StreamingResponse):
 
 
 def _error(failed: Failed) -> ApiError:
-    return ApiError(STATUS_OF[failed.code], failed.message, code=failed.code)
+    return ApiError(
+        STATUS_OF[failed.code], failed.message, code=failed.code, retry_after=failed.retry_after
+    )

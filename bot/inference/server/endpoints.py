@@ -1,17 +1,19 @@
 """The HTTP routes of the inference service: OpenAI's, vLLM's `/tokenize`, health and metrics."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.security import HTTPBearer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
-from bot.inference.scheduler.job import Job
 from bot.inference.server import api
 from bot.inference.server.completions import CompletionStream, completion, completion_id
 from bot.inference.server.errors import ApiError, ErrorBody, validation_error
@@ -19,6 +21,8 @@ from bot.inference.server.gate import Gate
 from bot.inference.server.service import Service
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 TRACE = TraceContextTextMapPropagator()
 """Reads traceparent alone: a header that can't be read would be logged, and may be text."""
@@ -42,31 +46,44 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
         redoc_url=None,
         responses={"default": {"model": ErrorBody, "description": "A refusal."}},
     )
-    app.add_middleware(Gate, api_key=api_key)
 
-    @app.post("/v1/chat/completions", response_model=api.ChatCompletion, responses={200: STREAMED})
+    def refuse(
+        request: Request, error: ApiError, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> Response:
+        service.metrics.refused(error.status)
+        log.info("request refused", id=completion_id(request), status=error.status, code=error.code)
+        retry = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+        return JSONResponse(error.body(), error.status, {**headers, **retry})
+
+    app.add_middleware(Gate, api_key=api_key, refuse=refuse)
+
+    # The gate does the work, and these tell of it.
+    locked = [Depends(HTTPBearer(auto_error=False, description="`inference.api_key`"))]
+    behind_key: dict[str, Any] = {"dependencies": locked} if api_key else {}
+
+    @app.post(
+        "/v1/chat/completions",
+        response_model=api.ChatCompletion,
+        responses={200: STREAMED},
+        **behind_key,
+    )
     async def chat_completions(body: api.ChatRequest, request: Request) -> Response:
-        job = await service.submit(
-            body, id=completion_id(request), trace=TRACE.extract(request.headers)
-        )
+        id, trace = completion_id(request), TRACE.extract(request.headers)
+        job = await _while_connected(request, service.submit(body, id=id, trace=trace))
         if body.stream:
             usage = body.stream_options is not None and body.stream_options.include_usage
             return CompletionStream(job, service.name, include_usage=usage)
         with job:
-            watch = asyncio.create_task(_cancel_on_disconnect(request, job))
-            try:
-                answer = await completion(job, service.name)
-            finally:
-                watch.cancel()
+            answer = await _while_connected(request, completion(job, service.name))
         return Response(answer.model_dump_json(), media_type="application/json")
 
-    @app.post("/tokenize")
-    async def tokenize(body: api.PromptRequest) -> api.Tokens:
-        tokens = await service.tokenize(body)
+    @app.post("/tokenize", **behind_key)
+    async def tokenize(body: api.PromptRequest, request: Request) -> api.Tokens:
+        tokens = await _while_connected(request, service.tokenize(body))
         context = service.model().engine.context
         return api.Tokens(count=len(tokens), max_model_len=context, tokens=tokens)
 
-    @app.get("/v1/models")
+    @app.get("/v1/models", **behind_key)
     async def models() -> api.ModelList:
         model = service.model()
         card = api.ModelCard(
@@ -77,23 +94,18 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
         )
         return api.ModelList(data=[card])
 
-    @app.get("/health")
-    async def health() -> Response:
-        ready = service.stage.status == "ready"
-        return JSONResponse(service.health(), 200 if ready else 503)
+    @app.get("/health", responses={503: {"model": api.Health, "description": "Not ready."}})
+    async def health(response: Response) -> api.Health:
+        if service.stage.status != "ready":
+            response.status_code = 503
+        return service.health()
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def prometheus() -> Response:
-        metrics = service.metrics.render(running=service.running, waiting=service.waiting)
+        metrics = service.metrics.render(
+            running=service.running, waiting=service.waiting, sequences=service.sequences
+        )
         return Response(metrics, media_type=CONTENT_TYPE_LATEST)
-
-    def refuse(
-        request: Request, error: ApiError, headers: Mapping[str, str] | None = None
-    ) -> Response:
-        service.metrics.refused(error.status)
-        log.info("request refused", id=completion_id(request), status=error.status, code=error.code)
-        retry = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
-        return JSONResponse(error.body(), error.status, {**(headers or {}), **retry})
 
     @app.exception_handler(ApiError)
     async def refused(request: Request, error: ApiError) -> Response:
@@ -105,7 +117,7 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
-        return refuse(request, ApiError(error.status_code, f"{error.detail}."), error.headers)
+        return refuse(request, ApiError(error.status_code, f"{error.detail}."), error.headers or {})
 
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> Response:
@@ -114,7 +126,20 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
     return app
 
 
-async def _cancel_on_disconnect(request: Request, job: Job) -> None:
+async def _while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, which is cancelled when the client goes away. Raises ApiError then."""
+    working = asyncio.create_task(work)
+    leaving = asyncio.create_task(_disconnected(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ApiError(499, "The client closed the connection.")
+        return await working
+    finally:
+        leaving.cancel()
+        working.cancel()
+
+
+async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-    job.cancel()

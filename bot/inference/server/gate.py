@@ -2,10 +2,11 @@
 
 import asyncio
 import hmac
+from collections.abc import Callable, Mapping
 
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.inference.server.errors import ApiError
@@ -15,14 +16,17 @@ MAX_BODY_BYTES = 8 * 2**20
 BODY_SECONDS = 30.0
 """In which a body must have come."""
 OPEN_PATHS = ("/health", "/metrics")
-"""For probes and Prometheus, which send no key; they show numbers only."""
+"""For probes and Prometheus, which send no key; they show nothing that anyone wrote."""
+
+Refuse = Callable[[Request, ApiError, Mapping[str, str]], Response]
 
 
 class Gate:
-    """ASGI middleware. An empty `api_key` lets everyone in."""
+    """ASGI middleware. An empty `api_key` lets everyone in; `refuse` answers who may not."""
 
-    def __init__(self, app: ASGIApp, api_key: str) -> None:
+    def __init__(self, app: ASGIApp, api_key: str, refuse: Refuse) -> None:
         self._app = app
+        self._refuse = refuse
         self._authorization = f"Bearer {api_key}".encode() if api_key else b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -31,7 +35,7 @@ class Gate:
             receive = _bounded(receive)
             if not self._admits(scope):
                 error = ApiError(401, "The API key is missing or wrong.", code="invalid_api_key")
-                app = JSONResponse(error.body(), 401, {"WWW-Authenticate": "Bearer"})
+                app = self._refuse(Request(scope), error, {"WWW-Authenticate": "Bearer"})
         await app(scope, receive, send)
 
     def _admits(self, scope: Scope) -> bool:

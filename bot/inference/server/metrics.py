@@ -32,6 +32,9 @@ class Metrics:
 
         self._running = gauge("vllm:num_requests_running", "Requests that generate now.")
         self._waiting = gauge("vllm:num_requests_waiting", "Requests that wait for a slot.")
+        self._sequences = gauge(
+            "bot_engine_sequences", "Sequences that hold a slot of the engine, by its own count."
+        )
         self._prompt_tokens = counter("vllm:prompt_tokens", "Prompt tokens processed.")
         self._generation_tokens = counter("vllm:generation_tokens", "Tokens generated.")
         self._queried = counter(
@@ -45,6 +48,11 @@ class Metrics:
             "vllm:time_to_first_token_seconds",
             "From the request to its first token.",
             FIRST_TOKEN_SECONDS,
+        )
+        self._between_tokens = histogram(
+            "vllm:inter_token_latency_seconds",
+            "From a request's token to its next one.",
+            TOKEN_SECONDS,
         )
         self._per_token = histogram(
             "vllm:request_time_per_output_token_seconds",
@@ -67,30 +75,34 @@ class Metrics:
             registry=registry,
         )
 
-    def observe(self, job: Job) -> None:
+    def token(self, job: Job, seconds: float) -> None:
+        """Count a token of a job and how long it took, since the request for the first."""
+        self._generation_tokens.inc()
+        if job.tokens > 1:
+            self._between_tokens.observe(seconds)
+            return
+        self._first_token.observe(seconds)
+        self._prompt_tokens.inc(len(job.sequence.prompt))
+        self._queried.inc(len(job.sequence.prompt))
+        self._hits.inc(job.sequence.cached_tokens)
+
+    def ended(self, job: Job) -> None:
         """Count a job that has ended."""
         assert job.ended is not None
         self._ended.labels(self._model, job.outcome_name).inc()
         self._latency.observe(job.ended - job.submitted)
-        if job.started is None:
-            return
-        self._queue_time.observe(job.started - job.submitted)
-        if job.first_token is None:
-            return
-        self._prompt_tokens.inc(len(job.sequence.prompt))
-        self._generation_tokens.inc(job.tokens)
-        self._queried.inc(len(job.sequence.prompt))
-        self._hits.inc(job.sequence.cached_tokens)
-        self._first_token.observe(job.first_token - job.submitted)
-        if job.tokens > 1:
+        if job.started is not None:
+            self._queue_time.observe(job.started - job.submitted)
+        if job.first_token is not None and job.tokens > 1:
             self._per_token.observe((job.last_token - job.first_token) / (job.tokens - 1))
 
     def refused(self, status: int) -> None:
         """Count a request that was answered with the HTTP error `status`."""
         self._refused.labels(self._model, str(status)).inc()
 
-    def render(self, *, running: int, waiting: int) -> bytes:
-        """All of them in Prometheus's text format, with the counts of requests at this moment."""
+    def render(self, *, running: int, waiting: int, sequences: int) -> bytes:
+        """All of them in Prometheus's text format, with the counts of this moment."""
         self._running.set(running)
         self._waiting.set(waiting)
+        self._sequences.set(sequences)
         return generate_latest(self._registry)

@@ -19,13 +19,13 @@ from bot.inference.engines.base import Sampling, Sequence
 from bot.inference.models.sources import ModelUnavailable, Progress
 from bot.inference.scheduler.job import Job
 from bot.inference.scheduler.scheduler import Closed, QueueFull, Scheduler
-from bot.inference.server.api import ChatRequest, Message, PromptRequest, chat_messages
+from bot.inference.server.api import ChatRequest, Health, Message, PromptRequest, chat_messages
 from bot.inference.server.errors import ApiError
 from bot.inference.server.loading import Model
 from bot.inference.server.metrics import Metrics
 from bot.inference.server.spans import record
 from bot.inference.text.generation import Generation, reasoning_budget
-from bot.inference.text.prompt import PromptError, ReasoningStyle
+from bot.inference.text.prompt import PromptError, PromptTooLong, ReasoningStyle
 
 log = structlog.get_logger()
 
@@ -75,6 +75,8 @@ class Service:
         self._deadline_seconds = deadline_seconds
         self._model: Model | None = None
         self._scheduler: Scheduler | None = None
+        self._rendering = 0
+        """Requests whose messages are being made a prompt, or wait for that."""
         self._traces: dict[Job, Context | None] = {}
         # One thread, because tokenizers are not made for several.
         self._renderer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="render")
@@ -119,13 +121,22 @@ class Service:
         return self._scheduler.waiting if self._scheduler else 0
 
     @property
+    def sequences(self) -> int:
+        """Sequences in the engine, by its own count."""
+        return self._scheduler.sequences if self._scheduler else 0
+
+    @property
     def tokens_per_second(self) -> float | None:
         return self._scheduler.speed.tokens_per_second if self._scheduler else None
 
-    def health(self) -> dict[str, Any]:
+    def health(self) -> Health:
         """The stage and how busy the engine is."""
-        busy = {"running": self.running, "waiting": self.waiting}
-        return asdict(self.stage) | busy | {"tokens_per_second": self.tokens_per_second}
+        return Health(
+            **asdict(self.stage),
+            running=self.running,
+            waiting=self.waiting,
+            tokens_per_second=self.tokens_per_second,
+        )
 
     def model(self, name: str | None = None) -> Model:
         """The model, if it is ready and `name` (None is any) is its; raises ApiError."""
@@ -148,8 +159,9 @@ class Service:
         """Hand the request to the scheduler; `trace` has the client's span. Raises ApiError."""
         model = self.model(request.model)
         assert self._scheduler
+        arrived = asyncio.get_running_loop().time()
         try:
-            self._scheduler.check()  # before the work of rendering
+            self._scheduler.check(self._rendering)  # before the work of it
             prompt = await self._render(model, request.messages, request.effort)
             sequence, generation, max_tokens = _prepare(model, request, prompt)
             job = self._scheduler.submit(
@@ -160,6 +172,7 @@ class Service:
                 weight=request.weight or 1.0,
                 effort=request.effort,
                 max_tokens=max_tokens,
+                arrived=arrived,
             )
             self._traces[job] = trace
             return job
@@ -171,13 +184,22 @@ class Service:
             raise self._not_ready() from closed
 
     async def _render(self, model: Model, messages: list[Message], effort: str | None) -> list[int]:
+        if self._rendering > self._queue_limit:
+            raise ApiError(429, "Too many requests at once.", code="queue_full", retry_after=1)
         loop = asyncio.get_running_loop()
+        context = model.engine.context
+        render = partial(model.chat_format.render, most=context)
+        self._rendering += 1
         try:
             return await loop.run_in_executor(
-                self._renderer, model.chat_format.render, chat_messages(messages), effort
+                self._renderer, render, chat_messages(messages), effort
             )
+        except PromptTooLong as error:
+            raise _too_long(context, str(error)) from error
         except PromptError as error:
             raise ApiError(400, str(error), param="messages") from error
+        finally:
+            self._rendering -= 1
 
     def _not_ready(self) -> ApiError:
         stage = self.stage
@@ -201,6 +223,7 @@ class Service:
             model.engine,
             queue_limit=self._queue_limit,
             deadline_seconds=self._deadline_seconds,
+            on_token=self.metrics.token,
             on_end=self._ended,
             on_failure=self._broken,
         )
@@ -208,7 +231,7 @@ class Service:
         log.info("ready", model=self.name, context_tokens=model.engine.context)
 
     def _ended(self, job: Job) -> None:
-        self.metrics.observe(job)
+        self.metrics.ended(job)
         record(job, self.name, self._traces.pop(job, None))
         assert job.ended is not None
         log.info(
@@ -231,6 +254,16 @@ class Service:
         log.error("the service can't go on", detail=detail)
 
 
+def _too_long(context: int, length: str) -> ApiError:
+    return ApiError(
+        400,
+        f"The model's context is {context} tokens, but the messages are {length}"
+        " and an answer needs at least one.",
+        param="messages",
+        code="context_length_exceeded",
+    )
+
+
 def _prepare(
     model: Model, request: ChatRequest, prompt: list[int]
 ) -> tuple[Sequence, Generation, int]:
@@ -238,13 +271,7 @@ def _prepare(
     context = model.engine.context
     room = context - len(prompt)
     if room < 1:
-        raise ApiError(
-            400,
-            f"The model's context is {context} tokens, but the messages are {len(prompt)} tokens"
-            " and an answer needs at least one.",
-            param="messages",
-            code="context_length_exceeded",
-        )
+        raise _too_long(context, f"{len(prompt)} tokens")
     max_tokens = min(request.max_completion_tokens or request.max_tokens or room, room)
     budget = None
     if model.chat_format.reasoning != ReasoningStyle.NONE:

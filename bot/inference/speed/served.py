@@ -59,18 +59,21 @@ def _serving(folder: Path, device: str) -> Iterator[str]:
             f"inference: {{model: {folder}, device: '{device}', listen: '{listen}'}}\n",
             encoding="utf-8",
         )
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bot", "serve", "--config", str(config)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | {"BOT_SUPERVISED": "1"},
-        )
+        output = Path(place) / "output"
+        with output.open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "bot", "serve", "--config", str(config)],
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=file,
+                env=os.environ | {"BOT_SUPERVISED": "1"},
+            )
         with process:
             try:
                 while not _is_ready(f"http://{listen}/health"):
                     if process.poll() is not None:
-                        raise EngineError(f"bot serve ended with exit code {process.returncode}")
+                        said = output.read_text(encoding="utf-8").splitlines()
+                        raise EngineError(f"bot serve ended: {said[-1] if said else 'in silence'}")
                     time.sleep(POLL_SECONDS)
                 yield f"http://{listen}"
             finally:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from jinja2 import TemplateError
-from tokenizers import Tokenizer, pre_tokenizers
+from tokenizers import Encoding, Tokenizer, pre_tokenizers
 
 from bot.inference.text.detokenizer import Detokenizer
 
@@ -26,6 +26,13 @@ ROLES = ("system", "user", "assistant")
 EFFORTS = ("low", "medium", "high")
 THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 
+LONG = 2**16
+"""Characters that take noticeable time to encode."""
+ORDINARY_LENGTH = 8
+"""Characters of a token, more than most have: words of English prose have 5 with their space."""
+UNHEARD_OF_LENGTH = 16
+"""Mean length that only endless repetition has."""
+
 _HARMONY = {"<|start|>", "<|channel|>", "<|message|>", "<|end|>"}
 _HARMONY_STOPS = ("<|return|>", "<|call|>")
 # Plain ASCII, so that no vocabulary turns it into an unknown token.
@@ -34,6 +41,10 @@ _PLACEHOLDER = re.compile(r"xTYPED(\d+)TEXTx")
 
 class PromptError(Exception):
     """Messages or a model that no prompt can be made of; the text is one line for a person."""
+
+
+class PromptTooLong(PromptError):
+    """More text than can be asked for; its own text says of how much it is more."""
 
 
 class ReasoningStyle(StrEnum):
@@ -97,7 +108,12 @@ class ChatFormat:
                 eos += [found] if isinstance(found, int) else found or []
         return cls(tokenizer, eos)
 
-    def render(self, messages: Sequence[Mapping[str, str]], effort: str | None = None) -> list[int]:
+    def render(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        effort: str | None = None,
+        most: int | None = None,
+    ) -> list[int]:
         """Token ids of a prompt that ends where the model's answer begins.
 
         Each message has a `role` (system, user or assistant) and a `content`. `effort` is low,
@@ -106,13 +122,17 @@ class ChatFormat:
         The template may show today's date, so prompts are stable within a day.
 
         Raises PromptError for an unknown role or effort, for text that is not Unicode, and for
-        messages that the template refuses or would leave out.
+        messages that the template refuses or would leave out; PromptTooLong, before the work of
+        encoding it all, for text far over `most` tokens.
         """
         typed: list[str] = []
         marked = [_mark(number, message, typed) for number, message in enumerate(messages, 1)]
+        if most is not None:
+            self._check_length([message["content"] for message in messages], most)
         rendered = self._apply_template(marked, effort)
+        shown = {int(number) for number in _PLACEHOLDER.findall(rendered)}
         for number, (message, text) in enumerate(zip(marked, typed, strict=True), 1):
-            if message["content"].strip() not in rendered:
+            if text and number not in shown:
                 raise PromptError(
                     f"the model's chat template leaves out message {number}, whose role is "
                     f"{message['role']} ({len(text)} characters)"
@@ -123,7 +143,7 @@ class ChatFormat:
 
         ids: list[int] = []
         position = 0
-        encoding = self._tokenizer.encode(rendered, add_special_tokens=False)
+        encoding = _encode(self._tokenizer, rendered)
         for token, (begin, end) in zip(encoding.ids, encoding.offsets, strict=True):
             if token in self._controls:
                 ids += encode(rendered[position:begin])
@@ -148,6 +168,17 @@ class ChatFormat:
     def detokenizer(self) -> Detokenizer:
         """A fresh incremental detokenizer, which leaves the model's special tokens out."""
         return Detokenizer(self._tokenizer, self._hidden)
+
+    def _check_length(self, texts: list[str], most: int) -> None:
+        """Raise PromptTooLong where long text can't have as few tokens as `most`."""
+        length = sum(map(len, texts))
+        ordinary, unheard_of = (max(n * most, LONG) for n in (ORDINARY_LENGTH, UNHEARD_OF_LENGTH))
+        if length > unheard_of:
+            raise PromptTooLong(f"more than {unheard_of} characters")
+        if length > ordinary:
+            beginning = "\n".join(texts)[:ordinary]
+            if len(_encode(self._plain, beginning).ids) > most:
+                raise PromptTooLong(f"more than {most} tokens")
 
     def _apply_template(self, messages: list[dict[str, str]], effort: str | None) -> str:
         if not messages:
@@ -175,7 +206,7 @@ class ChatFormat:
         Where the vocabulary itself knows a control token's text (Unigram models do), the text is
         encoded in two parts, cut inside it.
         """
-        encoding = self._plain.encode(text, add_special_tokens=False)
+        encoding = _encode(self._plain, text)
         for token, (begin, end) in zip(encoding.ids, encoding.offsets, strict=True):
             if token in self._controls and end - begin > 1:
                 cut = begin + 1
@@ -199,6 +230,11 @@ def _mark(number: int, message: Mapping[str, str], typed: list[str]) -> dict[str
     typed.append(text)
     placeholder = f"xTYPED{number}TEXTx" if text else ""
     return {"role": role, "content": content.replace(text, placeholder, 1) if text else content}
+
+
+def _encode(tokenizer: Tokenizer, text: str) -> Encoding:
+    # As a batch of one: that lets other threads run, `encode` holds them up for seconds.
+    return tokenizer.encode_batch([text], add_special_tokens=False)[0]
 
 
 def _without_added_tokens(tokenizer: Tokenizer) -> Tokenizer:

@@ -337,6 +337,30 @@ async def test_an_engine_that_breaks_fails_every_request_and_says_so() -> None:
         it.engine._left.clear()  # a broken engine is closed, not released
 
 
+async def test_an_engine_that_can_not_take_a_request_goes_on_with_the_next() -> None:
+    async with bench(ScriptedEngine(says(3))) as it:
+        it.engine.refusal = EngineError("too little memory")
+        refused, next_one = it.submit(), it.submit()
+        failed = await last(refused)
+        assert failed == Failed("engine_failed", "too little memory")
+        assert isinstance(await last(next_one), Finished)
+        assert it.errors == []
+
+
+async def test_a_step_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.inference.scheduler.scheduler.HUNG_SECONDS", 0.05)
+    it = Bench(ScriptedEngine(endless))
+    job = it.submit()
+    await until(job, Delta)
+    with it.engine.paused():
+        await asyncio.to_thread(it.engine.wait_for_step)
+        await it.scheduler.drain(0)
+        assert job.ended is not None
+        assert not it.engine.closed
+    assert await asyncio.to_thread(it.scheduler._thread.join, 10)
+    assert it.engine.closed
+
+
 async def test_an_engine_that_can_not_go_on_with_a_request_goes_on_with_the_next() -> None:
     async with bench(ScriptedEngine(says(50))) as it:
         with it.engine.paused():

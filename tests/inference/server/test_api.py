@@ -72,7 +72,8 @@ def complaint(**fields: Any) -> str:
             {"stop": list("abcde")},
             "Invalid value for 'stop': List should have at most 4 items, not 5; found a list.",
         ),
-        ({"n": 2}, "Invalid value for 'n': should be 1; found 2."),
+        ({"n": 2}, "Invalid value for 'n': should be less than or equal to 1; found 2."),
+        ({"n": True}, "Invalid value for 'n': should be a valid integer; found True."),
         (
             {"reasoning_effort": "extreme"},
             "Invalid value for 'reasoning_effort': should be 'none', 'minimal', 'low', 'medium' or"

@@ -1,6 +1,9 @@
 """The service against its own OpenAPI description, with generated requests."""
 
 import asyncio
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from tests.inference.tokenizers_fixture import SMOLLM2_TEMPLATE, chatml_tokenize
 
 PLAIN = ChatFormat(chatml_tokenizer(SMOLLM2_TEMPLATE))
 ANSWER = [*PLAIN.control_ids("The sky is blue."), min(PLAIN.stop_ids)]
+RULES = Path(__file__).with_name("schemathesis.toml")
 REQUESTS = 60
 """For each operation, and each of valid and invalid requests."""
 
@@ -31,8 +35,29 @@ async def test_no_request_makes_the_service_break_or_leave_its_schema(mode: Gene
     assert engine.running == set()
 
 
+async def test_every_phase_and_check_of_schemathesis_finds_nothing(tmp_path: Path) -> None:
+    engine = ScriptedEngine(lambda sequence: ANSWER, slots=4, context=4096)
+    program = Path(sys.executable).with_name("schemathesis")
+    command = [program, "--config-file", RULES, "run"]
+    options = ["--checks=all", "--mode=all", "--max-examples=20", "--no-color"]
+    key = ["--header", "Authorization: Bearer sk-right"]
+    async with serving(loaded(PLAIN, engine), api_key="sk-right") as (_, url):
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            f"{url}/openapi.json",
+            *options,
+            *key,
+            cwd=tmp_path,
+            stdout=PIPE,
+            stderr=STDOUT,
+        )
+        output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+
+
 def try_every_operation(url: str, mode: GenerationMode) -> None:
-    schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
+    config = schemathesis.Config.from_path(RULES)
+    schema = schemathesis.openapi.from_url(f"{url}/openapi.json", config=config)
     operations = [found.ok() for found in schema.get_all_operations()]
     assert len(operations) == 5
     for operation in operations:

@@ -1,5 +1,6 @@
 """Who may listen where, and who is let in."""
 
+import socket
 from hmac import compare_digest
 from typing import Any
 
@@ -38,6 +39,13 @@ def test_with_a_key_every_address_may_be_listened_to() -> None:
         assert listener.getsockname()[0] == "0.0.0.0"
 
 
+def test_what_is_written_to_a_client_leaves_at_once() -> None:
+    with bind("127.0.0.1:0", "") as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 @pytest.mark.parametrize(
     "sent",
     [
@@ -63,6 +71,8 @@ async def test_no_other_key_opens_anything_but_health_and_metrics(sent: str) -> 
             assert (await client.post(path, json={})).status_code == 401
         for path in ("/health", "/metrics"):
             assert (await client.get(path)).status_code == 200
+        counted = (await client.get("/metrics")).text
+        assert 'bot_requests_refused_total{model_name="tiny",status="401"} 6.0' in counted
 
 
 async def test_a_key_is_compared_whole_in_a_time_that_tells_nothing(

@@ -170,6 +170,57 @@ async def test_messages_that_the_template_refuses_are_the_clients_error() -> Non
     assert "must alternate" in response.json()["error"]["message"]
 
 
+class SlowFormat(ChatFormat):
+    """Makes no prompt before it may."""
+
+    def __init__(self) -> None:
+        super().__init__(chatml_tokenizer(SMOLLM2_TEMPLATE))
+        self.may_go_on = threading.Event()
+        self.begun = threading.Semaphore(0)
+        self.rendered = 0
+
+    def render(self, *args: Any, **options: Any) -> list[int]:
+        self.begun.release()
+        assert self.may_go_on.wait(10)
+        self.rendered += 1
+        return super().render(*args, **options)
+
+
+async def test_requests_whose_prompts_are_not_made_yet_count_as_waiting() -> None:
+    slow = SlowFormat()
+    async with (
+        serving(loaded(slow, ScriptedEngine(short)), queue_limit=2) as (_, url),
+        httpx2.AsyncClient(base_url=url, trust_env=False) as client,
+        asyncio.TaskGroup() as asking,
+    ):
+        chats = [
+            asking.create_task(client.post("/v1/chat/completions", json=CHAT)) for _ in range(4)
+        ]
+        await asyncio.wait(chats, return_when=asyncio.FIRST_COMPLETED)
+        slow.may_go_on.set()
+        statuses = sorted([(await chat).status_code for chat in chats])
+        assert statuses == [200, 200, 200, 429]  # one in the slot, two that wait
+
+
+async def test_a_client_that_leaves_costs_no_more_work_on_its_prompt() -> None:
+    slow = SlowFormat()
+    async with (
+        serving(loaded(slow, ScriptedEngine(short))) as (service, url),
+        httpx2.AsyncClient(base_url=url, trust_env=False) as client,
+        httpx2.AsyncClient(base_url=url, trust_env=False) as leaving,
+        asyncio.TaskGroup() as asking,
+    ):
+        first = asking.create_task(client.post("/v1/chat/completions", json=CHAT))
+        await asyncio.to_thread(slow.begun.acquire, timeout=10)
+        second = asking.create_task(leaving.post("/v1/chat/completions", json=CHAT))
+        await until(lambda: service._rendering == 2)
+        second.cancel()
+        await until(lambda: service._rendering == 1)
+        slow.may_go_on.set()
+        assert (await first).status_code == 200
+        assert slow.rendered == 1
+
+
 async def test_metrics_have_vllms_names_and_count_what_happened() -> None:
     engine = ScriptedEngine(short)
     async with http(engine) as client:
@@ -188,10 +239,27 @@ async def test_metrics_have_vllms_names_and_count_what_happened() -> None:
         f"vllm:prefix_cache_hits_total{{{label}}} 0.0",
         f'vllm:request_success_total{{finished_reason="stop",{label}}} 1.0',
         f"vllm:time_to_first_token_seconds_count{{{label}}} 1.0",
+        f"vllm:inter_token_latency_seconds_count{{{label}}} {tokens - 1}",
+        f"bot_engine_sequences{{{label}}} 0.0",
         f"vllm:request_time_per_output_token_seconds_count{{{label}}} 1.0",
         f'bot_requests_refused_total{{{label},status="400"}} 1.0',
     ):
         assert line in text
+
+
+async def test_tokens_are_counted_as_they_come() -> None:
+    engine = ScriptedEngine(endless)
+    async with http(engine) as client:
+        async with client.stream("POST", "/v1/chat/completions", json=CHAT | {"stream": True}):
+            await until(lambda: len(engine.steps) > 5)
+            with engine.paused():
+                await asyncio.to_thread(engine.wait_for_step)
+                text = (await client.get("/metrics")).text
+        await until(lambda: not engine.running)
+    assert 'vllm:time_to_first_token_seconds_count{model_name="tiny"} 1.0' in text
+    assert 'vllm:generation_tokens_total{model_name="tiny"} 0.0' not in text
+    assert 'bot_engine_sequences{model_name="tiny"} 1.0' in text
+    assert "vllm:request_success_total{" not in text
 
 
 async def test_cancelled_requests_are_counted_as_aborted() -> None:

@@ -12,7 +12,7 @@ pytest.importorskip("transformers")
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from bot.inference.text.prompt import ChatFormat, PromptError, ReasoningStyle
+from bot.inference.text.prompt import ChatFormat, PromptError, PromptTooLong, ReasoningStyle
 from tests.inference.tokenizers_fixture import (
     ALWAYS_THINKING_TEMPLATE,
     GPT_OSS,
@@ -284,6 +284,25 @@ def test_a_message_that_the_template_would_leave_out_is_refused(name: str) -> No
     messages = [*conversation("Hi"), system("Speak French."), *conversation("Why?")]
     with pytest.raises(PromptError, match="leaves out message 2, whose role is system"):
         ChatFormat(TOKENIZERS[name]()).render(messages)
+
+
+def test_text_far_over_the_limit_is_refused_though_its_end_was_not_read() -> None:
+    chat_format = ChatFormat(chatml_tokenizer(SMOLLM2_TEMPLATE))
+    long = "words and words " * 50_000
+    tokens = chat_format.render(conversation(long))
+    with pytest.raises(PromptTooLong, match="more than 60000 tokens"):
+        chat_format.render(conversation(long), most=60_000)
+    with pytest.raises(PromptTooLong, match="more than 65536 characters"):
+        chat_format.render(conversation(long), most=1000)
+    assert chat_format.render(conversation(long), most=len(tokens)) == tokens
+
+
+def test_much_text_in_few_tokens_is_not_refused() -> None:
+    chat_format = ChatFormat(TOKENIZERS["gpt-oss"]())
+    spaces = conversation("a" + " " * 5000 + "b")
+    tokens = chat_format.render(spaces)
+    assert len(tokens) < 5000 / 8
+    assert chat_format.render(spaces, most=len(tokens)) == tokens
 
 
 def test_what_the_template_refuses_is_told_in_one_line() -> None:

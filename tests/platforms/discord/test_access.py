@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.doubles.discord import Channel, DiscordDouble, Guild, Person
 from tests.doubles.inference import Say, Wait
@@ -195,32 +194,6 @@ async def test_a_bot_of_many_servers_has_shards(running: Running) -> None:
         shards = {(0, 2), (1, 2)}
         await scene.discord.until(lambda: {s.shard for s in scene.discord.gateway.live} == shards)
         assert (await scene.ask("hi")).text.startswith("Hello there.")
-
-
-async def test_two_bots_on_one_database_share_the_servers_between_them(
-    running: Running, database: str
-) -> None:
-    def half(double: DiscordDouble, guild: Guild, general: Channel) -> dict[str, Any]:
-        for _ in range(10):  # ids are one after the other: so are the shards
-            double.guild("Other")
-        shards = {"shard_count": 2, "shard_ids": [0]}
-        return {"discord": shards, "storage": {"url": database}}
-
-    async with running(prepare=half) as scene:
-        config = yaml.safe_load((scene.folder / "bot.yaml").read_text())
-        config["discord"]["shard_ids"] = [1]
-        other = scene.folder / "other.yaml"
-        other.write_text(yaml.safe_dump(config))
-        async with piped(other, command="run") as bot:
-            await bot.err.see("discord is connected")
-            questions = []
-            for guild in scene.discord.guilds.values():
-                channel = guild.channel("busy")
-                questions.append(guild.member("Kim").say(channel, "@bot hi"))
-            await scene.discord.until(lambda: all(any(map(ended, q.replies)) for q in questions))
-            assert [len(question.replies) for question in questions] == [1] * len(questions)
-            assert "answer ended" in bot.err.text
-            assert "answer ended" in scene.bot.err.text
 
 
 async def test_answers_in_one_channel_share_its_pace(scene: Scene) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from tests.doubles.discord import Channel, DiscordDouble, Guild
-from tests.doubles.inference import Queue, Say, Wait
+from tests.doubles.inference import Error, Queue, Say, Wait
 from tests.platforms.discord.conftest import Running, Scene, ended
 
 
@@ -85,6 +85,16 @@ async def test_the_place_in_the_queue_is_shown_and_kept_current(scene: Scene) ->
     await scene.discord.until(lambda: "Number 1 in the queue, about 20 s" in placeholder.text)
     go_on.set()
     assert "queue" not in (await scene.answer_to(question)).text
+
+
+async def test_who_is_refused_for_load_is_told_when_to_try_again(scene: Scene) -> None:
+    scene.script(Error(429, "queue_full", headers={"Retry-After": "120"}))
+    question = scene.ann.say(scene.general, "@bot hi")
+    refused = await scene.answer_to(question)
+    assert "Too many people are asking right now. Please try again in 2 min." in refused.text
+    assert refused.reference is question
+    assert scene.general.from_bot == [refused]
+    assert len(scene.inference.requests) == 1
 
 
 async def test_text_appears_while_it_is_written(scene: Scene) -> None:

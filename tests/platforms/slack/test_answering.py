@@ -78,6 +78,16 @@ async def test_the_status_is_cleared_when_there_is_no_answer(scene: Scene) -> No
     await scene.slack.until(lambda: scene.general.session(question) == "active")
 
 
+async def test_who_is_refused_for_load_is_told_when_to_try_again(either: Scene) -> None:
+    either.script(Error(429, "queue_full", headers={"Retry-After": "120"}))
+    question = either.ann.say(either.general, "@bot hi")
+    refused = await either.answer_to(question)
+    assert "Too many people are asking right now. Please try again in 2 min." in refused.text
+    assert refused.thread is question
+    assert either.general.from_bot == [refused]
+    assert len(either.inference.requests) == 1
+
+
 async def test_reasoning_is_not_shown_unless_wanted(scene: Scene) -> None:
     scene.script(Say(reasoning="secret thoughts"), Say("Done."))
     answer = await scene.ask("hi")

@@ -88,6 +88,10 @@ class GptOssEngine:
             self._prefill = Prefiller(self._start_prefill, slots, chunk, model.device)
             self._decode = Decoder(self._make_step, slots, slots, model.device, progress)
 
+    @property
+    def sequences(self) -> int:
+        return self.slots - len(self._free_slots)
+
     def admit(self, sequence: Sequence) -> None:
         slot = self._free_slots.pop()
         sampling, state = sequence.sampling, self._state

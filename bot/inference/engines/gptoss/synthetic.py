@@ -12,6 +12,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from torch import Tensor
 from transformers import GptOssConfig, PreTrainedTokenizerFast
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME
 
 SCALES = (118, 122)
 """MXFP4 scales are drawn from this range; greater ones make the activations grow without bound."""
@@ -47,6 +48,11 @@ def write_checkpoint(
         )
         return drawn.cpu()
 
+    def save(name: str, tensors: dict[str, Tensor]) -> None:
+        file = f"{name}.safetensors"
+        save_file(tensors, folder / file, metadata={"format": "pt"})
+        places.update(dict.fromkeys(tensors, file))
+
     def experts(name: str, rows: int, columns: int) -> dict[str, Tensor]:
         return {
             f"mlp.experts.{name}_blocks": integers(0, 256, count, rows, columns // 32, 16),
@@ -57,6 +63,7 @@ def write_checkpoint(
     folder.mkdir(parents=True, exist_ok=True)
     raw: dict[str, Any] = config.to_dict() | {"quantization_config": {"quant_method": "mxfp4"}}
     (folder / "config.json").write_text(json.dumps(raw), encoding="utf-8")
+    places: dict[str, str] = {}
     size, inner, count = config.hidden_size, config.intermediate_size, config.num_local_experts
     heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
     for i in range(config.num_hidden_layers):
@@ -71,13 +78,15 @@ def write_checkpoint(
         layer["mlp.router.bias"] = normal(count, spread=0.1)
         layer |= experts("gate_up_proj", 2 * inner, size) | experts("down_proj", size, inner)
         named = {f"model.layers.{i}.{name}": tensor for name, tensor in layer.items()}
-        save_file(named, folder / f"layer-{i:03}.safetensors")
+        save(f"layer-{i:03}", named)
     rest = {
         "model.embed_tokens.weight": normal(config.vocab_size, size, spread=1.0),
         "lm_head.weight": matrix(config.vocab_size, size),
         "model.norm.weight": norm(),
     }
-    save_file(rest, folder / "rest.safetensors")
+    save("rest", rest)
+    index = {"metadata": {}, "weight_map": places}
+    (folder / SAFE_WEIGHTS_INDEX_NAME).write_text(json.dumps(index), encoding="utf-8")
     return folder
 
 

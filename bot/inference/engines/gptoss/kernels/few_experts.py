@@ -4,21 +4,39 @@ Weights are read at the memory's speed, so that it does not matter that the tens
 eight rows at a time of which only one exists.
 """
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from bot.inference.engines.gptoss.kernels.experts import activate, both_biases, fitting
+from bot.inference.engines.gptoss.kernels.experts import activate, both_biases
 from bot.inference.engines.gptoss.kernels.fragments import in_fragments, products
 from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
+from bot.inference.engines.gptoss.kernels.tuning import tuned
 from bot.inference.engines.gptoss.mxfp4 import Mxfp4
 
-GATE_UP = {"SPLITS": 4, "AT_ONCE": 6}
-DOWN = {"SPLITS": 2, "AT_ONCE": 12}
-"""See products; measured on an H200, see docs/benchmarks.md."""
+GATE_UP = [
+    {"SPLITS": splits, "AT_ONCE": fragments}
+    for splits, fragments in ((4, 6), (2, 6), (4, 12), (2, 12), (8, 6))
+]
+DOWN = [
+    {"SPLITS": splits, "AT_ONCE": fragments}
+    for splits, fragments in ((2, 12), (2, 6), (4, 6), (4, 12), (1, 12))
+]
+"""See products."""
 
 
+def _fitting(choice: dict[str, int], arguments: dict[str, Any]) -> triton.Config:
+    """With no more fragments at once than a warp has, and warps for each of the experts."""
+    splits = choice["SPLITS"]
+    at_once = min(choice["AT_ONCE"], triton.cdiv(arguments["STEPS"], splits))
+    experts = arguments["TOP"] if "shares" in arguments else 1
+    return triton.Config({"SPLITS": splits, "AT_ONCE": at_once}, num_warps=splits * experts)
+
+
+@tuned(GATE_UP, _fitting, key=("STEPS", "LINES"))
 @triton.jit
 def _gate_up(
     x,
@@ -50,6 +68,7 @@ def _gate_up(
     tl.store(target, activated.to(out.dtype.element_ty))
 
 
+@tuned(DOWN, _fitting, key=("STEPS", "LINES", "TOP"), restore=("hidden",))
 @triton.jit
 def _down(
     x,
@@ -102,15 +121,11 @@ def few_experts(
     chosen, shares = routes
     rows, top = chosen.shape
     activated = torch.empty(rows * top, gate_up.rows // 2, dtype=x.dtype, device=x.device)
-    of_gate_up = fitting(GATE_UP, gate_up)
     _gate_up[(gate_up.rows // 16, rows * top)](
         x, gate_up.words, gate_up.scales, gate_up.unit, gate_up_bias, chosen, activated, limit,
-        TOP=top, STEPS=gate_up.steps, LINES=gate_up.rows, **of_gate_up,
-        num_warps=of_gate_up["SPLITS"], **early(),
+        TOP=top, STEPS=gate_up.steps, LINES=gate_up.rows, **early(),
     )  # fmt: skip
-    of_down = fitting(DOWN, down)
     _down[(down.rows // 16, rows)](
         activated, down.words, down.scales, down.unit, down_bias, chosen, shares, hidden,
-        TOP=top, STEPS=down.steps, LINES=down.rows, **of_down, num_warps=of_down["SPLITS"] * top,
-        **early(),
+        TOP=top, STEPS=down.steps, LINES=down.rows, **early(),
     )  # fmt: skip

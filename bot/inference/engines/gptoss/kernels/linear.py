@@ -4,6 +4,8 @@ The RMS norm before a layer costs no pass of its own: its factor is one number a
 the products are added up, and applied to their sum.
 """
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -12,9 +14,19 @@ from torch import Tensor
 from bot.inference.engines.gptoss.kernels.cache import cache_line
 from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 from bot.inference.engines.gptoss.kernels.rotary import rotate
+from bot.inference.engines.gptoss.kernels.tuning import tuned
 
-LINES, CHUNK, WARPS = 4, 1024, 4
+CHOICES = [
+    {"LINES": lines, "CHUNK": 1024, "WARPS": warps}
+    for lines, warps in ((4, 4), (8, 4), (4, 2), (2, 2), (4, 8))
+]
 """Lines that a program has, columns that it reads at once, and its warps."""
+
+
+def _fitting(choice: dict[str, int], arguments: dict[str, Any]) -> triton.Config:
+    """With lines of one head, where there are heads."""
+    lines = min(choice["LINES"], arguments.get("HEAD_SIZE", choice["LINES"]))
+    return triton.Config({"LINES": lines, "CHUNK": choice["CHUNK"]}, num_warps=choice["WARPS"])
 
 
 @triton.jit
@@ -59,6 +71,7 @@ def _product(
     return result
 
 
+@tuned(CHOICES, _fitting, key=("SIZE", "COLUMNS", "NORM"))
 @triton.jit
 def _linear(
     x,
@@ -98,13 +111,14 @@ def linear(
     columns = x.shape[1]
     size = len(weight)
     out = torch.empty(1, size, dtype=torch.float32, device=x.device)
-    _linear[(triton.cdiv(size, LINES),)](
+    _linear[lambda blocks: (triton.cdiv(size, blocks["LINES"]),)](
         x, norm, weight, bias, out, epsilon, size, norm is not None, bias is not None, columns,
-        LINES, CHUNK, num_warps=WARPS, **early(),
+        **early(),
     )  # fmt: skip
     return out
 
 
+@tuned(CHOICES, _fitting, key=("HEADS", "KV_HEADS", "COLUMNS"))
 @triton.jit
 def _norm_qkv(
     hidden,
@@ -171,10 +185,8 @@ def norm_qkv(
     _, _, kv_heads, page, size = cache.shape
     columns = hidden.shape[1]
     queries = torch.empty(1, heads, size, dtype=cache.dtype, device=hidden.device)
-    lines = min(LINES, size)
-    _norm_qkv[(len(weight) // lines,)](
+    _norm_qkv[lambda blocks: (len(weight) // blocks["LINES"],)](
         hidden, norm, weight, bias, queries, cache[0], cache[1], *rotation, positions, slots,
-        tables, epsilon, tables.stride(0), heads, kv_heads, size, page, columns, lines, CHUNK,
-        num_warps=WARPS, **early(),
+        tables, epsilon, tables.stride(0), heads, kv_heads, size, page, columns, **early(),
     )  # fmt: skip
     return queries
