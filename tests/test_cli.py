@@ -79,7 +79,7 @@ def test_check_tells_one_line_for_each_thing_and_no_secret(tmp_path: Path) -> No
 
 def test_check_finds_tokens_of_a_wrong_form_without_showing_them(tmp_path: Path) -> None:
     wrong = {"bot_token": "xapp-sesame", "app_token": "xoxb-sesame", "signing_secret": "sesame"}
-    path = config(tmp_path, discord={"token": "Bot sesame"}, slack=wrong)
+    path = config(tmp_path, discord={"token": "sesame"}, slack=wrong)
     result = bot("check", "--config", path)
     assert result.exit_code == ExitCode.UNUSABLE
     bad = [line for line in result.output.splitlines() if line.startswith("bad  ")]
