@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import psutil
 from openai import AsyncOpenAI
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.inference.processes import serve
 from tests.inference.tiny_model import save_tiny_model
@@ -37,10 +38,23 @@ class Service:
         body: dict[str, Any] = (await self.http.get("/health")).json()
         return body
 
+    async def metric(self, name: str) -> float:
+        """A gauge or counter of Prometheus's, by its sample's name."""
+        text = (await self.http.get("/metrics")).text
+        families = text_string_to_metric_families(text)
+        (value,) = (s.value for family in families for s in family.samples if s.name == name)
+        return value
+
     async def until(self, **counts: int) -> None:
         """Return once `running` or `waiting` are so many; they must within 30 s."""
         async with asyncio.timeout(30):
             while not counts.items() <= (await self.health()).items():
+                pass
+
+    async def until_free(self) -> None:
+        """Return once the engine holds no sequence, by its own count; it must within 30 s."""
+        async with asyncio.timeout(30):
+            while await self.metric("bot_engine_sequences"):
                 pass
 
     def memory(self) -> int:
