@@ -29,6 +29,9 @@ OUTPUT_WEIGHT = 2.0
 HUNG_SECONDS = 3.0
 """A step that takes longer will not end: the process goes without it."""
 
+ANNOUNCE_SECONDS = 5.0
+"""How often those who wait are told anew: answers end sooner or later than it was expected."""
+
 RETRY_SECONDS = 5
 """What a client is told to wait while no speed is known, or the service is to come back."""
 
@@ -78,6 +81,7 @@ class Scheduler:
         self._idle = asyncio.Event()
         self._idle.set()
         self._announcing = False
+        self._announce_again: asyncio.TimerHandle | None = None
         self._retry_after = RETRY_SECONDS
         self._loop = asyncio.get_running_loop()
         self._thread = EngineThread(
@@ -225,8 +229,13 @@ class Scheduler:
         self._on_end(job)
 
     def _announce(self) -> None:
-        """Tell each waiting client its place and time, if they changed."""
+        """Tell each waiting client its place and time, if they changed; again and again."""
         self._announcing = False
+        if self._announce_again:
+            self._announce_again.cancel()
+            self._announce_again = None
+        if self._queue:
+            self._announce_again = self._loop.call_later(ANNOUNCE_SECONDS, self._announce)
         left = [self.speed.seconds_left(job) for job in self._running]
         free_at = sorted(seconds for seconds in left if seconds is not None)
         self._retry_after = RETRY_SECONDS

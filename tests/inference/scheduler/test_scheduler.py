@@ -200,6 +200,21 @@ async def test_the_time_to_wait_is_known_once_a_request_has_finished() -> None:
         assert it.scheduler.speed.tokens_per_second is not None
 
 
+async def test_the_time_to_wait_is_told_again_while_it_passes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bot.inference.scheduler.scheduler.ANNOUNCE_SECONDS", 0.01)
+    async with bench(ScriptedEngine(endless)) as it:
+        await events(it.submit(max_tokens=1000))
+        it.submit()
+        job = it.submit()
+        told = (await until(job, Queued)).eta_seconds
+        assert told is not None
+        later = told
+        while later >= told:
+            later = (await until(job, Queued)).eta_seconds or told
+
+
 async def test_another_effort_is_expected_to_be_as_long_as_it_was() -> None:
     async with bench(ScriptedEngine(endless)) as it:
         await events(it.submit(effort="low", max_tokens=10))
