@@ -97,13 +97,14 @@ class GptOssEngine:
         sampling, state = sequence.sampling, self._state
         greedy = sampling.temperature < GREEDY_BELOW
         seed = random.getrandbits(63) if sampling.seed is None else sampling.seed
-        state.temperatures[slot] = 0.0 if greedy else sampling.temperature
-        state.top_p[slot] = sampling.top_p
-        state.min_p[slot] = sampling.min_p
-        state.seeds[slot] = seed % 2**63
-        state.penalties[slot] = sampling.repetition_penalty
+        # Filled, not assigned: an assigned number is copied from the host, which waits for the GPU.
+        state.temperatures[slot].fill_(0.0 if greedy else sampling.temperature)
+        state.top_p[slot].fill_(sampling.top_p)
+        state.min_p[slot].fill_(sampling.min_p)
+        state.seeds[slot].fill_(seed % 2**63)
+        state.penalties[slot].fill_(sampling.repetition_penalty)
         if sampling.repetition_penalty != 1:
-            state.seen[slot] = 0
+            state.seen[slot].fill_(0)
         self._waiting.append(_Run(sequence, slot, list(sequence.prompt)))
 
     @torch.inference_mode()
@@ -217,13 +218,13 @@ class GptOssEngine:
         if not run.decodes:
             return []
         self._force(run)
-        self._state.positions[run.slot] = end - 1
+        self._state.positions[run.slot].fill_(end - 1)
         row = torch.full((1,), run.slot, dtype=torch.int32, device=device)
         return [_Step(Download(sample(logits, row, self._state)), [run])]
 
     def _force(self, run: _Run) -> None:
         if run.sequence.forced:
-            self._state.forced[run.slot] = run.sequence.forced.popleft()
+            self._state.forced[run.slot].fill_(run.sequence.forced.popleft())
 
     def _report(self) -> list[tuple[Sequence, int]]:
         """Wait for the started steps; the tokens of the sequences that are still here."""
