@@ -12,7 +12,7 @@ from bot.inference.engines.gptoss.kernels.few_experts import few_experts
 from bot.inference.engines.gptoss.kernels.group import combine, group
 from bot.inference.engines.gptoss.kernels.linear import linear, norm_qkv
 from bot.inference.engines.gptoss.kernels.rotary import rotate_and_store
-from bot.inference.engines.gptoss.kernels.route import Router
+from bot.inference.engines.gptoss.kernels.route import MANY, Router
 from bot.inference.engines.gptoss.model import prompt_chunk
 from bot.inference.engines.gptoss.mxfp4 import dequantize, pack
 from tests.inference.engines.gptoss.tiny import assert_close
@@ -107,6 +107,18 @@ def test_prefill_attention_sees_what_came_before_the_chunk_and_nothing_after(win
     assert_close(result, torch.stack(expected))
 
 
+@pytest.mark.parametrize("window", [0, 16])
+def test_rows_that_fill_up_a_chunk_see_no_key_behind_its_last(window: int) -> None:
+    rows, count = 200, 10
+    paged = Paged(rows)
+    paged.cache[:, paged.tables[0, 1:].long()] = torch.nan  # pages that are not the prompt's
+    queries, sinks = normal(rows, HEADS, SIZE), normal(HEADS)
+    chunk = prompt_chunk([7] * count, 0, 0, rows=rows, filler=0)
+    arguments = (torch.tensor(chunk).int(), paged.tables)
+    result = prefill_attention(queries, paged.cache, sinks, *arguments, window)
+    assert result.isfinite().all()
+
+
 def rotated(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     """`x` [heads, size] with the halves that turn together interleaved."""
     a, b = x[:, ::2], x[:, 1::2]
@@ -151,14 +163,14 @@ def test_one_row_gets_its_queries_keys_and_values_from_one_kernel() -> None:
 
 
 @pytest.mark.parametrize(
-    ("together", "size", "fragments"),
-    [(4, 192, True), (4, 1216, True), (0, 1216, False)],
-    ids=["one part", "parts", "many rows"],
+    ("rows", "together", "size", "fragments"),
+    [(3, 4, 192, True), (3, 4, 1216, True), (3, 0, 1216, False), (MANY + 5, 4, 192, False)],
+    ids=["one part", "parts", "more rows", "many rows"],
 )
 def test_route_adds_norms_and_chooses_the_best_experts(
-    together: int, size: int, fragments: bool
+    rows: int, together: int, size: int, fragments: bool
 ) -> None:
-    hidden, added, norm = normal(3, size), normal(3, size), normal(size)
+    hidden, added, norm = normal(rows, size), normal(rows, size), normal(size)
     router, bias = normal(4, size), normal(4)
     total = hidden + added
     route = Router(4, 2, hidden.device, rows=together)

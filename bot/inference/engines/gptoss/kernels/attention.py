@@ -33,8 +33,8 @@ def _keys_and_values(
     SIZE: tl.constexpr,
     PAGE: tl.constexpr,
 ):
-    """Keys and values [tile, size] at `position` [tile]; from `end` on, zeros."""
-    exists = position < end
+    """Keys and values [tile, size] at `position` [tile]; from `end` on, if there is one, zeros."""
+    exists = (position >= 0) if end is None else (position < end)
     page = tl.load(table + position // PAGE, mask=exists, other=0)
     line = cache_line(page, kv_head, position, KV_HEADS, PAGE, SIZE)
     at = line[:, None] + tl.arange(0, SIZE)[None, :]
@@ -274,18 +274,30 @@ def _prefill(
     greatest = tl.zeros([ROWS], tl.float32) + sink
     total = tl.full([ROWS], 1.0, tl.float32)
     mixed = tl.zeros([ROWS, SIZE], tl.float32)
+    state = (greatest, total, mixed)
+    kv_head = head // (HEADS // KV_HEADS)
+    place = tl.arange(0, TILE)
     oldest = 0
     if WINDOW > 0:
         oldest = tl.maximum(start + block * ROWS + 1 - WINDOW, 0) // TILE * TILE
+    else:
+        before = tl.minimum(start + block * ROWS + 1, end) // TILE * TILE
+        for begin in range(0, before, TILE):  # keys that all rows see
+            key, value = _keys_and_values(
+                keys, values, table, kv_head, begin + place, None, KV_HEADS, SIZE, PAGE
+            )
+            state = _attend(query, state, key, value, True)
+        oldest = before
     for begin in range(oldest, end, TILE):
-        position = begin + tl.arange(0, TILE)
+        position = begin + place
         key, value = _keys_and_values(
-            keys, values, table, head // (HEADS // KV_HEADS), position, end, KV_HEADS, SIZE, PAGE
+            keys, values, table, kv_head, position, end, KV_HEADS, SIZE, PAGE
         )
         seen = position[None, :] <= asking[:, None]
         if WINDOW > 0:
             seen = seen & (position[None, :] > asking[:, None] - WINDOW)
-        greatest, total, mixed = _attend(query, (greatest, total, mixed), key, value, seen)
+        state = _attend(query, state, key, value, seen)
+    greatest, total, mixed = state
     mixed = mixed / total[:, None]
     tl.store(out + line, mixed.to(out.dtype.element_ty), mask=(row < rows)[:, None])
 
@@ -302,7 +314,7 @@ def prefill_attention(
     rows, heads, size = queries.shape
     _, _, kv_heads, page, _ = cache.shape
     out = torch.empty(rows, heads * size, dtype=queries.dtype, device=queries.device)
-    block = min(128, max(16, triton.next_power_of_2(rows)))
+    block = min(64 if window else 128, max(16, triton.next_power_of_2(rows)))
     _prefill[(triton.cdiv(rows, block), heads)](
         queries,
         cache[0],

@@ -9,6 +9,38 @@ from bot.inference.engines.gptoss.kernels.fragments import in_fragments
 from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 
 
+MANY = 1024
+"""Rows from which it is faster to have the router read once for `TOGETHER` of them."""
+TOGETHER = 16
+MANY_BLOCK = 64
+
+
+@triton.jit
+def _places(scores, expert):
+    """Each expert's place by its score [rows, experts]; of equal ones the lower number is first."""
+    other, own = scores[:, None, :], scores[:, :, None]
+    lower = (expert[None, :] < expert[:, None])[None, :, :]
+    return tl.sum(((other > own) | ((other == own) & lower)).to(tl.int32), 2)
+
+
+@triton.jit
+def _places_in_turn(scores, expert, TOP: tl.constexpr):
+    """The same for the first `TOP`, without a comparison of each with each; others have `TOP`."""
+    place = tl.full(scores.shape, TOP, tl.int32)
+    for i in tl.static_range(TOP):
+        left = tl.where(place < i, float("-inf"), scores)
+        best = tl.argmax(left, 1, tie_break_left=True)
+        place = tl.where(expert[None, :] == best[:, None], i, place)
+    return place
+
+
+@triton.jit
+def _share(scores, place, TOP: tl.constexpr):
+    """A softmax over the first `TOP` experts."""
+    likelihood = tl.where(place < TOP, tl.exp(scores - tl.max(scores, 1)[:, None]), 0.0)
+    return likelihood / tl.sum(likelihood, 1)[:, None]
+
+
 @triton.jit
 def _route(
     hidden,
@@ -73,13 +105,11 @@ def _route(
 
     factor = tl.rsqrt(square / SIZE + epsilon)
     scores = scores * factor + expert_bias
-    # an expert's place is the number of those before it: higher scores, equal ones of lower number
-    other, own = scores[None, :], scores[:, None]
-    before = (other > own) | ((other == own) & (expert[None, :] < expert[:, None]))
-    place = tl.sum(before.to(tl.int32), 1)
-    likelihood = tl.where(place < TOP, tl.exp(scores - tl.max(scores)), 0.0)
-    tl.store(chosen + row * TOP + place, expert, mask=place < TOP)
-    tl.store(shares + row * TOP + place, likelihood / tl.sum(likelihood), mask=place < TOP)
+    scores = scores[None, :]
+    place = _places(scores, expert)
+    share, choice = _share(scores, place, TOP), row * TOP + place
+    tl.store(chosen + choice, expert[None, :], mask=place < TOP)
+    tl.store(shares + choice, share, mask=place < TOP)
 
     column = tl.arange(0, WRITTEN)
     inside = column < SIZE
@@ -89,6 +119,63 @@ def _route(
     if IN_FRAGMENTS:
         column = in_fragments(column)
     tl.store(x + row * SIZE + column, normed, mask=inside)
+
+
+@triton.jit(do_not_specialize=["COUNT"])
+def _route_many(
+    hidden,
+    added,
+    norm,
+    router,
+    router_bias,
+    x,
+    chosen,
+    shares,
+    epsilon,
+    COUNT,
+    SIZE: tl.constexpr,
+    EXPERTS: tl.constexpr,
+    TOP: tl.constexpr,
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    wait_for_inputs()
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    exists = (row < COUNT)[:, None]
+    expert = tl.arange(0, EXPERTS)
+    squares = tl.zeros([ROWS, BLOCK], tl.float32)
+    scores = tl.zeros([ROWS, EXPERTS], tl.float32)
+    for begin in range(0, SIZE, BLOCK):
+        column = begin + tl.arange(0, BLOCK)
+        inside = column < SIZE
+        line, here = row[:, None] * SIZE + column[None, :], exists & inside[None, :]
+        value = tl.load(hidden + line, mask=here, other=0.0)
+        value += tl.load(added + line, mask=here, other=0.0).to(tl.float32)
+        tl.store(hidden + line, value, mask=here)
+        squares += value * value
+        value *= tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)[None, :]
+        at = router + expert[None, :] * SIZE + column[:, None]
+        towards = tl.load(at, mask=inside[:, None], other=0.0)
+        high = value.to(towards.dtype)
+        low = (value - high.to(tl.float32)).to(towards.dtype)  # together nearly a float32
+        scores = tl.dot(high, towards, scores, input_precision="ieee")
+        scores = tl.dot(low, towards, scores, input_precision="ieee")
+    factor = tl.rsqrt(tl.sum(squares, 1) / SIZE + epsilon)[:, None]
+    expert_bias = tl.load(router_bias + expert).to(tl.float32)
+    scores = scores * factor + expert_bias[None, :]
+    place = _places_in_turn(scores, expert, TOP)
+    share, choice = _share(scores, place, TOP), row[:, None] * TOP + place
+    best = exists & (place < TOP)
+    tl.store(chosen + choice, expert[None, :], mask=best)
+    tl.store(shares + choice, share, mask=best)
+    tl.debug_barrier()  # what one thread has added to hidden, another one reads below
+    for begin in range(0, SIZE, BLOCK):
+        column = begin + tl.arange(0, BLOCK)
+        inside = column < SIZE
+        line, here = row[:, None] * SIZE + column[None, :], exists & inside[None, :]
+        weight = tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
+        normed = tl.load(hidden + line, mask=here, other=0.0) * factor * weight[None, :]
+        tl.store(x + line, normed.to(x.dtype.element_ty), mask=here)
 
 
 class Router:
@@ -132,6 +219,12 @@ class Router:
 
         x, chosen = empty(rows, size, dtype=dtype), empty(rows, top, dtype=torch.int32)
         shares = empty(rows, top)
+        if rows >= MANY:
+            _route_many[(triton.cdiv(rows, TOGETHER),)](
+                hidden, added, norm, router, router_bias, x, chosen, shares, epsilon, rows, size,
+                experts, top, TOGETHER, MANY_BLOCK, num_warps=4, **early(),
+            )  # fmt: skip
+            return x, chosen, shares
         _route[(rows, parts)](
             hidden, added, norm, router, router_bias, x, chosen, shares, empty(rows, parts),
             empty(rows, parts, experts), self._arrived, epsilon, size, experts, top, parts,
