@@ -54,9 +54,7 @@ def _narrow(
     place += thread % 32 // 4
     row = tl.load(order + place, mask=place < end, other=0) // TOP
     tile += thread // (SPLITS * 32)
-    acc = products(
-        x, row, place < end, words, scales, tile, STEPS, TILES * SPLITS, SPLITS, AT_ONCE, False
-    )
+    acc = products(x, row, place < end, words, scales, tile, STEPS, TILES * SPLITS, SPLITS, AT_ONCE)
     return tl.reshape(acc, [TILES * 16, 8])
 
 

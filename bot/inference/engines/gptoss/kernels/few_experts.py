@@ -12,26 +12,26 @@ import triton.language as tl
 from torch import Tensor
 
 from bot.inference.engines.gptoss.kernels.experts import activate, both_biases
-from bot.inference.engines.gptoss.kernels.fragments import in_fragments, products
+from bot.inference.engines.gptoss.kernels.fragments import in_fragments, row_products
 from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 from bot.inference.engines.gptoss.kernels.tuning import tuned
 from bot.inference.engines.gptoss.mxfp4 import Mxfp4
 
 GATE_UP = [
     {"SPLITS": splits, "AT_ONCE": fragments}
-    for splits, fragments in ((4, 6), (2, 6), (4, 12), (2, 12), (8, 6))
+    for splits, fragments in ((1, 12), (4, 12), (2, 4), (4, 4), (1, 8))
 ]
 DOWN = [
     {"SPLITS": splits, "AT_ONCE": fragments}
-    for splits, fragments in ((2, 12), (2, 6), (4, 6), (4, 12), (1, 12))
+    for splits, fragments in ((1, 24), (4, 4), (1, 12), (2, 12), (1, 16))
 ]
-"""See products."""
+"""See row_products."""
 
 
 def _fitting(choice: dict[str, int], arguments: dict[str, Any]) -> triton.Config:
     """With no more fragments at once than a warp has, and warps for each of the experts."""
     splits = choice["SPLITS"]
-    at_once = min(choice["AT_ONCE"], triton.cdiv(arguments["STEPS"], splits))
+    at_once = min(choice["AT_ONCE"], triton.cdiv(arguments["STEPS"], 4 * splits) * 4)
     experts = arguments["TOP"] if "shares" in arguments else 1
     return triton.Config({"SPLITS": splits, "AT_ONCE": at_once}, num_warps=splits * experts)
 
@@ -57,11 +57,11 @@ def _gate_up(
     choice = tl.program_id(1)
     expert = tl.load(chosen + choice)
     thread = tl.arange(0, SPLITS * 32)
-    row, exists = thread * 0 + choice // TOP, thread % 32 < 4
+    row = x + thread * 0 + choice // TOP * (STEPS * 64)
     tile = thread * 0 + expert * (LINES // 16) + tl.program_id(0)
     column = tl.program_id(0) * 8 + tl.arange(0, 8)
     biases = both_biases(bias + expert * LINES, column)
-    acc = products(x, row, exists, words, scales, tile, STEPS, SPLITS, SPLITS, AT_ONCE, True)
+    acc = row_products(row, words, scales, tile, STEPS, SPLITS, SPLITS, AT_ONCE)
     gate, up = tl.split(tl.permute(tl.reshape(tl.sum(acc, 2), [2, 8]), (1, 0)))
     activated = activate(gate, up, unit, biases, limit)
     target = out + choice * (LINES // 2) + in_fragments(column)
@@ -88,7 +88,6 @@ def _down(
     token = tl.program_id(1)
     thread = tl.arange(0, TOP * SPLITS * 32)
     choice = token * TOP + thread // (SPLITS * 32)
-    exists = thread % 32 < 4
     tile = tl.load(chosen + choice) * (LINES // 16) + tl.program_id(0)
     place = tl.arange(0, 16)
     line = tl.program_id(0) * 16 + place % 8 * 2 + place // 8
@@ -97,9 +96,8 @@ def _down(
     share = tl.load(shares + each)
     at = hidden + token * LINES + line
     before = tl.load(at)
-    acc = products(
-        x, choice, exists, words, scales, tile, STEPS, TOP * SPLITS, SPLITS, AT_ONCE, True
-    )
+    row = x + choice * (STEPS * 64)
+    acc = row_products(row, words, scales, tile, STEPS, TOP * SPLITS, SPLITS, AT_ONCE)
     acc = (tl.sum(acc, 2) * unit + start.to(tl.float32)) * share[:, None]
     tl.store(at, before + tl.sum(acc, 0))
 

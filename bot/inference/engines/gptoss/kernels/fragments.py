@@ -25,23 +25,27 @@ _PAIRS = """
     shl.b32 sign, {4}, 15;
     and.b32 {0}, {0}, 0x0E000E00;
     lop3.b32 {0}, {0}, sign, 0x80008000, 0xF8;
-    mul.rn.f16x2 {0}, {0}, {5};
     shr.b32 {1}, {4}, 3;
     shl.b32 sign, {4}, 7;
     and.b32 {1}, {1}, 0x0E000E00;
     lop3.b32 {1}, {1}, sign, 0x80008000, 0xF8;
-    mul.rn.f16x2 {1}, {1}, {5};
     shl.b32 {2}, {4}, 8;
     and.b32 {2}, {2}, 0x8E008E00;
-    mul.rn.f16x2 {2}, {2}, {5};
-    and.b32 {3}, {4}, 0x8E008E00;
-    mul.rn.f16x2 {3}, {3}, {5};"""
-"""A word's numbers in pairs (i = 0, 1) for j = 0 to 3, each pair times its block's scale."""
+    and.b32 {3}, {4}, 0x8E008E00;"""
+"""A word's numbers in pairs (i = 0, 1) for j = 0 to 3."""
+_SCALE = "".join(f"mul.rn.f16x2 {{{j}}}, {{{j}}}, {{5}};" for j in range(4))
+"""Each pair times its block's scale."""
 # Of two words, the first one's before the second's.
 _DECODE = tl.constexpr(
     "{ .reg .b32 sign;"
-    + _PAIRS.format("$0", "$1", "$2", "$3", "$8", "$10")
-    + _PAIRS.format("$4", "$5", "$6", "$7", "$9", "$11")
+    + _PAIRS.format("$0", "$1", "$2", "$3", "$8")
+    + _PAIRS.format("$4", "$5", "$6", "$7", "$9")
+    + "}"
+)
+_DECODE_AND_SCALE = tl.constexpr(
+    "{ .reg .b32 sign;"
+    + (_PAIRS + _SCALE).format("$0", "$1", "$2", "$3", "$8", "$10")
+    + (_PAIRS + _SCALE).format("$4", "$5", "$6", "$7", "$9", "$11")
     + "}"
 )
 
@@ -79,32 +83,47 @@ def _half(pair, WHICH: tl.constexpr):
 
 
 @triton.jit
-def _pairs(word, scale):
+def _pairs(word):
     """In the interpreter: see _PAIRS. As float16 [..., 2]."""
     a = ((word << 5) & 0x0E000E00) | ((word << 15) & 0x80008000)
     b = ((word >> 3) & 0x0E000E00) | ((word << 7) & 0x80008000)
     c, d = (word << 8) & 0x8E008E00, word & 0x8E008E00
-    by = _half(scale, 0)
     return (
-        tl.join(_half(a, 0) * by, _half(a, 1) * by), tl.join(_half(b, 0) * by, _half(b, 1) * by),
-        tl.join(_half(c, 0) * by, _half(c, 1) * by), tl.join(_half(d, 0) * by, _half(d, 1) * by),
+        tl.join(_half(a, 0), _half(a, 1)), tl.join(_half(b, 0), _half(b, 1)),
+        tl.join(_half(c, 0), _half(c, 1)), tl.join(_half(d, 0), _half(d, 1)),
     )  # fmt: skip
 
 
 @triton.jit
-def _decode(words, scales):
+def _decode(words):
     """The numbers of words [..., 2]: float16 [..., i] for j = 0 to 3 of each of the two.
 
-    The two words must be beside each other in a lane's registers.
+    2^-14 times too small, see mxfp4. The two words must be beside each other in a lane's registers.
     """
     if INTERPRETED:
         first, second = tl.split(words)
-        first_scale, second_scale = tl.split(scales)
-        a, b, c, d = _pairs(first, first_scale)
-        e, f, g, h = _pairs(second, second_scale)
+        a, b, c, d = _pairs(first)
+        e, f, g, h = _pairs(second)
         return a, b, c, d, e, f, g, h
     return tl.inline_asm_elementwise(
-        _DECODE, "=&r,=&r,=&r,=&r,=&r,=&r,=&r,=&r,r,r,r,r", [words, scales],
+        _DECODE, "=&r,=&r,=&r,=&r,=&r,=&r,=&r,=&r,r,r", [words],
+        dtype=(tl.float16,) * 8, is_pure=True, pack=2,
+    )  # fmt: skip
+
+
+@triton.jit
+def _decode_and_scale(words, scales):
+    """The same, each times its block's scale, which makes good for the factor."""
+    if INTERPRETED:
+        a, b, c, d, e, f, g, h = _decode(words)
+        first, second = tl.split(scales)
+        first, second = tl.expand_dims(_half(first, 0), -1), tl.expand_dims(_half(second, 0), -1)
+        return (
+            a * first, b * first, c * first, d * first,
+            e * second, f * second, g * second, h * second,
+        )  # fmt: skip
+    return tl.inline_asm_elementwise(
+        _DECODE_AND_SCALE, "=&r,=&r,=&r,=&r,=&r,=&r,=&r,=&r,r,r,r,r", [words, scales],
         dtype=(tl.float16,) * 8, is_pure=True, pack=2,
     )  # fmt: skip
 
@@ -119,7 +138,7 @@ def decoded(word, scales, TILES: tl.constexpr, IN_ORDER: tl.constexpr):
     s00, s01, s10, s11 = _spread(scales)
     scale = tl.join(tl.join(s00, s10), tl.join(s01, s11))
     shape: tl.constexpr = [TILES, 8, 4, 2, 2]  # g, c, h, b
-    a, b, c, d, e, f, g, h = _decode(tl.reshape(word, shape), tl.reshape(scale, shape))
+    a, b, c, d, e, f, g, h = _decode_and_scale(tl.reshape(word, shape), tl.reshape(scale, shape))
     first = tl.join(tl.join(a, b), tl.join(c, d))  # g, c, h, i, j % 2, j // 2
     second = tl.join(tl.join(e, f), tl.join(g, h))
     number = tl.join(first, second)
@@ -143,6 +162,97 @@ def _rows(x, exists, TILES: tl.constexpr):
 
 
 @triton.jit
+def _block(words, TILES: tl.constexpr):
+    """A block of each line of several tiles, unscaled: float16 [TILES, 16, 32]; lines h, g.
+
+    `words` is uint32 [TILES, 8, 4, 2]: g, c, h. Columns are j % 2, c, j // 2, i.
+    """
+    a, b, c, d, e, f, g, h = _decode(words)
+    first = tl.join(tl.join(a, b), tl.join(c, d))  # g, c, i, j % 2, j // 2
+    second = tl.join(tl.join(e, f), tl.join(g, h))
+    number = tl.permute(tl.join(first, second), (0, 6, 1, 4, 2, 5, 3))
+    return tl.reshape(number, [TILES, 16, 32])
+
+
+@triton.jit
+def _scales_of_lines(scales, TILES: tl.constexpr):
+    """Scales of eight blocks for each tile, float32 [TILES, 16, 8]; lines h, g.
+
+    `scales` uint32 [TILES * 32] has in lane (g, c) the bytes (h, b) of the c-th two blocks.
+    """
+    s00, s01, s10, s11 = _spread(scales)
+    scale = tl.join(tl.join(_half(s00, 0), _half(s01, 0)), tl.join(_half(s10, 0), _half(s11, 0)))
+    scale = tl.reshape(scale, [TILES, 8, 4, 2, 2])  # g, c, b, h
+    return tl.reshape(tl.permute(scale, (0, 4, 1, 2, 3)), [TILES, 16, 8]).to(tl.float32)
+
+
+@triton.jit
+def _eight_blocks(x, step, steps):
+    """What each lane of `x` has of a row from fragment `step` on, if there are so many `steps`."""
+    at = (x + step * 64)[:, None] + tl.arange(0, 8)[None, :]
+    return tl.load(at, mask=(step < steps)[:, None], other=0.0)
+
+
+@triton.jit
+def row_products(
+    x,
+    words,
+    scales,
+    tile,
+    STEPS: tl.constexpr,
+    WARPS: tl.constexpr,
+    SPLITS: tl.constexpr,
+    AT_ONCE: tl.constexpr,
+):
+    """Tiles of lines times one row each: float32 [WARPS / SPLITS, 16, 8], to be added up over 8.
+
+    As `products`, with x [WARPS * 32] pointing at the lane's row. The instruction has eight columns
+    for rows, which get eight blocks of the one row instead: of a block's products with them, one is
+    wanted. So a row's part is read once, not for each fragment, and a block's sum comes out by
+    itself: it is scaled, not each of its weights. `AT_ONCE` is a multiple of 4, the fragments that
+    have eight blocks.
+    """
+    part: tl.constexpr = tl.cdiv(STEPS, SPLITS * AT_ONCE) * AT_ONCE
+    thread = tl.arange(0, WARPS * 32)
+    lane = thread % 32
+    first = thread // 32 % SPLITS * part
+    fragment = tile.to(tl.int64) * STEPS + first
+    words += (fragment * 128 + lane * 4)[:, None] + tl.arange(0, 4)[None, :]
+    scales += (fragment + lane % 4) * 8 + lane // 4
+    x += first * 64 + lane // 4 * 32 + lane % 4 * 8
+    column = tl.arange(0, 8)[None, None, :]
+    total = tl.zeros([WARPS, 16, 8], tl.float32)
+    for begin in tl.range(0, part, AT_ONCE, num_stages=1):
+        word, scale, later = (), (), ()
+        for step in tl.static_range(AT_ONCE):
+            at = begin + step
+            inside = first + at < STEPS
+            word += (tl.load(words + at * 128, mask=inside[:, None], other=0),)  # type: ignore[assignment]
+        for step in tl.static_range(0, AT_ONCE, 4):
+            at = begin + step
+            inside = first + at + lane % 4 < STEPS
+            scale += (tl.load(scales + at * 8, mask=inside, other=0),)  # type: ignore[assignment]
+        wait_for_inputs()
+        left = STEPS - first - lane // 8
+        for step in tl.static_range(4, AT_ONCE, 4):
+            later += (_eight_blocks(x, begin + step, left),)  # type: ignore[assignment]
+        # The compiler would load each just before its use, and drop a barrier that no load follows.
+        tl.debug_barrier()
+        rows = (_eight_blocks(x, begin, left),) + later  # noqa: RUF005 (Triton has no asterisk)
+        for group in tl.static_range(AT_ONCE // 4):
+            columns = tl.reshape(rows[group], [WARPS, 8, 4, 2, 2, 2])  # g, c, j // 2, j % 2, i
+            columns = tl.reshape(tl.permute(columns, (0, 4, 2, 3, 5, 1)), [WARPS, 32, 8])
+            by = _scales_of_lines(scale[group], WARPS)
+            for step in tl.static_range(4):
+                both = tl.split(tl.reshape(word[4 * group + step], [WARPS, 8, 4, 2, 2]))
+                for which in tl.static_range(2):
+                    weights = _block(both[which], WARPS).to(x.dtype.element_ty)
+                    of_all = tl.dot(weights, columns, input_precision="ieee")
+                    total = tl.where(column == 2 * step + which, total + of_all * by, total)
+    return tl.sum(tl.reshape(total, [WARPS // SPLITS, SPLITS, 16, 8]), 1)
+
+
+@triton.jit
 def products(
     x,
     row,
@@ -154,13 +264,12 @@ def products(
     WARPS: tl.constexpr,
     SPLITS: tl.constexpr,
     AT_ONCE: tl.constexpr,
-    WAIT: tl.constexpr,
 ):
     """Tiles of lines times eight rows of x: float32 [WARPS / SPLITS, 16, 8], lines h, g.
 
     The vectors have an entry for every lane: its warp's `tile`, and the row whose parts it reads,
     if it exists. `SPLITS` warps in turn share the columns of a tile. Each has
-    `AT_ONCE` fragments on their way, and with `WAIT` the first ones before the inputs are there.
+    `AT_ONCE` fragments on their way.
     """
     part: tl.constexpr = tl.cdiv(STEPS, SPLITS * AT_ONCE) * AT_ONCE
     thread = tl.arange(0, WARPS * 32)
@@ -179,9 +288,6 @@ def products(
             inside = first + at < STEPS
             word += (tl.load(words + at * 128, mask=inside[:, None], other=0),)  # type: ignore[assignment]
             scale += (tl.load(scales + at * 8, mask=inside, other=0),)  # type: ignore[assignment]
-        if WAIT:
-            wait_for_inputs()
-            tl.debug_barrier()  # the compiler would load each one just before its use
         for step in tl.static_range(AT_ONCE):
             at = begin + step
             inside = first + at < STEPS

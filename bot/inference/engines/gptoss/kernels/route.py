@@ -8,7 +8,6 @@ from torch import Tensor
 from bot.inference.engines.gptoss.kernels.fragments import in_fragments
 from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 
-
 MANY = 1024
 """Rows from which it is faster to have the router read once for `TOGETHER` of them."""
 TOGETHER = 16
