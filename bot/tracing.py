@@ -11,6 +11,9 @@ from opentelemetry import trace
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
+EXPORT_SECONDS = "3"
+"""In which spans must be taken, unless the environment says otherwise; a process ends after it."""
+
 tracer = trace.get_tracer("bot")
 
 
@@ -24,6 +27,7 @@ def configure(process: str) -> None:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+    os.environ.setdefault("OTEL_EXPORTER_OTLP_TIMEOUT", EXPORT_SECONDS)
     provider = TracerProvider(resource=Resource.create({SERVICE_NAME: process}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
