@@ -51,6 +51,7 @@ def measure(shape: str, device_name: str, on_stage: Callable[[str], None]) -> Sp
             progress=lambda stage, share: None,
         )
         loading = time.perf_counter() - started
+        memory = torch.cuda.memory_reserved(device)
         on_stage("bandwidth")
         result = Speed(
             shape=shape,
@@ -59,7 +60,7 @@ def measure(shape: str, device_name: str, on_stage: Callable[[str], None]) -> Sp
             triton=version("triton"),
             bandwidth=bandwidth(device),
             loading=loading,
-            memory=torch.cuda.memory_reserved(device),
+            memory=memory,
         )
         bench = Driver(engine, config.vocab_size)
         for batch, context in DECODES:

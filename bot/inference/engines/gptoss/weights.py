@@ -55,6 +55,7 @@ def read_config(folder: Path) -> GptOssConfig:
     sizes = {
         "head_dim": config.head_dim,
         "num_local_experts": config.num_local_experts,
+        "num_experts_per_tok": config.num_experts_per_tok,
         "heads per key-value head": config.num_attention_heads // config.num_key_value_heads,
     }
     for name, size in sizes.items():

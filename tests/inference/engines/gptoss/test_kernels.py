@@ -187,6 +187,16 @@ def test_route_adds_norms_and_chooses_the_best_experts(
     assert all(map(torch.equal, again, (x, chosen, shares)))
 
 
+@pytest.mark.parametrize("rows", [3, MANY])
+def test_a_row_that_is_no_number_gets_experts_that_exist(rows: int) -> None:
+    hidden, added, norm = normal(rows, 64), normal(rows, 64), normal(64)
+    hidden[1, 5] = torch.inf
+    router, bias = normal(4, 64), normal(4)
+    route = Router(4, 2, hidden.device)
+    _, chosen, _ = route(hidden, added, norm, router, bias, EPSILON, torch.float32, False)
+    assert sorted(chosen[1].tolist()) == [0, 1]
+
+
 def test_group_sorts_choices_by_expert_and_keeps_their_order() -> None:
     chosen = torch.randint(0, 4, (300, 4)).int()
     chosen[chosen == 2] = 3  # an expert that nobody chose

@@ -240,7 +240,7 @@ def grouped_experts(
     down_bias: Tensor,
     limit: float,
 ) -> Tensor:
-    """What each chosen expert makes of each row, [rows * top, size] in x's type.
+    """What each chosen expert makes of each row, float32 [rows * top, size].
 
     `x` and `chosen` are route's, x in fragments if rows_together is 8, `groups` group's.
     """
@@ -257,7 +257,8 @@ def grouped_experts(
         x, gate_up.words, gate_up.scales, gate_up.unit, gate_up_bias, order, starts, activated,
         limit, TOP=top, STEPS=gate_up.steps, LINES=gate_up.rows, ROWS=together, **tiles, **early(),
     )  # fmt: skip
-    out = torch.empty(rows * top, down.rows, dtype=x.dtype, device=x.device)
+    # Before its share is applied, a channel of the real weights can be more than float16 has.
+    out = torch.empty(rows * top, down.rows, dtype=torch.float32, device=x.device)
     tiles = _tiles(together, down, SHARED)
     _down[(places, down.rows // 16 // tiles["TILES"], experts)](
         activated, down.words, down.scales, down.unit, down_bias, order, starts, out,

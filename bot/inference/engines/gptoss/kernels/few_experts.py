@@ -1,7 +1,6 @@
 """The experts for a few rows: each row's own experts, no grouping, a multiplication a row.
 
-Weights are read at the memory's speed, so that it does not matter that the tensor cores multiply
-eight rows at a time of which only one exists.
+The tensor cores multiply eight rows at a time, of which only one exists; see row_products.
 """
 
 from typing import Any

@@ -12,6 +12,8 @@ MANY = 1024
 """Rows from which it is faster to have the router read once for `TOGETHER` of them."""
 TOGETHER = 16
 MANY_BLOCK = 64
+LOWEST = tl.constexpr(-3e38)
+"""Below all scores; one that is no number counts as this, so that some expert is chosen still."""
 
 
 @triton.jit
@@ -104,7 +106,7 @@ def _route(
 
     factor = tl.rsqrt(square / SIZE + epsilon)
     scores = scores * factor + expert_bias
-    scores = scores[None, :]
+    scores = tl.where(scores > LOWEST, scores, LOWEST)[None, :]
     place = _places(scores, expert)
     share, choice = _share(scores, place, TOP), row * TOP + place
     tl.store(chosen + choice, expert[None, :], mask=place < TOP)
@@ -162,6 +164,7 @@ def _route_many(
     factor = tl.rsqrt(tl.sum(squares, 1) / SIZE + epsilon)[:, None]
     expert_bias = tl.load(router_bias + expert).to(tl.float32)
     scores = scores * factor + expert_bias[None, :]
+    scores = tl.where(scores > LOWEST, scores, LOWEST)
     place = _places_in_turn(scores, expert, TOP)
     share, choice = _share(scores, place, TOP), row[:, None] * TOP + place
     best = exists & (place < TOP)
