@@ -1,13 +1,16 @@
 """From a model's name to a model that can serve: files, chat format, engine."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.inference.engines import load_engine
+from bot.inference.engines import EngineError, load_engine
 from bot.inference.engines.base import Engine, Sampling
 from bot.inference.models.catalog import fetch, recommended_sampling
-from bot.inference.models.sources import Progress
-from bot.inference.text.prompt import ChatFormat
+from bot.inference.models.sources import ModelUnavailable, Progress
+from bot.inference.text.prompt import ChatFormat, PromptError
 
 if TYPE_CHECKING:
     from bot.config.schema import InferenceConfig
@@ -29,13 +32,34 @@ def load_model(config: "InferenceConfig", progress: Progress) -> Model:
     """
     folder = fetch(config.model, config.models_dir, progress)
     progress("loading", 0.0)
-    chat_format = ChatFormat.from_folder(folder)
-    engine = load_engine(
-        folder,
-        device=config.device,
-        engine=config.engine,
-        slots=config.slots,
-        context=config.context_tokens,
-        progress=progress,
-    )
-    return Model(chat_format, engine, recommended_sampling(config.model, folder))
+    with _damage_explained(config.model, folder):
+        chat_format = ChatFormat.from_folder(folder)
+        engine = load_engine(
+            folder,
+            device=config.device,
+            engine=config.engine,
+            slots=config.slots,
+            context=config.context_tokens,
+            progress=progress,
+        )
+        return Model(chat_format, engine, recommended_sampling(config.model, folder))
+
+
+@contextmanager
+def _damage_explained(name: str, folder: Path) -> Iterator[None]:
+    """Raise ModelUnavailable in place of what libraries raise for files that they can't read."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (EngineError, PromptError):
+        raise
+    except Exception as error:
+        unreadable = (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError)
+        if type(error) is not Exception and not isinstance(error, unreadable):  # tokenizers' is
+            raise
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ModelUnavailable(
+            f"the model {name} can't be read from {folder}: {reason}; delete the folder to have it"
+            " fetched anew, or copy the model there again"
+        ) from error
