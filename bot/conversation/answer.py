@@ -1,5 +1,6 @@
 """The work on one answer: prompt, request, and what to do when that fails."""
 
+import asyncio
 import hashlib
 import time
 from contextlib import aclosing
@@ -36,6 +37,8 @@ ASSUMED_CONTEXT = 8192
 SHRINK = 0.6
 """What is left of the context after the service found the request too long for it."""
 MOST_SHRINKS = 3
+GRACE_SECONDS = 5.0
+"""Beyond the deadline, which the service keeps too: it says so first, a server that hangs never."""
 
 
 @dataclass(kw_only=True)
@@ -64,12 +67,14 @@ class Answer:
         started = time.monotonic()
         deadline = started + self.config.inference.request_timeout_seconds
         await self._count(requests=1)
+        allowed = self.config.inference.request_timeout_seconds + GRACE_SECONDS
         tries_left = 2
         shrinks = 0
         while True:
             try:
                 await self._wait_until_ready(deadline)
-                end, prompt = await self._ask(SHRINK**shrinks)
+                async with asyncio.timeout(allowed):
+                    end, prompt = await self._ask(SHRINK**shrinks)
             except NotReady as error:
                 if time.monotonic() > deadline:
                     return self._fail(self.texts("failed"), error)
@@ -87,7 +92,7 @@ class Answer:
                     return self._fail(self.lost_notice(), error)
                 log.warning("inference service lost, trying again", error=str(error))
                 self.reply.reasoning = ""
-            except InferenceError as error:
+            except (InferenceError, TimeoutError) as error:
                 return self._fail(self.lost_notice(), error)
             else:
                 return await self._finish(end, prompt, time.monotonic() - started)
@@ -177,7 +182,7 @@ class Answer:
         exact = await self.client.count_tokens(messages)
         return estimate_tokens(messages) if exact is None else exact
 
-    def _fail(self, notice: str, error: InferenceError) -> None:
+    def _fail(self, notice: str, error: Exception) -> None:
         log.warning("answer failed", error=str(error), kind=type(error).__name__)
         self.reply.change(ReplyState.FAILED, notice)
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bot.config import Config, Effort
+from bot.conversation import answer as answer_module
 from bot.conversation.events import Message, Question
 from bot.conversation.reply import Reply, ReplyState
 from bot.inference import client as client_module
@@ -160,6 +161,19 @@ async def test_a_chunk_that_makes_no_sense_keeps_what_came(chat: Chat) -> None:
     reply = await chat.answer("Why is the sky blue?")
     assert (reply.state, reply.text) == (ReplyState.FAILED, "The sky is")
     assert "cut off" in reply.notices[0]
+
+
+@pytest.mark.parametrize("said", [[], [Say("The sky")]], ids=["nothing", "a beginning"])
+async def test_a_server_that_falls_silent_is_given_up(
+    chat: Chat, said: list[Say], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer_module, "GRACE_SECONDS", 0.1)
+    chat.configure(Config.model_validate({"inference": {"request_timeout_seconds": 0.1}}))
+    chat.inference.script(*said, Wait(asyncio.Event()))
+    reply = await chat.answer("Why?")
+    assert reply.state is ReplyState.FAILED
+    assert reply.text == "".join(say.text for say in said)
+    assert len(reply.notices) == 1
 
 
 async def test_a_full_queue_tells_when_to_try_again(chat: Chat) -> None:
