@@ -31,25 +31,32 @@ class FairQueue(Generic[T]):
     def __init__(self) -> None:
         self._items: deque[T] = deque()
         self._children: dict[str, FairQueue[T]] = {}
+        self._waiting = 0
+        """Items here and below."""
         self._served = 0.0
         self._virtual_time = 0.0
         """Count of the child chosen last; no waiting child has less."""
 
     def __len__(self) -> int:
-        return len(self._items) + sum(map(len, self._children.values()))
+        return self._waiting
 
     def push(self, item: T) -> None:
         """Let `item` wait behind the others of its flow."""
-        node = self
+        path = [self]
         for name in item.flow:
-            node = node._child(name)
-        node._items.append(item)
+            path.append(path[-1]._child(name))
+        for node in path:  # after the last is found, which is brought up to date if it is empty
+            node._waiting += 1
+        path[-1]._items.append(item)
 
     def pop(self) -> T:
         """Take the item that is next; raises IndexError when nothing waits."""
         waiting = [child for child in self._children.values() if len(child)]
         if not waiting:
-            return self._items.popleft()
+            item = self._items.popleft()
+            self._waiting -= 1
+            return item
+        self._waiting -= 1
         child = min(waiting, key=lambda child: child._served)
         self._virtual_time = child._served
         for name, other in list(self._children.items()):
@@ -60,10 +67,12 @@ class FairQueue(Generic[T]):
 
     def remove(self, item: T) -> None:
         """Take out `item`, which waits here."""
-        node = self
+        path = [self]
         for name in item.flow:
-            node = node._children[name]
-        node._items.remove(item)
+            path.append(path[-1]._children[name])
+        path[-1]._items.remove(item)
+        for node in path:
+            node._waiting -= 1
 
     def charge(self, flow: tuple[str, ...], tokens: float, weight: float = 1.0) -> None:
         """Count `tokens` as served to `flow`, at every level.
@@ -82,6 +91,7 @@ class FairQueue(Generic[T]):
         twin = type(self)()
         twin._items = self._items.copy()
         twin._children = {name: child.copy() for name, child in self._children.items()}
+        twin._waiting = self._waiting
         twin._served, twin._virtual_time = self._served, self._virtual_time
         return twin
 
