@@ -15,6 +15,9 @@ from bot.inference.engines.sampling import Sampler
 
 CacheT = TypeVar("CacheT")
 
+KEPT_ON_CPU = 1024
+"""Tokens of finished conversations, beside the last: there they are the process's own memory."""
+
 
 class CausalModel(Protocol[CacheT]):
     """A causal language model and its key-value caches, one cache a sequence."""
@@ -55,7 +58,8 @@ class CausalEngine(Generic[CacheT]):
         self.slots = slots
         self.context = min(model.context, context or model.context)
         self._running: dict[Sequence, _Running[CacheT]] = {}
-        self._finished = PrefixCache(model, token_limit=self.context)
+        kept = self.context if model.device.type == "cuda" else min(self.context, KEPT_ON_CPU)
+        self._finished = PrefixCache(model, token_limit=kept)
 
     @property
     def sequences(self) -> int:

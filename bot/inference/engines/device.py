@@ -42,11 +42,13 @@ def memory_errors_explained(doing: str, device: torch.device) -> Iterator[None]:
         free, total = torch.cuda.mem_get_info(device)
         raise EngineError(
             f"{doing}: the GPU {device} is out of memory ({free / 2**30:.1f} of"
-            f" {total / 2**30:.1f} GiB free); free it, or set a smaller inference.context or model"
+            f" {total / 2**30:.1f} GiB free); free it, or set a smaller inference.context_tokens or"
+            " inference.model"
         ) from error
     except RuntimeError as error:
         if "can't allocate memory" not in str(error):  # torch has no exception of its own for this
             raise
         raise EngineError(
-            f"{doing}: this machine is out of memory; set a smaller inference.context or model"
+            f"{doing}: this machine is out of memory; set a smaller inference.context_tokens or"
+            " inference.model"
         ) from error

@@ -26,7 +26,7 @@ class Caches(Protocol[CacheT]):
 
 
 class PrefixCache(Generic[CacheT]):
-    """Finished caches, the least recently used first, with `token_limit` tokens in all."""
+    """Finished caches, the least recently used first: `token_limit` tokens in all, or the last."""
 
     def __init__(self, caches: Caches[CacheT], token_limit: int) -> None:
         self._caches = caches
@@ -56,8 +56,12 @@ class PrefixCache(Generic[CacheT]):
         """Keep `cached`, and forget the oldest ones beyond the limit."""
         if cached.tokens:
             self._kept.append(cached)
-        while sum(len(kept.tokens) for kept in self._kept) > self._token_limit:
+        while len(self._kept) > 1 and self._tokens > self._token_limit:
             del self._kept[0]
+
+    @property
+    def _tokens(self) -> int:
+        return sum(len(kept.tokens) for kept in self._kept)
 
     def clear(self) -> None:
         self._kept.clear()
