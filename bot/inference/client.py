@@ -24,6 +24,8 @@ log = structlog.get_logger()
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 600.0
 """A stream that sends nothing for so long is taken for dead."""
+NO_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
+"""Who waits, waits in the service's queue, where it is fair and told."""
 POLL_SECONDS = 0.25
 """How often a service that loads is asked how far it is."""
 
@@ -135,10 +137,11 @@ class InferenceClient:
             api_key=api_key or "none",  # the client insists on one
             max_retries=0,  # the responder decides what is tried again
             timeout=timeout,
-            http_client=httpx2.AsyncClient(timeout=timeout, trust_env=False),
+            http_client=httpx2.AsyncClient(timeout=timeout, limits=NO_LIMITS, trust_env=False),
         )
         self._http = httpx2.AsyncClient(
             timeout=CONNECT_SECONDS,
+            limits=NO_LIMITS,
             trust_env=False,
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
         )
@@ -275,7 +278,7 @@ class InferenceClient:
         except openai.APIConnectionError as error:
             raise Unreachable(_reason(error)) from error
         except openai.APIStatusError as error:
-            if error.status_code in (401, 403, 502, 503, 504):
+            if error.status_code not in (404, 405, 501):
                 raise _status_error(error) from error
             return ModelInfo(self.model)  # a server without the list
         except openai.APIError:
