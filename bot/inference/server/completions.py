@@ -23,8 +23,12 @@ STATUS_OF = {"deadline_exceeded": 504, "shutting_down": 503, "engine_failed": 50
 
 def completion_id(request: Request) -> str:
     """A completion's id, also its job's: from the client's X-Request-Id, as with vLLM, or new."""
-    given = request.headers.get("x-request-id", "")
-    return f"chatcmpl-{given if re.fullmatch(REQUEST_ID, given) else uuid4().hex}"
+    if not hasattr(request.state, "completion_id"):
+        given = request.headers.get("x-request-id", "")
+        id = given if re.fullmatch(REQUEST_ID, given) else uuid4().hex
+        request.state.completion_id = f"chatcmpl-{id}"
+    known: str = request.state.completion_id
+    return known
 
 
 async def completion(job: Job, model: str) -> api.ChatCompletion:

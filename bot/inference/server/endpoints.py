@@ -25,7 +25,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 TRACE = TraceContextTextMapPropagator()
-"""Reads traceparent alone: a header that can't be read would be logged, and may be text."""
+"""Gets traceparent alone: a header that can't be read would be logged, and may be text."""
 
 EVENT = {
     "type": "object",
@@ -68,7 +68,10 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
         **behind_key,
     )
     async def chat_completions(body: api.ChatRequest, request: Request) -> Response:
-        id, trace = completion_id(request), TRACE.extract(request.headers)
+        id, trace = (
+            completion_id(request),
+            TRACE.extract({"traceparent": request.headers.get("traceparent", "")}),
+        )
         job = await _while_connected(request, service.submit(body, id=id, trace=trace))
         if body.stream:
             usage = body.stream_options is not None and body.stream_options.include_usage
