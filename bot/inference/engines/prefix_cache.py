@@ -56,12 +56,9 @@ class PrefixCache(Generic[CacheT]):
         """Keep `cached`, and forget the oldest ones beyond the limit."""
         if cached.tokens:
             self._kept.append(cached)
-        while len(self._kept) > 1 and self._tokens > self._token_limit:
-            del self._kept[0]
-
-    @property
-    def _tokens(self) -> int:
-        return sum(len(kept.tokens) for kept in self._kept)
+        tokens = sum(len(kept.tokens) for kept in self._kept)
+        while len(self._kept) > 1 and tokens > self._token_limit:
+            tokens -= len(self._kept.pop(0).tokens)
 
     def clear(self) -> None:
         self._kept.clear()

@@ -68,10 +68,8 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
         **behind_key,
     )
     async def chat_completions(body: api.ChatRequest, request: Request) -> Response:
-        id, trace = (
-            completion_id(request),
-            TRACE.extract({"traceparent": request.headers.get("traceparent", "")}),
-        )
+        id = completion_id(request)
+        trace = TRACE.extract({"traceparent": request.headers.get("traceparent", "")})
         job = await _while_connected(request, service.submit(body, id=id, trace=trace))
         if body.stream:
             usage = body.stream_options is not None and body.stream_options.include_usage
