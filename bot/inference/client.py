@@ -274,11 +274,12 @@ class InferenceClient:
 
     async def _ask_model_info(self) -> ModelInfo:
         try:
-            listing = await self._openai.models.list()
+            # `transformers serve` without a cache fails here and closes, without saying so.
+            listing = await self._openai.models.list(extra_headers={"Connection": "close"})
         except openai.APIConnectionError as error:
             raise Unreachable(_reason(error)) from error
         except openai.APIStatusError as error:
-            if error.status_code not in (404, 405, 501):
+            if error.status_code not in (404, 405, 500, 501):
                 raise _status_error(error) from error
             return ModelInfo(self.model)  # a server without the list
         except openai.APIError:

@@ -1,10 +1,12 @@
 """Everything that the bot keeps, behind one small class."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import and_, delete, false, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
@@ -27,6 +29,11 @@ NOBODY = ""
 TAKEN_FOR = timedelta(days=2)
 """How long a question is remembered; Slack repeats an event for at most an hour or so."""
 BEGINNING = datetime.min.replace(tzinfo=UTC)
+CLOSING_SECONDS = 5.0
+"""How long what was begun may take at the end."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -53,12 +60,32 @@ class Usage:
     completion_tokens: int = 0
 
 
+def _to_its_end(
+    method: Callable[Concatenate["Store", P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate["Store", P], Awaitable[T]]:
+    """Let a transaction that was begun run to its end, even if who asked for it is cancelled.
+
+    SQLite's lock would outlive one that is cut off in the middle of a statement.
+    """
+
+    @wraps(method)
+    async def run(store: "Store", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        task = asyncio.create_task(method(store, *args, **kwargs))
+        store.begun.add(task)
+        task.add_done_callback(store.begun.discard)
+        return await asyncio.shield(task)
+
+    return run
+
+
 class Store:
     """All methods raise StorageError when the database fails."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         """For what a library keeps in tables of its own."""
+        self.begun: set[asyncio.Task[Any]] = set()
+        """Transactions that have not ended yet."""
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
 
     @classmethod
@@ -66,7 +93,12 @@ class Store:
     async def open(cls, url: str) -> AsyncIterator["Store"]:
         """The store in the database at `url`, its schema brought up to date."""
         async with open_database(url) as engine:
-            yield cls(engine)
+            store = cls(engine)
+            try:
+                yield store
+            finally:
+                if store.begun:
+                    await asyncio.wait(store.begun, timeout=CLOSING_SECONDS)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncSession]:
@@ -76,6 +108,7 @@ class Store:
 
     # Settings
 
+    @_to_its_end
     async def get_settings(self, scopes: Sequence[ScopeKey]) -> dict[ScopeKey, dict[str, Any]]:
         """What was set for each of `scopes`; those without settings are left out."""
         matches = (
@@ -93,6 +126,7 @@ class Store:
                 found.setdefault(scope, {})[row.key] = row.value
         return found
 
+    @_to_its_end
     async def set_setting(self, scope: ScopeKey, key: str, value: Any, by: str) -> None:
         async with self._transaction() as session:
             await session.merge(
@@ -109,6 +143,7 @@ class Store:
 
     # Questions
 
+    @_to_its_end
     async def take(self, platform: str, question: str) -> bool:
         """Take a question by its id; False where it was taken already, by whatever process."""
         now = datetime.now(UTC)
@@ -121,6 +156,7 @@ class Store:
 
     # Personas
 
+    @_to_its_end
     async def list_personas(self, platform: str, server: str) -> list[StoredPersona]:
         """The newest version of each of the server's personas that isn't deleted."""
         newest = (
@@ -147,12 +183,14 @@ class Store:
         async with self._transaction() as session:
             return [_stored(name, row) for name, row in await session.execute(query)]
 
+    @_to_its_end
     async def persona_versions(self, platform: str, server: str, name: str) -> list[StoredPersona]:
         """All versions of a persona, the newest first."""
         async with self._transaction() as session:
             rows = await self._versions(session, platform, server, name)
         return [_stored(name, row) for row in rows]
 
+    @_to_its_end
     async def save_persona(
         self,
         platform: str,
@@ -171,11 +209,13 @@ class Store:
             )
         return _stored(name, row)
 
+    @_to_its_end
     async def delete_persona(self, platform: str, server: str, name: str, by: str) -> None:
         """Delete a persona; `undo_persona` brings it back."""
         async with self._transaction() as session:
             await self._add_version(session, platform, server, name, "", "", None, by, deleted=True)
 
+    @_to_its_end
     async def undo_persona(
         self, platform: str, server: str, name: str, by: str
     ) -> StoredPersona | None:
@@ -269,6 +309,7 @@ class Store:
 
     # Feedback and usage
 
+    @_to_its_end
     async def set_feedback(
         self, platform: str, server: str, channel: str, message_id: str, user_id: str, vote: int
     ) -> None:
@@ -286,6 +327,7 @@ class Store:
                 )
             )
 
+    @_to_its_end
     async def add_usage(
         self,
         platform: str,
@@ -328,6 +370,7 @@ class Store:
                     )
                 )
 
+    @_to_its_end
     async def usage_of(
         self,
         platform: str,
@@ -350,6 +393,7 @@ class Store:
             requests, prompt_tokens, completion_tokens = (await session.execute(query)).one()
         return Usage(requests, prompt_tokens, completion_tokens)
 
+    @_to_its_end
     async def forget_user(self, platform: str, user_id: str) -> None:
         """Delete what is stored about a person; settings and personas stay, without their id."""
         async with self._transaction() as session:

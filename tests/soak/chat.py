@@ -102,5 +102,8 @@ async def is_writing(bot: Bot) -> None:
 
 
 def _is_service(pid: int) -> bool:
-    """Whether a process that was forked is `bot serve` already."""
-    return "\0serve\0" in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
+    """Whether a process that was forked is `bot serve` already, and not one that has ended."""
+    try:
+        return "\0serve\0" in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False

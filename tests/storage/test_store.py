@@ -54,6 +54,16 @@ async def test_settings_are_kept_by_scope_and_key(store: Store) -> None:
     assert await store.get_settings([]) == {}
 
 
+async def test_what_was_begun_is_kept_though_who_asked_is_cancelled(store: Store) -> None:
+    for turns in range(1, 100):
+        counting = asyncio.create_task(store.add_usage(*HERE, "ann", requests=1))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        counting.cancel()
+        await asyncio.wait({counting})
+    assert (await store.usage_of("test")).requests == 99
+
+
 async def test_everything_is_there_after_a_restart(database: str) -> None:
     async with Store.open(database) as store:
         await store.set_setting(CHANNEL, "effort", "high", "ann")
