@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ import structlog
 from tenacity import RetryCallState, retry, retry_if_exception_type, wait_exponential
 
 from bot.exit_code import ExitCode
+from bot.inference.listener import HANDED_DOWN, bind
 
 log = structlog.get_logger()
 
@@ -35,10 +35,15 @@ def _log_restart(state: RetryCallState) -> None:
 
 
 class Supervisor:
-    """One `bot serve` on a loopback port of its own, reachable at `url` whenever it is up."""
+    """One `bot serve` on a loopback port of its own, reachable at `url` whenever it is up.
+
+    The port is listened on here and handed down, so that nothing else can take it while the
+    service restarts; who connects meanwhile is served once it is back.
+    """
 
     def __init__(self, config_path: Path | None) -> None:
-        self._listen = f"127.0.0.1:{_free_port()}"
+        self._listener = bind("127.0.0.1:0", api_key="")
+        self._listen = "127.0.0.1:{1}".format(*self._listener.getsockname())
         self._config_path = config_path
         self._process: asyncio.subprocess.Process | None = None
         self._worked = False
@@ -55,6 +60,7 @@ class Supervisor:
                 await self._run_with_backoff()
         finally:
             await self._end()
+            self._listener.close()
 
     @retry(
         retry=retry_if_exception_type(_Crashed),
@@ -72,6 +78,7 @@ class Supervisor:
             raise _Crashed(code)
 
     async def _run_once(self) -> int:
+        listener = self._listener.fileno()
         command = [sys.executable, "-m", "bot", "serve", "--listen", self._listen]
         if self._config_path is not None:
             command += ["--config", str(self._config_path)]
@@ -80,7 +87,8 @@ class Supervisor:
             # The child ends when this pipe closes, so it can't outlive a bot that was killed.
             stdin=asyncio.subprocess.PIPE,
             stdout=2,  # sys.stderr can be a proxy at the moment
-            env=os.environ | {"BOT_SUPERVISED": "1"},
+            env=os.environ | {"BOT_SUPERVISED": "1", HANDED_DOWN: str(listener)},
+            pass_fds=[listener],
             start_new_session=True,  # Ctrl-C in the terminal is for the bot alone
         )
         log.info("inference service started", pid=self._process.pid)
@@ -96,10 +104,3 @@ class Supervisor:
         except TimeoutError:
             process.kill()
             await process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

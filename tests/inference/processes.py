@@ -23,7 +23,7 @@ def command(tmp_path: Path, **inference: object) -> list[str]:
 
 @asynccontextmanager
 async def serve(
-    tmp_path: Path, model: Path, *, ready: bool = True, **inference: object
+    tmp_path: Path, model: Path, *, ready: bool = True, stderr: int = DEVNULL, **inference: object
 ) -> AsyncIterator[tuple[Process, AsyncOpenAI]]:
     """A supervised `bot serve` and a client; it must end by itself when its stdin closes."""
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -31,7 +31,7 @@ async def serve(
     process = await asyncio.create_subprocess_exec(
         *command(tmp_path, model=model, listen=listen, device="cpu", **inference),
         stdin=PIPE,
-        stderr=DEVNULL,
+        stderr=stderr,
         env=os.environ | {"BOT_SUPERVISED": "1"},
     )
     url = f"http://{listen}"
@@ -54,7 +54,7 @@ async def until_health(url: str, status: int) -> dict[str, Any]:
                 if response.status_code == status:
                     body: dict[str, Any] = response.json()
                     return body
-            except httpx2.ConnectError:
+            except httpx2.TransportError:
                 pass
             await asyncio.sleep(0.05)
 

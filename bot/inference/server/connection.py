@@ -1,11 +1,21 @@
-"""A connection of a client; uvicorn's own waits for a request's headers without an end."""
+"""A connection of a client.
+
+uvicorn's own waits for a request's headers without an end, doesn't notice that a client leaves
+which has sent more than its request, and writes a refusal into the middle of an answer.
+"""
 
 import asyncio
 
+import h11
+from starlette.responses import JSONResponse
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from bot.inference.server.errors import ApiError
 
 HEADER_SECONDS = 30.0
 """In which a request's line and headers must have come."""
+MAX_EARLY_BYTES = 2**16
+"""Of later requests, which may come before the answer to the first has ended (pipelining)."""
 
 
 class Connection(H11Protocol):
@@ -18,8 +28,27 @@ class Connection(H11Protocol):
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        if self.conn.their_state is not h11.MUST_CLOSE:  # else no further request is taken
+            super().data_received(data)
         self._watch()
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self.conn.their_state is h11.DONE:  # uvicorn would read no further
+            if len(self.conn.trailing_data[0]) > MAX_EARLY_BYTES:
+                self.transport.abort()
+            else:
+                self.flow.resume_reading()
+
+    def send_400_response(self, msg: str) -> None:
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            refusal = JSONResponse(ApiError(400, msg).body(), 400, {"Connection": "close"})
+            response = h11.Response(status_code=400, headers=refusal.raw_headers)
+            for event in (response, h11.Data(data=bytes(refusal.body)), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        if self.cycle:  # what it still has to say would follow the refusal
+            self.cycle.disconnected = True
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_watching()

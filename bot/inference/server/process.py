@@ -1,7 +1,6 @@
 """`bot serve` as a process: its socket, its signals, its start and its end."""
 
 import asyncio
-import ipaddress
 import os
 import socket
 import sys
@@ -15,7 +14,7 @@ import structlog
 import uvicorn
 
 from bot.config import Config
-from bot.exit_code import ExitCode
+from bot.inference.listener import ListenError, bind, handed_down
 from bot.inference.server.connection import Connection
 from bot.inference.server.endpoints import create_app
 from bot.inference.server.loading import load_model
@@ -23,68 +22,28 @@ from bot.inference.server.service import Service
 
 log = structlog.get_logger()
 
-LAST_PORT = 65535
 DRAIN_SECONDS = 20.0
 """How long running answers may go on after SIGTERM; container engines kill after 30 s or so."""
 FLUSH_SECONDS = 3
 """How long a slow client may then take to read what it was sent."""
 
 
-class ListenError(Exception):
-    """The address can't be listened on; one line saying why. `exit_code` is the process's."""
-
-    def __init__(self, message: str, exit_code: ExitCode) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
-
-
 def run_server(config: Config, listen: str | None = None) -> int:
     """Serve until SIGTERM, SIGINT or a failure; returns the exit code.
 
     `listen` (HOST:PORT) takes the place of `inference.listen`. With BOT_SUPERVISED=1 in the
-    environment, the end of stdin stops the service too.
+    environment, the end of stdin stops the service too; BOT_LISTENER is the descriptor of a socket
+    that listens at `listen` already.
     """
     inference = config.inference
     api_key = inference.api_key.get_secret_value()
     try:
-        listener = bind(listen or inference.listen, api_key)
+        listener = handed_down() or bind(listen or inference.listen, api_key)
     except ListenError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return error.exit_code
     with listener:
         return asyncio.run(_serve(config, listener, api_key))
-
-
-def bind(listen: str, api_key: str) -> socket.socket:
-    """A listening socket at `listen`, which is HOST:PORT. Raises ListenError."""
-    host, _, port = listen.rpartition(":")
-    host = host.strip("[]")
-    if not host or not port.isdecimal() or int(port) > LAST_PORT:
-        raise ListenError(f"{listen!r} is no HOST:PORT to listen on.", ExitCode.UNUSABLE)
-    try:
-        infos = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
-        family, _, _, _, address = infos[0]
-        if not api_key and not ipaddress.ip_address(address[0]).is_loopback:
-            raise ListenError(
-                f"inference.listen is {listen}, which others can reach: set inference.api_key"
-                " too, or listen on 127.0.0.1.",
-                ExitCode.UNUSABLE,
-            )
-        listener = socket.create_server(address[:2], family=family, backlog=2048)
-        # For its connections: asyncio would do so only if the listener named its protocol. Without
-        # it the second of two small writes waits for a delayed ACK, some 40 ms (RFC 9293, 3.7.4).
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listener
-    except UnicodeError as error:  # of a host name's label that is empty or too long
-        raise ListenError(f"{host!r} is no host to listen on.", ExitCode.UNUSABLE) from error
-    except OSError as error:
-        # The error's own text goes on after the reason, except for names that are not found.
-        number = error.errno or 0
-        reason = os.strerror(number) if number > 0 else error.strerror
-        raise ListenError(
-            f"inference.listen is {listen}, but listening there failed: {reason}.",
-            ExitCode.FAILURE,
-        ) from error
 
 
 async def _serve(config: Config, listener: socket.socket, api_key: str) -> int:
@@ -104,7 +63,7 @@ async def _serve(config: Config, listener: socket.socket, api_key: str) -> int:
             lifespan="off",
             ws="none",
             http=Connection,
-            timeout_graceful_shutdown=FLUSH_SECONDS,
+            timeout_graceful_shutdown=2 * FLUSH_SECONDS,
         )
     )
     if os.environ.get("BOT_SUPERVISED") == "1":
@@ -117,6 +76,8 @@ async def _serve(config: Config, listener: socket.socket, api_key: str) -> int:
     await _first(service.drain(DRAIN_SECONDS), server.hurry.wait())
     await service.drain(0)
     server.should_exit = True
+    await asyncio.wait({serving}, timeout=FLUSH_SECONDS)
+    server.hang_up()
     await serving
     return service.exit_code
 
@@ -140,6 +101,11 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.stop()
+
+    def hang_up(self) -> None:
+        """Close what is still open; to cancel its requests, as uvicorn would, is no clean end."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
     def stop(self) -> None:
         """Callable from any thread and from a signal handler."""

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import subprocess
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,27 @@ async def test_a_second_signal_ends_the_answers_that_the_first_one_lets_finish(
         assert info.value.code == "shutting_down"
         assert await process.wait() == ExitCode.OK
         assert asyncio.get_running_loop().time() - began < DRAIN_SECONDS
+
+
+async def test_clients_that_neither_send_nor_read_do_not_hold_up_the_end_nor_fill_the_log(
+    tmp_path: Path, model: Path
+) -> None:
+    async with serve(tmp_path, model, stderr=PIPE) as (process, client):
+        streaming = await ask(client, model, stream=True, max_tokens=90_000, temperature=0)
+        await anext(aiter(streaming))
+        _, half = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+        half.write(b"POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+        await half.drain()
+        process.terminate()
+        await until_health(str(client.base_url).removesuffix("/v1/"), 503)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr
+        async with asyncio.timeout(DRAIN_SECONDS):
+            log = (await process.stderr.read()).decode()
+        assert await process.wait() == ExitCode.OK
+        half.close()
+    assert "Traceback" not in log
+    assert "exception" not in log.lower()
 
 
 @pytest.mark.parametrize(

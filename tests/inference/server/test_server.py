@@ -1,7 +1,6 @@
 import asyncio
 import itertools
 import json
-import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ from bot.exit_code import ExitCode
 from bot.inference.engines import EngineError
 from bot.inference.engines.base import Sequence
 from bot.inference.models.sources import Progress
-from bot.inference.server import connection, gate, process
+from bot.inference.server import gate
 from bot.inference.server.loading import Model
 from bot.inference.server.service import Service
 from bot.inference.text.prompt import ChatFormat
@@ -348,20 +347,6 @@ async def test_a_client_that_sends_headers_only_is_refused_after_a_while(
         writer.close()
 
 
-@pytest.mark.parametrize(
-    "sent", [b"", b"GET /health HTTP/1.1\r\nHo", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET"]
-)
-async def test_a_client_without_a_whole_request_is_not_waited_for(
-    sent: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection, "HEADER_SECONDS", 0.05)
-    async with http(ScriptedEngine(short)) as client:
-        reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
-        writer.write(sent)
-        assert (await reader.read()).count(b"HTTP/1.1 200") == sent.count(b"\r\n\r\n")
-        writer.close()
-
-
 async def test_a_mistake_of_ours_is_a_500_without_details(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -373,33 +358,3 @@ async def test_a_mistake_of_ours_is_a_500_without_details(
         response = await client.get("/health")
     assert response.status_code == 500
     assert "secret" not in response.text
-
-
-def test_only_loopback_may_be_listened_on_without_a_key() -> None:
-    with pytest.raises(process.ListenError, match=r"set inference\.api_key") as info:
-        process.bind("0.0.0.0:0", api_key="")
-    assert info.value.exit_code == ExitCode.UNUSABLE
-    for listen, key in [("127.0.0.1:0", ""), ("[::1]:0", ""), ("0.0.0.0:0", "sk-key")]:
-        with process.bind(listen, key) as listener:
-            assert listener.getsockname()[1] > 0
-
-
-@pytest.mark.parametrize("listen", ["8000", ":8000", "127.0.0.1", "localhost:http"])
-def test_what_is_no_address_is_refused(listen: str) -> None:
-    with pytest.raises(process.ListenError, match="is no HOST:PORT"):
-        process.bind(listen, "")
-
-
-def test_a_host_that_is_not_this_machines_is_one_clear_line() -> None:
-    with pytest.raises(process.ListenError, match="listening there failed: Cannot assign"):
-        process.bind("192.0.2.1:0", "sk-key")
-
-
-def test_a_taken_port_is_one_clear_line() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(process.ListenError) as info:
-            process.bind(address, "")
-    assert str(info.value) == (
-        f"inference.listen is {address}, but listening there failed: Address already in use."
-    )

@@ -1,0 +1,62 @@
+"""The socket that the inference service listens on: made by it, or handed down to it."""
+
+import ipaddress
+import os
+import socket
+
+from bot.exit_code import ExitCode
+
+BACKLOG = 2048
+LAST_PORT = 65535
+HANDED_DOWN = "BOT_LISTENER"
+"""In the environment: the file descriptor of a socket that listens already."""
+
+
+class ListenError(Exception):
+    """The address can't be listened on; one line saying why. `exit_code` is the process's."""
+
+    def __init__(self, message: str, exit_code: ExitCode) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def bind(listen: str, api_key: str) -> socket.socket:
+    """A listening socket at `listen`, which is HOST:PORT. Raises ListenError."""
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    if not host or not port.isdecimal() or int(port) > LAST_PORT:
+        raise ListenError(f"{listen!r} is no HOST:PORT to listen on.", ExitCode.UNUSABLE)
+    try:
+        infos = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+        family, _, _, _, address = infos[0]
+        if not api_key and not ipaddress.ip_address(address[0]).is_loopback:
+            raise ListenError(
+                f"inference.listen is {listen}, which others can reach: set inference.api_key"
+                " too, or listen on 127.0.0.1.",
+                ExitCode.UNUSABLE,
+            )
+        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+        # For its connections: asyncio would do so only if the listener named its protocol. Without
+        # it the second of two small writes waits for a delayed ACK, some 40 ms (RFC 9293, 3.7.4).
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
+    except UnicodeError as error:  # of a host name's label that is empty or too long
+        raise ListenError(f"{host!r} is no host to listen on.", ExitCode.UNUSABLE) from error
+    except OSError as error:
+        # The error's own text goes on after the reason, except for names that are not found.
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror
+        raise ListenError(
+            f"inference.listen is {listen}, but listening there failed: {reason}.",
+            ExitCode.FAILURE,
+        ) from error
+
+
+def handed_down() -> socket.socket | None:
+    """The socket that whoever started this process listens on; None if there is none."""
+    descriptor = os.environ.pop(HANDED_DOWN, None)
+    if descriptor is None:
+        return None
+    listener = socket.socket(fileno=int(descriptor))
+    listener.set_inheritable(False)
+    return listener
