@@ -40,7 +40,8 @@ class App:
             try:
                 stack.callback(_serve_metrics(self.config.metrics.listen))
             except OSError as error:
-                log.error("metrics.listen can't be used", reason=error.strerror or str(error))
+                address, reason = self.config.metrics.listen, error.strerror or str(error)
+                log.error("metrics.listen can't be used", address=address, reason=reason)
                 return ExitCode.FAILURE
             store = await stack.enter_async_context(Store.open(self.config.storage.url))
             inference = self.config.inference
@@ -125,7 +126,8 @@ def _exit_code(outcomes: list[object], failed: bool) -> ExitCode:
     for outcome in outcomes:
         if isinstance(outcome, PlatformUnusable):
             log.error(str(outcome))
-        if isinstance(outcome, ServiceUnusable | PlatformUnusable):
+            return outcome.exit_code
+        if isinstance(outcome, ServiceUnusable):
             return ExitCode.UNUSABLE
         if isinstance(outcome, Exception):
             raise outcome

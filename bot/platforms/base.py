@@ -3,10 +3,18 @@
 from typing import Protocol
 
 from bot.conversation.reply import Reply
+from bot.exit_code import ExitCode
 
 
 class PlatformUnusable(Exception):
-    """A platform that can't be connected to; one line that says why and what to change."""
+    """A platform that can't be connected to; one line that says why and what to change.
+
+    `exit_code` is the process's.
+    """
+
+    def __init__(self, message: str, exit_code: ExitCode = ExitCode.UNUSABLE) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class Platform(Protocol):

@@ -115,4 +115,5 @@ async def test_an_address_for_metrics_that_is_taken_is_one_line(tmp_path: Path) 
         bot, code = await asyncio.wait_for(converse(config, "Hi\n"), 30)
     assert code == ExitCode.FAILURE
     assert "metrics.listen can't be used" in bot.err.text
+    assert f"127.0.0.1:{port}" in bot.err.text
     assert "Traceback" not in bot.err.text

@@ -20,10 +20,11 @@ class Average:
 
 
 class Speed:
-    """Averages of prefill time, of seconds per token, and of answer lengths per effort level."""
+    """Averages of prefill and decode speed, and of answer lengths per effort level."""
 
     def __init__(self) -> None:
-        self._prefill = Average()
+        self._prefill_seconds = Average()
+        self._prompt_tokens = Average()
         self._per_token = Average()
         self._lengths: dict[str | None, Average] = {}
         self._any_length = Average()
@@ -37,7 +38,8 @@ class Speed:
         """Learn from a job that has ended; a cancelled one tells the speed, not the length."""
         if job.started is None or job.first_token is None:
             return
-        self._prefill.add(job.first_token - job.started)
+        self._prefill_seconds.add(job.first_token - job.started)
+        self._prompt_tokens.add(len(job.sequence.prompt))
         if job.tokens > 1:
             self._per_token.add((job.last_token - job.first_token) / (job.tokens - 1))
         if job.finished:
@@ -55,7 +57,10 @@ class Speed:
     def seconds_left(self, job: Job) -> float | None:
         """Seconds on the engine until `job` ends; None while nothing was measured."""
         tokens = self.tokens_left(job)
-        if tokens is None or self._prefill.value is None:
+        if tokens is None or not self._prompt_tokens.value or self._prefill_seconds.value is None:
             return None
-        prefill = self._prefill.value if job.first_token is None else 0.0
+        prefill = 0.0
+        if job.first_token is None:
+            seconds_per_token = self._prefill_seconds.value / self._prompt_tokens.value
+            prefill = seconds_per_token * len(job.sequence.prompt)
         return prefill + tokens * (self._per_token.value or 0.0)

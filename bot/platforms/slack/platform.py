@@ -15,6 +15,7 @@ from bot.config import AnswerMode
 from bot.conversation.commands import is_command
 from bot.conversation.core import Core
 from bot.conversation.settings import resolve
+from bot.exit_code import ExitCode
 from bot.platforms.background import Background
 from bot.platforms.base import PlatformUnusable
 from bot.platforms.slack.answers import Answers
@@ -107,8 +108,8 @@ class SlackPlatform:
         try:
             await web.TCPSite(runner, host.strip("[]"), int(port)).start()
         except OSError as error:
-            reason = error.strerror or error
-            raise PlatformUnusable(f"slack.listen: {listen} can't be used: {reason}") from error
+            reason = f"slack.listen: {listen} can't be used: {error.strerror or error}"
+            raise PlatformUnusable(reason, ExitCode.FAILURE) from error
         log.info("slack is listened to", address=listen, path=EVENTS_PATH)
 
     def _listen(self, app: AsyncApp) -> None:

@@ -1,10 +1,12 @@
 """Socket Mode, HTTP, OAuth and Enterprise Grid."""
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
 
+from bot.exit_code import ExitCode
 from bot.platforms.slack.installations import GROUPS_SCOPE, SCOPES
 from tests.doubles.inference import Say, Wait
 from tests.doubles.slack import Channel, SlackDouble, Workspace
@@ -148,6 +150,19 @@ async def test_what_is_wrong_in_the_configuration_is_one_line(
     async with piped(config, command="run") as bot:
         assert await bot.exit_code() == 2
         assert line in bot.err.text
+
+
+async def test_an_address_that_is_taken_is_one_line(scene: Scene) -> None:
+    folder = scene.folder / "other"
+    folder.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = "{}:{}".format(*taken.getsockname())
+        slack = {"bot_token": scene.slack.bot_token, "signing_secret": "secret", "listen": listen}
+        slack |= {"api_url": scene.slack.api_url}
+        config = write_config(folder, slack=slack, inference={"url": scene.inference.url})
+        async with piped(config, command="run") as bot:
+            assert await bot.exit_code() == ExitCode.FAILURE
+            assert f"slack.listen: {listen} can't be used" in bot.err.text
 
 
 async def test_scopes_that_are_missing_are_told_at_the_start(running: Running) -> None:
