@@ -9,11 +9,15 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
+from bot.config.schema import InferenceConfig
+from bot.inference.models.catalog import fetch
 from tests.soak.drill import Drill, Outcome, Scale
 from tests.soak.service import place, service
 
 ANSWER = 400
 """Tokens of an answer under overload: the tiny model writes about one answer a second."""
+QUESTION = "Why is the sky blue? " * 150
+"""The default model reads it in two seconds or so."""
 UNLOADED_SECONDS = 60.0
 """How long the unloaded throughput is measured, before the overload and after it."""
 
@@ -52,6 +56,36 @@ async def cancels(folder: Path, scale: Scale) -> Outcome:
         f" free after {free * 1000:.0f} ms (median), {most * 1000:.0f} ms (95 %)"
     )
     return Outcome(scale.times, happened, growth <= 1.1 and free <= 0.05)
+
+
+async def cancels_in_prefill(folder: Path, scale: Scale) -> Outcome:
+    dice = random.Random(0)
+    config = InferenceConfig()
+    model = fetch(config.model, config.models_dir, lambda *_: None)
+    async with service(folder, model=model) as it:
+        seconds: list[float] = []
+        grown: list[float] = []
+        for number in range(max(10, scale.times // 10)):
+            # No two begin alike, so that none has a prefix in the cache.
+            stream = await it.ask(f"{number}. {QUESTION}", stream=True)
+            await anext(aiter(stream))
+            await asyncio.sleep(dice.uniform(0.1, 1.0))  # the prompt takes longer
+            assert await it.metric("vllm:generation_tokens_total") == 0
+            began = time.perf_counter()
+            await stream.close()
+            await it.until_free()
+            seconds.append(time.perf_counter() - began)
+            grown.append(it.memory())
+        growth = grown[-1] / grown[len(grown) // 10]
+        began = time.perf_counter()
+        answer = await it.ask(tokens=64)
+        step = (time.perf_counter() - began) / answer.usage.completion_tokens
+    free, most = statistics.median(seconds), statistics.quantiles(seconds, n=20)[-1]
+    happened = (
+        f"free after {free * 1000:.0f} ms (median), {most * 1000:.0f} ms (95 %), where a step takes"
+        f" {step * 1000:.0f} ms; memory x {growth:.2f}"
+    )
+    return Outcome(len(seconds), happened, free <= 0.05 + step and growth <= 1.1)
 
 
 async def overload(folder: Path, scale: Scale) -> Outcome:
@@ -207,6 +241,11 @@ DRILLS = [
         "answers given up at random moments",
         "nothing runs, waits or stays allocated; the engine is free in 50 ms",
         cancels,
+    ),
+    Drill(
+        "questions given up while the default model reads them",
+        "the engine is free in one decode step and 50 ms; 1.1 times the memory",
+        cancels_in_prefill,
     ),
     Drill(
         "ten times the load that can be served",

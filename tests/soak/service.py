@@ -24,11 +24,18 @@ class Service:
     model: str
     process: Process
 
-    async def ask(self, *, user: str = "server/person", tokens: int = 48, **options: Any) -> Any:
+    async def ask(
+        self,
+        text: str = "Why is the sky blue?",
+        *,
+        user: str = "server/person",
+        tokens: int = 48,
+        **options: Any,
+    ) -> Any:
         """A completion, or with `stream` its chunks; greedy, the model uses up all its tokens."""
         return await self.client.chat.completions.create(
             model=self.model,
-            messages=[{"role": "user", "content": "Why is the sky blue?"}],
+            messages=[{"role": "user", "content": text}],
             user=user,
             max_tokens=tokens,
             **{"temperature": 0} | options,
@@ -64,14 +71,15 @@ class Service:
 
 @asynccontextmanager
 async def service(
-    folder: Path, *, context: int = 100_000, **inference: object
+    folder: Path, *, context: int = 100_000, model: Path | None = None, **inference: object
 ) -> AsyncIterator[Service]:
     """Afterwards it must end by itself, with nothing left to do.
 
-    context: tokens that the model takes, and that the prefix cache holds.
+    context: tokens that the tiny model takes, which is the one where no `model` is named.
     """
-    model = folder / "tiny"
-    save_tiny_model(model, context=context)
+    if model is None:
+        model = folder / "tiny"
+        save_tiny_model(model, context=context)
     async with serve(folder, model, **inference) as (process, client):
         url = str(client.base_url).removesuffix("/v1/")
         async with httpx2.AsyncClient(base_url=url, trust_env=False) as http:

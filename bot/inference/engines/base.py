@@ -34,6 +34,8 @@ class Sequence:
     forced: deque[int] = field(default_factory=deque)
     cached_tokens: int = 0
     """Prompt tokens whose keys and values were reused; the engine sets it when prefill begins."""
+    abandoned: bool = False
+    """Nobody waits for it any more: a step that takes long ends early. Set by another thread."""
 
 
 class Engine(Protocol):

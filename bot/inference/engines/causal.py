@@ -1,5 +1,6 @@
 """The engine loop around a model that keeps keys and values: prefill, decode, prefix reuse."""
 
+from collections.abc import Callable
 from collections.abc import Sequence as Tokens
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
@@ -19,6 +20,10 @@ KEPT_ON_CPU = 1024
 """Tokens of finished conversations, beside the last: there they are the process's own memory."""
 
 
+class Abandoned(Exception):
+    """A forward pass that ended early, as it was asked to."""
+
+
 class CausalModel(Protocol[CacheT]):
     """A causal language model and its key-value caches, one cache a sequence."""
 
@@ -36,8 +41,14 @@ class CausalModel(Protocol[CacheT]):
         """A copy of `cache` after its first `length` tokens."""
         ...
 
-    def forward(self, tokens: Tokens[int], cache: CacheT) -> Tensor:
-        """Append `tokens` to the sequence in `cache`; the logits after the last, [vocabulary]."""
+    def forward(
+        self, tokens: Tokens[int], cache: CacheT, abandoned: Callable[[], bool] = lambda: False
+    ) -> Tensor:
+        """Append `tokens` to the sequence in `cache`; the logits after the last, [vocabulary].
+
+        Asks `abandoned` between layers: once it is true, raises Abandoned and leaves the sequence
+        as it was, if it `can_fork`.
+        """
         ...
 
 
@@ -85,8 +96,12 @@ class CausalEngine(Generic[CacheT]):
                 if prefilling:
                     continue
                 prefilling = True
-            chunk, run.pending = run.pending[: self.model.chunk], run.pending[self.model.chunk :]
-            logits = self._forward(run.cached, chunk)
+            chunk = run.pending[: self.model.chunk]
+            try:
+                logits = self._forward(run, chunk)
+            except Abandoned:  # it is released before the next step
+                continue
+            run.pending = run.pending[len(chunk) :]
             if not run.pending:
                 forced = run.sequence.forced
                 token = forced.popleft() if forced else run.sampler(logits)
@@ -111,12 +126,17 @@ class CausalEngine(Generic[CacheT]):
         del self.model
         torch.cuda.empty_cache()
 
-    def _forward(self, cached: Cached[CacheT], tokens: list[int]) -> Tensor:
+    def _forward(self, run: _Running[CacheT], tokens: list[int]) -> Tensor:
+        cached, sequence = run.cached, run.sequence
         length = len(cached.tokens) + len(tokens)
         doing = f"a sequence of {length} tokens"
         try:
             with memory_errors_explained(doing, self.model.device), torch.inference_mode():
-                logits = self.model.forward(tokens, cached.cache)
+                logits = self.model.forward(tokens, cached.cache, lambda: sequence.abandoned)
+        except Abandoned:
+            if not self.model.can_fork:
+                cached.tokens.clear()  # as below
+            raise
         except EngineError:
             cached.tokens.clear()  # it may be written by half, so it is not kept
             self._finished.clear()  # that may be room enough for the next

@@ -10,6 +10,7 @@ convert.py writes the folder that this module reads.
 
 import json
 import math
+from collections.abc import Callable
 from collections.abc import Sequence as Tokens
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812  the name everyone knows it by
 from safetensors.torch import load_file
 from torch import Tensor
+
+from bot.inference.engines.causal import Abandoned
 
 FEW_ROWS = 16
 """Up to so many tokens the packed kernels are faster than float32 products (measured, AVX-512)."""
@@ -87,7 +90,9 @@ class PackedLlama:
         copy.length = length
         return copy
 
-    def forward(self, tokens: Tokens[int], cache: KeyValues) -> Tensor:
+    def forward(
+        self, tokens: Tokens[int], cache: KeyValues, abandoned: Callable[[], bool] = lambda: False
+    ) -> Tensor:
         rows, start, end = len(tokens), cache.length, cache.length + len(tokens)
         angles = torch.arange(start, end).view(-1, 1, 1, 1) * self._frequencies
         cosine, sine = angles.cos(), angles.sin()
@@ -100,6 +105,8 @@ class PackedLlama:
         new = cache.data[..., start:end, :].flatten(1, 2).unbind()
         seen = cache.data[..., :end, :].unsqueeze(2).flatten(0, 1).unbind()
         for i, layer in enumerate(self._layers):
+            if abandoned():
+                raise Abandoned
             layer(hidden, rotation, new[i], seen[2 * i], seen[2 * i + 1], mask)
         cache.length = end
         last = self._norm(hidden[-1:])

@@ -1,6 +1,7 @@
 """Any causal chat model that transformers can load, on CPU or CUDA."""
 
 import json
+from collections.abc import Callable
 from collections.abc import Sequence as Tokens
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForCausalLM, DynamicCache
+from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.utils import is_kernels_available, is_triton_available, logging
 
 from bot.inference.engines import EngineError
+from bot.inference.engines.causal import Abandoned
 
 MXFP4_KERNELS = "kernels-community/gpt-oss-triton-kernels"
 
@@ -32,7 +35,15 @@ class TransformersModel:
         chunk = 512 if device.type == "cuda" else 35_000_000_000 // self._model.num_parameters()
         self.chunk = max(16, min(chunk, 512))
         kinds = set(getattr(text_config, "layer_types", None) or ())
+        self._abandoned: Callable[[], bool] = lambda: False
+        for module in self._model.modules():
+            if isinstance(module, GradientCheckpointingLayer):  # transformers' decoder layers
+                module.register_forward_pre_hook(self._before_layer)
         self.can_fork = kinds <= {"full_attention", "sliding_attention", "chunked_attention"}
+
+    def _before_layer(self, module: torch.nn.Module, inputs: object) -> None:
+        if self._abandoned():
+            raise Abandoned
 
     def new_cache(self) -> DynamicCache:
         return DynamicCache() if self.can_fork else DynamicCache(config=self._model.config)
@@ -45,11 +56,23 @@ class TransformersModel:
             ]
         )
 
-    def forward(self, tokens: Tokens[int], cache: DynamicCache) -> Tensor:
+    def forward(
+        self,
+        tokens: Tokens[int],
+        cache: DynamicCache,
+        abandoned: Callable[[], bool] = lambda: False,
+    ) -> Tensor:
         ids = torch.tensor([tokens], device=self.device)
-        output: Any = self._model(
-            input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1
-        )
+        before = cache.get_seq_length()
+        self._abandoned = abandoned
+        try:
+            output: Any = self._model(
+                input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1
+            )
+        except Abandoned:
+            if self.can_fork:
+                cache.crop(before)
+            raise
         logits: Tensor = output.logits[0, -1]
         return logits
 

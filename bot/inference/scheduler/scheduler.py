@@ -215,6 +215,7 @@ class Scheduler:
         if job.ended is not None:
             return
         job.end(self._loop.time(), outcome)
+        job.sequence.abandoned = True
         self._timers.pop(job).cancel()
         if job.started is None:
             self._queue.remove(job)

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from bot.inference.engines import EngineError  # noqa: E402
 from bot.inference.engines.base import Sampling, Sequence  # noqa: E402
-from bot.inference.engines.causal import CausalEngine  # noqa: E402
+from bot.inference.engines.causal import Abandoned, CausalEngine  # noqa: E402
 from bot.inference.engines.transformers import TransformersModel, load_checkpoint  # noqa: E402
 from tests.inference.engines.tiny_models import VOCABULARY, save_gpt_oss, save_llama  # noqa: E402
 
@@ -66,6 +66,35 @@ def test_the_next_turn_reuses_the_last_ones_tokens_and_answers_as_if_cold(model)
     second = Sequence([*first, *answer, *prompt_of(10, seed=1)], GREEDY)
     assert finish(engine, second) == cold(model, second.prompt)
     assert second.cached_tokens == len(first) + len(answer) - 1  # the last was never fed
+
+
+def test_a_sequence_that_is_abandoned_gets_no_further_and_leaves_a_sound_prefix(model) -> None:
+    engine = CausalEngine(model, slots=1)
+    left = Sequence(prompt_of(40), GREEDY)
+    engine.admit(left)
+    assert engine.step() == []
+    left.abandoned = True
+    assert [engine.step() for _ in range(5)] == [[]] * 5
+    engine.release(left)
+    again = Sequence(left.prompt, GREEDY)
+    assert finish(engine, again) == cold(model, left.prompt)
+    assert again.cached_tokens == 16
+
+
+@pytest.mark.parametrize("layers", [0, 1])
+def test_a_forward_pass_that_is_abandoned_midway_leaves_the_sequence_as_it_was(
+    model, layers: int
+) -> None:
+    prompt = prompt_of(40)
+    cache, whole = model.new_cache(), model.new_cache()
+    going_on = iter([False] * layers + [True])
+    with torch.inference_mode():
+        model.forward(prompt[:20], cache)
+        with pytest.raises(Abandoned):
+            model.forward(prompt[20:], cache, lambda: next(going_on))
+        logits = model.forward(prompt[20:], cache)
+        model.forward(prompt[:20], whole)
+        assert torch.equal(logits, model.forward(prompt[20:], whole))
 
 
 def test_a_turn_that_leaves_the_last_one_midway_reuses_what_is_right(model) -> None:
@@ -128,7 +157,7 @@ def test_after_running_out_of_memory_the_engine_is_fit_for_other_sequences(
     engine = CausalEngine(model, slots=1)
     forward, prompt = model.forward, prompt_of(40)
 
-    def run_out_of_memory(tokens: list[int], cache: object) -> None:
+    def run_out_of_memory(tokens: list[int], cache: object, abandoned: object) -> None:
         forward(tokens, cache)
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried too much")
 

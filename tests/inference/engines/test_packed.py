@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 from bot.config.schema import InferenceConfig  # noqa: E402
 from bot.inference.engines import load_engine  # noqa: E402
 from bot.inference.engines.base import Sampling, Sequence  # noqa: E402
+from bot.inference.engines.causal import Abandoned  # noqa: E402
 from bot.inference.engines.packed import FEW_ROWS, PackedLlama, fits  # noqa: E402
 from bot.inference.models.catalog import ModelUnavailable, fetch  # noqa: E402
 from bot.inference.models.convert import convert_gguf  # noqa: E402
@@ -75,6 +76,17 @@ def test_a_fork_continues_from_the_prefix_and_leaves_its_source_alone(tiny) -> N
     whole = model.new_cache()
     model.forward(TOKENS[:60], whole)
     assert torch.equal(after, model.forward(TOKENS[60:], whole))
+
+
+def test_a_forward_pass_that_is_abandoned_midway_leaves_the_sequence_as_it_was(tiny) -> None:
+    model, _, _ = tiny
+    cache, whole = model.new_cache(), model.new_cache()
+    for each in (cache, whole):
+        model.forward(TOKENS[:40], each)
+    going_on = iter([False, True])
+    with pytest.raises(Abandoned):
+        model.forward(TOKENS[40:], cache, lambda: next(going_on))
+    assert torch.equal(model.forward(TOKENS[40:], cache), model.forward(TOKENS[40:], whole))
 
 
 def test_a_folder_with_packed_weights_gets_the_packed_engine_on_a_cpu(tiny) -> None:
