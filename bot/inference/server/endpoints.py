@@ -50,8 +50,10 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
     def refuse(
         request: Request, error: ApiError, headers: Mapping[str, str] = MappingProxyType({})
     ) -> Response:
-        service.metrics.refused(error.status)
-        log.info("request refused", id=completion_id(request), status=error.status, code=error.code)
+        if not getattr(request.state, "submitted", False):  # the others' end is told elsewhere
+            service.metrics.refused(error.status)
+            id = completion_id(request)
+            log.info("request refused", id=id, status=error.status, code=error.code)
         retry = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
         return JSONResponse(error.body(), error.status, {**headers, **retry})
 
@@ -71,6 +73,7 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
         id = completion_id(request)
         trace = TRACE.extract({"traceparent": request.headers.get("traceparent", "")})
         job = await _while_connected(request, service.submit(body, id=id, trace=trace))
+        request.state.submitted = True
         if body.stream:
             usage = body.stream_options is not None and body.stream_options.include_usage
             return CompletionStream(job, service.name, include_usage=usage)

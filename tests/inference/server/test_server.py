@@ -271,11 +271,16 @@ async def test_cancelled_requests_are_counted_as_aborted() -> None:
     assert 'vllm:request_success_total{finished_reason="abort",model_name="tiny"} 1.0' in text
 
 
-async def test_requests_past_their_deadline_are_counted_as_errors() -> None:
+async def test_requests_past_their_deadline_are_counted_as_errors_and_logged_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     async with http(ScriptedEngine(endless), deadline_seconds=0.05) as client:
         assert (await client.post("/v1/chat/completions", json=CHAT)).status_code == 504
         text = (await client.get("/metrics")).text
     assert 'vllm:request_success_total{finished_reason="error",model_name="tiny"} 1.0' in text
+    assert 'status="504"' not in text
+    (line,) = [line for line in "".join(capsys.readouterr()).splitlines() if "chatcmpl-" in line]
+    assert "request ended" in line
 
 
 async def test_only_health_and_metrics_are_open_without_the_key() -> None:
