@@ -93,6 +93,20 @@ async def test_the_conversation_survives_the_death_of_the_service(
     assert "Traceback" not in bot.err.text
 
 
+async def test_who_connects_while_the_service_restarts_is_served_once_it_is_back(
+    tmp_path: Path, model: Path
+) -> None:
+    async with piped(write_greedy_config(tmp_path, model, ENDLESS)) as bot:
+        bot.type("One?\n")
+        await bot.out.see(TEXT)
+        service = service_of(bot)
+        url = url_of(service)
+        os.kill(service, signal.SIGKILL)
+        await gone(service)
+        async with httpx2.AsyncClient(trust_env=False, timeout=60) as client:
+            assert (await client.get(f"{url}/health")).json()["status"] != "failed"
+
+
 async def test_ctrl_c_stops_an_answer_and_leaves_but_never_hits_the_service(
     tmp_path: Path, model: Path
 ) -> None:
