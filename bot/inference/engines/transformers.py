@@ -71,10 +71,17 @@ class TransformersModel:
             )
         except Abandoned:
             if self.can_fork:
-                cache.crop(before)
+                _shorten(cache, before)
             raise
         logits: Tensor = output.logits[0, -1]
         return logits
+
+
+def _shorten(cache: DynamicCache, length: int) -> None:
+    """To `length` tokens in the layers that have more."""
+    for layer in cache.layers:
+        if (more := layer.get_seq_length() - length) > 0:
+            layer.crop(-more)
 
 
 def load_checkpoint(folder: Path, device: torch.device) -> Any:

@@ -82,19 +82,20 @@ def test_a_sequence_that_is_abandoned_gets_no_further_and_leaves_a_sound_prefix(
 
 
 @pytest.mark.parametrize("layers", [0, 1])
+@pytest.mark.parametrize("seen", [0, 20])
 def test_a_forward_pass_that_is_abandoned_midway_leaves_the_sequence_as_it_was(
-    model, layers: int
+    model, layers: int, seen: int
 ) -> None:
     prompt = prompt_of(40)
     cache, whole = model.new_cache(), model.new_cache()
     going_on = iter([False] * layers + [True])
     with torch.inference_mode():
-        model.forward(prompt[:20], cache)
+        for each in (cache, whole) if seen else ():
+            model.forward(prompt[:seen], each)
         with pytest.raises(Abandoned):
-            model.forward(prompt[20:], cache, lambda: next(going_on))
-        logits = model.forward(prompt[20:], cache)
-        model.forward(prompt[:20], whole)
-        assert torch.equal(logits, model.forward(prompt[20:], whole))
+            model.forward(prompt[seen:], cache, lambda: next(going_on))
+        logits = model.forward(prompt[seen:], cache)
+        assert torch.equal(logits, model.forward(prompt[seen:], whole))
 
 
 def test_a_turn_that_leaves_the_last_one_midway_reuses_what_is_right(model) -> None:
