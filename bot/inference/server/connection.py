@@ -43,11 +43,13 @@ class Connection(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             refusal = JSONResponse(ApiError(400, msg).body(), 400, {"Connection": "close"})
-            response = h11.Response(status_code=400, headers=refusal.raw_headers)
+            headers = refusal.raw_headers
+            response = h11.Response(status_code=400, headers=headers, reason="Bad Request")
             for event in (response, h11.Data(data=bytes(refusal.body)), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
         if self.cycle:  # what it still has to say would follow the refusal
             self.cycle.disconnected = True
+            self.cycle.message_event.set()
         self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
