@@ -66,12 +66,15 @@ async def cancels_in_prefill(folder: Path, scale: Scale) -> Outcome:
     async with service(folder, model=model) as it:
         seconds: list[float] = []
         grown: list[float] = []
+        began = time.perf_counter()
+        await it.ask(QUESTION, tokens=1)
+        reading = time.perf_counter() - began
         for number in range(max(10, scale.times // 10)):
             # No two begin alike, so that none has a prefix in the cache.
             stream = await it.ask(f"{number}. {QUESTION}", stream=True)
             await anext(aiter(stream))
-            await asyncio.sleep(dice.uniform(0.1, 1.0))  # the prompt takes longer
-            assert await it.metric("vllm:generation_tokens_total") == 0
+            await asyncio.sleep(reading * dice.uniform(0.05, 0.5))
+            assert await it.metric("vllm:generation_tokens_total") == 1  # of the first alone
             began = time.perf_counter()
             await stream.close()
             await it.until_free()
