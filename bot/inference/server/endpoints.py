@@ -57,14 +57,16 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
         retry = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
         return JSONResponse(error.body(), error.status, {**headers, **retry})
 
-    app.add_middleware(Gate, api_key=api_key, refuse=refuse)
+    answers = "/v1/chat/completions"
+    checked = {("POST", answers)}
+    app.add_middleware(Gate, api_key=api_key, refuse=refuse, checked=checked, check=service.check)
 
     # The gate does the work, and these tell of it.
     locked = [Depends(HTTPBearer(auto_error=False, description="`inference.api_key`"))]
     behind_key: dict[str, Any] = {"dependencies": locked} if api_key else {}
 
     @app.post(
-        "/v1/chat/completions",
+        answers,
         response_model=api.ChatCompletion,
         responses={200: STREAMED},
         **behind_key,

@@ -1,8 +1,11 @@
-"""What a request must pass before it is read: the API key, the body's size and its pace."""
+"""What a request must pass before its body is read, and what its body must keep to.
+
+The API key, room in the queue, the body's size and its pace: whoever asks too much costs little.
+"""
 
 import asyncio
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
@@ -22,23 +25,41 @@ Refuse = Callable[[Request, ApiError, Mapping[str, str]], Response]
 
 
 class Gate:
-    """ASGI middleware. An empty `api_key` lets everyone in; `refuse` answers who may not."""
+    """ASGI middleware. An empty `api_key` lets everyone in; `refuse` answers who may not.
 
-    def __init__(self, app: ASGIApp, api_key: str, refuse: Refuse) -> None:
+    `check` is called for each request whose method and path are in `checked`; it raises ApiError
+    while none of them could be served.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        api_key: str,
+        refuse: Refuse,
+        checked: Container[tuple[str, str]],
+        check: Callable[[], None],
+    ) -> None:
         self._app = app
         self._refuse = refuse
         self._authorization = f"Bearer {api_key}".encode() if api_key else b""
+        self._checked = checked
+        self._check = check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app
         if scope["type"] == "http":
             receive = _bounded(receive)
-            if not self._admits(scope):
+            if not self._knows(scope):
                 error = ApiError(401, "The API key is missing or wrong.", code="invalid_api_key")
                 app = self._refuse(Request(scope), error, {"WWW-Authenticate": "Bearer"})
+            elif (scope["method"], scope["path"]) in self._checked:
+                try:
+                    self._check()
+                except ApiError as error:
+                    app = self._refuse(Request(scope), error, {})
         await app(scope, receive, send)
 
-    def _admits(self, scope: Scope) -> bool:
+    def _knows(self, scope: Scope) -> bool:
         if not self._authorization or scope["path"] in OPEN_PATHS:
             return True
         sent = HTTPConnection(scope).headers.get("authorization", "").encode()

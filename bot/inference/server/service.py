@@ -3,9 +3,9 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from typing import Any
@@ -151,6 +151,13 @@ class Service:
             )
         return self._model
 
+    def check(self) -> None:
+        """Raise ApiError while no request could be taken, whatever it asks."""
+        self.model()
+        assert self._scheduler
+        with self._refusals():
+            self._scheduler.check(self._rendering)
+
     async def tokenize(self, request: PromptRequest) -> list[int]:
         """The prompt's token ids. Raises ApiError."""
         return await self._render(self.model(request.model), request.messages, effort=None)
@@ -160,8 +167,8 @@ class Service:
         model = self.model(request.model)
         assert self._scheduler
         arrived = asyncio.get_running_loop().time()
-        try:
-            self._scheduler.check(self._rendering)  # before the work of it
+        self.check()  # others may have come since the gate did
+        with self._refusals():
             prompt = await self._render(model, request.messages, request.effort)
             sequence, generation, max_tokens = _prepare(model, request, prompt)
             job = self._scheduler.submit(
@@ -176,12 +183,6 @@ class Service:
             )
             self._traces[job] = trace
             return job
-        except QueueFull as full:
-            raise ApiError(
-                429, str(full), code="queue_full", retry_after=full.retry_after
-            ) from full
-        except Closed as closed:
-            raise self._not_ready() from closed
 
     async def _render(self, model: Model, messages: list[Message], effort: str | None) -> list[int]:
         if self._rendering > self._queue_limit:
@@ -200,6 +201,18 @@ class Service:
             raise ApiError(400, str(error), param="messages") from error
         finally:
             self._rendering -= 1
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """What the scheduler raises is raised as ApiError."""
+        try:
+            yield
+        except QueueFull as full:
+            raise ApiError(
+                429, str(full), code="queue_full", retry_after=full.retry_after
+            ) from full
+        except Closed as closed:
+            raise self._not_ready() from closed
 
     def _not_ready(self) -> ApiError:
         stage = self.stage

@@ -6,6 +6,7 @@ from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import repeat
+from typing import Any
 
 import pytest
 
@@ -38,9 +39,9 @@ def question(*headers: str, stream: bool = True) -> bytes:
 
 
 @asynccontextmanager
-async def connected() -> AsyncIterator[tuple[Service, StreamReader, StreamWriter]]:
+async def connected(**options: Any) -> AsyncIterator[tuple[Service, StreamReader, StreamWriter]]:
     """A service whose answers have no end, and a connection to it."""
-    async with serving(loaded(FORMAT, ScriptedEngine(endless))) as (service, url):
+    async with serving(loaded(FORMAT, ScriptedEngine(endless)), **options) as (service, url):
         reader, writer = await asyncio.open_connection("127.0.0.1", httpx2.URL(url).port)
         yield service, reader, writer
         writer.close()
@@ -77,6 +78,21 @@ async def test_requests_that_come_early_are_answered_in_turn() -> None:
             assert b" 200 " in await reader.readuntil(b"\r\n")
             await reader.readuntil(b"\r\n\r\n")
             await reader.readuntil(b"}")
+
+
+async def test_while_the_queue_is_full_a_question_is_refused_before_it_is_read() -> None:
+    async with connected(queue_limit=0) as (service, reader, writer):
+        asking = await asyncio.open_connection("127.0.0.1", writer.get_extra_info("peername")[1])
+        asking[1].write(question())
+        await until(lambda: service.running == 1)
+        head, body = question().split(b"\r\n\r\n")
+        writer.write(head + b"\r\n\r\n")
+        assert b" 429 " in await reader.readuntil(b"\r\n")
+        assert b"\r\nretry-after: " in await reader.readuntil(b"\r\n\r\n")
+        assert b'"queue_full"' in await reader.readuntil(b"}}")
+        writer.write(body + HEALTH)  # the connection can still be used
+        assert b" 200 " in await reader.readuntil(b"\r\n")
+        asking[1].close()
 
 
 async def test_no_more_than_a_little_is_kept_of_what_comes_early() -> None:
