@@ -14,13 +14,19 @@ from bot.inference.models.catalog import fetch
 from tests.soak.drill import Drill, Outcome, Scale
 from tests.soak.service import place, service
 
-ANSWER = 400
-"""Tokens of an answer under overload: the tiny model writes about one answer a second."""
+ANSWER = 200
+"""Tokens of an answer under overload: the default model writes it in some seconds."""
 QUESTION = "Why is the sky blue? " * 150
 """The default model reads it in two seconds or so."""
 TURN_SECONDS = 10.0
 TURNS = 12
 """How often the throughput is measured, unloaded and overloaded for so long each."""
+
+
+def default_model() -> Path:
+    """Its folder; it is fetched if it isn't there."""
+    config = InferenceConfig()
+    return fetch(config.model, config.models_dir, lambda *_: None)
 
 
 async def cancels(folder: Path, scale: Scale) -> Outcome:
@@ -61,9 +67,7 @@ async def cancels(folder: Path, scale: Scale) -> Outcome:
 
 async def cancels_in_prefill(folder: Path, scale: Scale) -> Outcome:
     dice = random.Random(0)
-    config = InferenceConfig()
-    model = fetch(config.model, config.models_dir, lambda *_: None)
-    async with service(folder, model=model) as it:
+    async with service(folder, model=default_model()) as it:
         seconds: list[float] = []
         grown: list[float] = []
         began = time.perf_counter()
@@ -93,7 +97,7 @@ async def cancels_in_prefill(folder: Path, scale: Scale) -> Outcome:
 
 
 async def overload(folder: Path, scale: Scale) -> Outcome:
-    async with service(folder, context=4096, queue_limit=4) as it:  # a cache that is full soon
+    async with service(folder, model=default_model(), queue_limit=4) as it:
         answered = refused = 0
         messages = [{"role": "user", "content": "Why is the sky blue?"}]
         limits = {"max_tokens": ANSWER, "temperature": 0}

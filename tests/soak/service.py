@@ -1,4 +1,4 @@
-"""A running `bot serve` with a tiny random model, and a client of it."""
+"""A running `bot serve`, and a client of it."""
 
 import asyncio
 from asyncio.subprocess import Process
@@ -71,15 +71,12 @@ class Service:
 
 @asynccontextmanager
 async def service(
-    folder: Path, *, context: int = 100_000, model: Path | None = None, **inference: object
+    folder: Path, *, model: Path | None = None, **inference: object
 ) -> AsyncIterator[Service]:
-    """Afterwards it must end by itself, with nothing left to do.
-
-    context: tokens that the tiny model takes, which is the one where no `model` is named.
-    """
+    """Of a tiny model where no `model` is named; afterwards it must end with nothing left to do."""
     if model is None:
         model = folder / "tiny"
-        save_tiny_model(model, context=context)
+        save_tiny_model(model, context=100_000)
     async with serve(folder, model, **inference) as (process, client):
         url = str(client.base_url).removesuffix("/v1/")
         async with httpx2.AsyncClient(base_url=url, trust_env=False) as http:
