@@ -283,16 +283,6 @@ async def test_requests_past_their_deadline_are_counted_as_errors_and_logged_onc
     assert "request ended" in line
 
 
-async def test_only_health_and_metrics_are_open_without_the_key() -> None:
-    async with http(ScriptedEngine(short), api_key="sk-right") as client:
-        assert (await client.get("/health")).status_code == 200
-        assert (await client.get("/metrics")).status_code == 200
-        for request in ("/v1/models", "/tokenize", "/v1/chat/completions", "/openapi.json"):
-            assert (await client.get(request)).status_code == 401
-        key = {"Authorization": "Bearer sk-right"}
-        assert (await client.get("/v1/models", headers=key)).status_code == 200
-
-
 async def test_unknown_paths_and_methods_are_refused_in_openais_form() -> None:
     async with http(ScriptedEngine(short)) as client:
         unknown = await client.get("/v1/embeddings")
