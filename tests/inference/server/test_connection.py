@@ -82,8 +82,8 @@ async def test_requests_that_come_early_are_answered_in_turn() -> None:
 
 async def test_while_the_queue_is_full_a_question_is_refused_before_it_is_read() -> None:
     async with connected(queue_limit=0) as (service, reader, writer):
-        asking = await asyncio.open_connection("127.0.0.1", writer.get_extra_info("peername")[1])
-        asking[1].write(question())
+        _, asking = await asyncio.open_connection("127.0.0.1", writer.get_extra_info("peername")[1])
+        asking.write(question())
         await until(lambda: service.running == 1)
         head, body = question().split(b"\r\n\r\n")
         writer.write(head + b"\r\n\r\n")
@@ -92,7 +92,7 @@ async def test_while_the_queue_is_full_a_question_is_refused_before_it_is_read()
         assert b'"queue_full"' in await reader.readuntil(b"}}")
         writer.write(body + HEALTH)  # the connection can still be used
         assert b" 200 " in await reader.readuntil(b"\r\n")
-        asking[1].close()
+        asking.close()
 
 
 async def test_no_more_than_a_little_is_kept_of_what_comes_early() -> None:
