@@ -38,3 +38,7 @@ LONGEST_RETRY_SECONDS = 20.0
 
 RATE_LIMIT_RETRIES = 30
 """Each waits as long as Slack says."""
+
+FILE_HOSTS = frozenset({"files.slack.com"})
+"""Where `url_private` of a file that Slack keeps points to:
+https://docs.slack.dev/reference/objects/file-object"""

@@ -7,12 +7,13 @@ from typing import Any
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
+from yarl import URL
 
 from bot.conversation.events import Attachment, Message, Place
 from bot.conversation.texts import Texts
 from bot.platforms.exchange import Read
 from bot.platforms.slack.blocks import Pressed, answer_in, pressed_under
-from bot.platforms.slack.limits import PAGE
+from bot.platforms.slack.limits import FILE_HOSTS, PAGE
 from bot.platforms.slack.mrkdwn import decoded
 from bot.platforms.slack.sending import landed
 from bot.platforms.slack.workspace import Workspace
@@ -78,7 +79,13 @@ async def read(message: Payload, workspace: Workspace, file_bytes: int, texts: T
 
 
 async def _download(file: Payload, workspace: Workspace) -> bytes:
-    """A file's bytes. Without the scope files:read Slack sends a page to log in, elsewhere."""
+    """A file's bytes, from Slack's own hosts only: other hosts must never see the bot token.
+
+    Without the scope files:read Slack sends a page to log in, elsewhere. Raises
+    aiohttp.ClientError, TimeoutError.
+    """
+    if not _is_slacks(str(file.get("url_private", "")), workspace):
+        raise aiohttp.ClientError("the file is not kept by Slack")
     headers = {"Authorization": f"Bearer {workspace.client.token}"}
     timeout = aiohttp.ClientTimeout(total=30)
     async with (
@@ -88,6 +95,17 @@ async def _download(file: Payload, workspace: Workspace) -> bytes:
         if response.status != 200 or response.content_type == "text/html":
             raise aiohttp.ClientError("not the file")
         return await response.read()
+
+
+def _is_slacks(address: str, workspace: Workspace) -> bool:
+    """Whether Slack serves the address: it is of a file host, or where the Web API is."""
+    try:
+        url = URL(address)
+    except ValueError:
+        return False
+    if url.scheme == "https" and url.host in FILE_HOSTS:
+        return True
+    return url.is_absolute() and url.origin() == URL(workspace.client.base_url).origin()
 
 
 @dataclass

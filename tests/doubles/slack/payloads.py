@@ -71,8 +71,8 @@ def file_payload(file: File) -> Payload:
         "size": len(file.data),
         "is_external": False,
         "file_access": "visible",
-        "url_private": f"{url}/{file.name}",
-        "url_private_download": f"{url}/download/{file.name}",
+        "url_private": file.url or f"{url}/{file.name}",
+        "url_private_download": file.url or f"{url}/download/{file.name}",
     }
 
 

@@ -1,6 +1,7 @@
 """People who use Slack: what they do is done at once."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ from tests.doubles.slack.views import View
 
 if TYPE_CHECKING:
     from tests.doubles.slack.world import World
+
+Files = Mapping[str, bytes] | Sequence[File]
+"""What is attached: contents by name, or files of which more is said."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -31,18 +35,17 @@ class Person(User):
         text: str,
         *,
         thread: Message | None = None,
-        files: dict[str, bytes] | None = None,
+        files: Files = (),
     ) -> Message:
         """Post `text`, with @name as mention of whoever is called so."""
         root = thread.root if thread else None
         message = Message(channel, self, raw=typed(text, self.workspace), thread=root)
-        for name, data in (files or {}).items():
-            message.files.append(self.world.add_file(File(name, data, self.workspace)))
+        if isinstance(files, Mapping):
+            files = [File(name, data, self.workspace) for name, data in files.items()]
+        message.files.extend(self.world.add_file(file) for file in files)
         return self.world.post(message, {})
 
-    def dm(
-        self, text: str, *, thread: Message | None = None, files: dict[str, bytes] | None = None
-    ) -> Message:
+    def dm(self, text: str, *, thread: Message | None = None, files: Files = ()) -> Message:
         return self.say(self.dms, text, thread=thread, files=files)
 
     @property

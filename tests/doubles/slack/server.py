@@ -258,6 +258,8 @@ class SlackDouble(World):
             if file and installation.token == token and not installation.error:
                 readable = "files:read" in installation.scopes
                 if readable and file.workspace in installation.workspaces:
+                    if file.redirect:
+                        raise web.HTTPFound(file.redirect)
                     return web.Response(body=file.data)
         return web.Response(text="<!DOCTYPE html><html>Sign in</html>", content_type="text/html")
 

@@ -174,6 +174,10 @@ class File:
     data: bytes
     workspace: Workspace
     id: str = field(default_factory=lambda: new_id("F"))
+    url: str = ""
+    """`url_private` where it isn't Slack's own address."""
+    redirect: str = ""
+    """Where Slack sends whoever fetches it."""
 
 
 @dataclass(frozen=True)
