@@ -9,12 +9,12 @@ from contextlib import AsyncExitStack
 import structlog
 from prometheus_client import start_http_server
 
+from bot.client import InferenceClient
+from bot.client.supervisor import ServiceUnusable, Supervisor
 from bot.config import Change, Config, ConfigError, watch
 from bot.conversation.core import Core
 from bot.conversation.responder import Responder
 from bot.exit_code import ExitCode
-from bot.inference.client import InferenceClient
-from bot.inference.supervisor import ServiceUnusable, Supervisor
 from bot.platforms.base import Platform, PlatformUnusable
 from bot.platforms.console import ConsolePlatform
 from bot.storage import Store

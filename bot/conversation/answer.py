@@ -9,13 +9,7 @@ from uuid import uuid4
 
 import structlog
 
-from bot.config import Config, Effort
-from bot.conversation.events import Question
-from bot.conversation.history import ChatMessage, Prompt, chat_messages, estimate_tokens, fit
-from bot.conversation.personas import Persona
-from bot.conversation.reply import Reply, ReplyState, Usage
-from bot.conversation.texts import Texts
-from bot.inference.client import (
+from bot.client import (
     Busy,
     Event,
     Finished,
@@ -28,6 +22,12 @@ from bot.inference.client import (
     TextDelta,
     Unreachable,
 )
+from bot.config import Config, Effort
+from bot.conversation.events import Question
+from bot.conversation.history import ChatMessage, Prompt, chat_messages, estimate_tokens, fit
+from bot.conversation.personas import Persona
+from bot.conversation.reply import Reply, ReplyState, Usage
+from bot.conversation.texts import Texts
 from bot.storage import StorageError, Store
 
 log = structlog.get_logger()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from bot.client import InferenceClient
 from bot.config import Config
 from bot.conversation import metrics
 from bot.conversation.access import refusal
@@ -15,7 +16,6 @@ from bot.conversation.events import Author, Place
 from bot.conversation.responder import Responder
 from bot.conversation.settings import Settings, resolve
 from bot.conversation.texts import Texts
-from bot.inference.client import InferenceClient
 from bot.storage import StorageError, Store
 
 log = structlog.get_logger()

@@ -8,6 +8,7 @@ from dataclasses import replace
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from bot.client import InferenceClient
 from bot.config import Config
 from bot.conversation import metrics
 from bot.conversation.answer import Answer
@@ -16,7 +17,6 @@ from bot.conversation.personas import persona_in_force
 from bot.conversation.reply import Reply, ReplyState
 from bot.conversation.settings import resolve
 from bot.conversation.texts import Texts
-from bot.inference.client import InferenceClient
 from bot.storage import Store
 from bot.tracing import tracer
 

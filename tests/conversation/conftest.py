@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from bot.client import InferenceClient
 from bot.config import Config
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Message, Place, Question
 from bot.conversation.reply import Reply
 from bot.conversation.responder import Responder
-from bot.inference.client import InferenceClient
 from bot.storage import Store
 from tests.doubles.inference import ScriptedInference
 

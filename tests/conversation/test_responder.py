@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
+from bot.client import client as client_module
 from bot.config import Config, Effort
 from bot.conversation import answer as answer_module
 from bot.conversation.events import Message, Question
 from bot.conversation.reply import Reply, ReplyState
-from bot.inference import client as client_module
 from tests.conversation.conftest import ADMIN, ANN, CHANNEL, THREAD, Chat, finished
 from tests.doubles.inference import Drop, Error, Queue, Raw, Say, Wait
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.client import client as client_module
 from bot.config import Config
 from bot.conversation.reply import ReplyState
-from bot.inference import client as client_module
 from tests.conversation.conftest import Chat, chatting, finished
 from tests.conversation.test_responder import until
 from tests.doubles.inference import Drop, Error, Fail, Say, Wait

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from bot.client import InferenceClient
 from bot.config import Config, Permission, PermissionsConfig, ServerConfig
 from bot.conversation.events import Author, Place
 from bot.conversation.responder import Responder
 from bot.conversation.texts import Texts
-from bot.inference.client import InferenceClient
 from bot.storage import ScopeKey, Store
 
 

@@ -1,9 +1,9 @@
 """`/effort`: how hard the model thinks."""
 
+from bot.client import InferenceError
 from bot.config import Effort
 from bot.conversation.answer import answer_tokens
 from bot.conversation.commands.definition import Command, CommandError, Context, Option, OptionKind
-from bot.inference.client import InferenceError
 
 
 async def set_effort(context: Context, level: str, scope: str | None = None) -> str:

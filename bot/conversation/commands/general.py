@@ -2,10 +2,10 @@
 
 import time
 
+from bot.client import InferenceError
 from bot.conversation.commands.definition import Command, CommandError, Context
 from bot.conversation.personas import persona_in_force
 from bot.conversation.settings import Setting, resolve
-from bot.inference.client import InferenceError
 
 
 async def settings(context: Context) -> str:

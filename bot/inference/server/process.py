@@ -14,11 +14,11 @@ import structlog
 import uvicorn
 
 from bot.config import Config
-from bot.inference.listener import ListenError, bind, handed_down
 from bot.inference.server.connection import Connection
 from bot.inference.server.endpoints import create_app
 from bot.inference.server.loading import load_model
 from bot.inference.server.service import Service
+from bot.listener import ListenError, bind, handed_down
 
 log = structlog.get_logger()
 

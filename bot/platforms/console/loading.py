@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 
-from bot.inference.client import InferenceClient
+from bot.client import InferenceClient
 
 
 async def show_loading(client: InferenceClient, console: Console) -> None:

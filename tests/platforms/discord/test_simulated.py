@@ -10,10 +10,10 @@ from simcord import Env
 from simcord.actors import MemberActor
 from simcord.builders import ChannelHandle
 
+from bot.client import InferenceClient
 from bot.config import load_config
 from bot.conversation.core import Core
 from bot.conversation.responder import Responder
-from bot.inference.client import InferenceClient
 from bot.platforms.discord import DiscordPlatform
 from bot.platforms.discord.client import intents
 from bot.storage import Store

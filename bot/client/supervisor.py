@@ -11,7 +11,7 @@ import structlog
 from tenacity import RetryCallState, retry, retry_if_exception_type, wait_exponential
 
 from bot.exit_code import ExitCode
-from bot.inference.listener import HANDED_DOWN, bind
+from bot.listener import HANDED_DOWN, bind
 
 log = structlog.get_logger()
 

@@ -6,10 +6,7 @@ Works against `bot serve` and any other OpenAI-compatible server; what only `bot
 
 import asyncio
 import json
-import math
-import re
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +15,18 @@ import openai
 import structlog
 from openai import AsyncOpenAI
 from opentelemetry import propagate
+
+from bot.client.errors import (
+    InferenceError,
+    Refused,
+    Unreachable,
+    event_error,
+    is_too_long,
+    reason_of,
+    status_error,
+)
+from bot.client.events import Event, Finished, events_in, merged
+from bot.client.state import Health, ModelInfo
 
 log = structlog.get_logger()
 
@@ -29,98 +38,8 @@ NO_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
 POLL_SECONDS = 0.25
 """How often a service that loads is asked how far it is."""
 
-BROKEN_OFF = ("engine_failed", "shutting_down")
-"""Codes of `bot serve`'s error events after which another try makes sense; vLLM's are 5xx."""
 UNFINISHED = ("", "abort", "error")
 """Finish reasons of an answer that did not come to its end; the latter two are vLLM's."""
-TOO_LONG = re.compile(
-    r"context.{0,9}(length|size|window)|maximum (model|prompt) length|prompt is too long", re.I
-)
-"""How servers without OpenAI's `context_length_exceeded` say it: vLLM, SGLang, llama.cpp."""
-LONGEST_RETRY_SECONDS = 3600.0
-
-
-@dataclass(frozen=True)
-class Queued:
-    """The request waits; `position` 1 is next. `eta_seconds` is None while no speed is known."""
-
-    position: int
-    eta_seconds: float | None
-
-
-@dataclass(frozen=True)
-class ReasoningDelta:
-    text: str
-
-
-@dataclass(frozen=True)
-class TextDelta:
-    text: str
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The end of an answer. `reason` is `stop`, or `length` when its token budget was used up."""
-
-    reason: str
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    completion_tokens: int = 0
-    reasoning_tokens: int = 0
-
-
-Event = Queued | ReasoningDelta | TextDelta | Finished
-
-
-class InferenceError(Exception):
-    """A request that got no complete answer; the message is for the log."""
-
-
-class Unreachable(InferenceError):
-    """No connection, or it broke off before the answer's end."""
-
-
-class NotReady(InferenceError):
-    """The service is up but can't serve yet (HTTP 503)."""
-
-
-class Busy(InferenceError):
-    """The queue is full (HTTP 429). `retry_after` is in seconds."""
-
-    def __init__(self, message: str, retry_after: float) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-class PromptTooLong(InferenceError):
-    """The prompt doesn't fit into the model's context."""
-
-
-class Refused(InferenceError):
-    """The service refused or failed the request, and would do so again."""
-
-
-@dataclass(frozen=True)
-class Health:
-    """What `/health` says: `status` is `ready` or the stage on the way there."""
-
-    status: str
-    progress: float | None = None
-    detail: str = ""
-    metrics: dict[str, Any] | None = None
-
-    @property
-    def ready(self) -> bool:
-        return self.status == "ready"
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """The model behind the service. `reasoning` and `context` are None where it doesn't tell."""
-
-    id: str
-    context: int | None = None
-    reasoning: str | None = None
 
 
 class InferenceClient:
@@ -197,23 +116,23 @@ class InferenceClient:
         try:
             async with await self._stream(plain, extra, headers) as stream:
                 async for chunk in stream:
-                    for event in _events(chunk):
+                    for event in events_in(chunk):
                         if isinstance(event, Finished):
-                            finished = event if finished is None else _merged(finished, event)
+                            finished = event if finished is None else merged(finished, event)
                         else:
                             yield event
         except openai.APIStatusError as error:
             if error.status_code == 404:
                 self._info = None  # it may serve another model by now
-            raise _status_error(error) from error
+            raise status_error(error) from error
         except openai.APIConnectionError as error:
-            raise Unreachable(_reason(error)) from error
+            raise Unreachable(reason_of(error)) from error
         except openai.APIError as error:  # an error event inside the stream
-            raise _event_error(error) from error
+            raise event_error(error) from error
         except json.JSONDecodeError as error:
             raise Refused("an event that is no JSON") from error
         except httpx2.HTTPError as error:  # the connection broke inside the stream
-            raise Unreachable(_reason(error)) from error
+            raise Unreachable(reason_of(error)) from error
         if finished is None or finished.reason in UNFINISHED:
             raise Unreachable("the stream ended before the answer did")
         yield finished
@@ -226,7 +145,7 @@ class InferenceClient:
         try:
             return await create(**plain, extra_body=extra, extra_headers=headers)
         except openai.APIStatusError as error:
-            if error.status_code not in (400, 422) or _is_too_long(error):
+            if error.status_code not in (400, 422) or is_too_long(error):
                 raise
             stream = await create(**plain, extra_headers=headers)
             if not self._told_plain:
@@ -241,7 +160,7 @@ class InferenceClient:
         try:
             response = await self._http.get(f"{self._root}/health")
         except httpx2.HTTPError as error:
-            return Health("connecting", detail=_reason(error))
+            return Health("connecting", detail=reason_of(error))
         try:
             body = response.json()
         except ValueError:
@@ -277,10 +196,10 @@ class InferenceClient:
             # `transformers serve` without a cache fails here and closes, without saying so.
             listing = await self._openai.models.list(extra_headers={"Connection": "close"})
         except openai.APIConnectionError as error:
-            raise Unreachable(_reason(error)) from error
+            raise Unreachable(reason_of(error)) from error
         except openai.APIStatusError as error:
             if error.status_code not in (404, 405, 500, 501):
-                raise _status_error(error) from error
+                raise status_error(error) from error
             return ModelInfo(self.model)  # a server without the list
         except openai.APIError:
             return ModelInfo(self.model)
@@ -301,81 +220,3 @@ class InferenceClient:
         except (InferenceError, httpx2.HTTPError, ValueError, AttributeError):
             return None
         return count if isinstance(count, int) else None
-
-
-def _events(chunk: Any) -> list[Event]:
-    events: list[Event] = []
-    if queue := (chunk.model_extra or {}).get("queue"):
-        events.append(Queued(queue["position"], queue.get("eta_seconds")))
-    for choice in (chunk.choices or [])[:1]:
-        extra = choice.delta.model_extra or {}
-        # DeepSeek's name and the one that vLLM has now; some of its versions sent both.
-        if reasoning := extra.get("reasoning_content") or extra.get("reasoning"):
-            events.append(ReasoningDelta(reasoning))
-        if choice.delta.content:
-            events.append(TextDelta(choice.delta.content))
-        if choice.finish_reason:
-            events.append(Finished(choice.finish_reason))
-    if usage := chunk.usage:
-        prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
-        events.append(
-            Finished(
-                "",
-                usage.prompt_tokens or 0,
-                (prompt and prompt.cached_tokens) or 0,
-                usage.completion_tokens or 0,
-                (completion and completion.reasoning_tokens) or 0,
-            )
-        )
-    return events
-
-
-def _merged(first: Finished, second: Finished) -> Finished:
-    """The finish reason and the usage come in different chunks, in either order."""
-    usage = max(first, second, key=lambda f: f.prompt_tokens + f.completion_tokens)
-    return Finished(
-        first.reason or second.reason,
-        usage.prompt_tokens,
-        usage.cached_tokens,
-        usage.completion_tokens,
-        usage.reasoning_tokens,
-    )
-
-
-def _status_error(error: openai.APIStatusError) -> InferenceError:
-    # The text of an error can quote the prompt, so only its code and status are kept.
-    summary = f"HTTP {error.status_code} {error.code or ''}".strip()
-    match error.status_code:
-        case 429:
-            return Busy(summary, _retry_after(error))
-        case 502 | 503 | 504:
-            return NotReady(summary)
-        case _:
-            return PromptTooLong(summary) if _is_too_long(error) else Refused(summary)
-
-
-def _event_error(error: openai.APIError) -> InferenceError:
-    """What an error inside the stream means. vLLM's codes there are those of HTTP."""
-    summary = f"error event {error.code}"
-    if error.code in BROKEN_OFF or str(error.code).startswith("5"):
-        return Unreachable(summary)
-    return PromptTooLong(summary) if _is_too_long(error) else Refused(summary)
-
-
-def _is_too_long(error: openai.APIError) -> bool:
-    if isinstance(error, openai.APIStatusError) and error.status_code not in (400, 413, 422):
-        return False
-    return error.code == "context_length_exceeded" or bool(TOO_LONG.search(error.message))
-
-
-def _retry_after(error: openai.APIStatusError) -> float:
-    try:
-        seconds = float(error.response.headers["retry-after"])
-    except (KeyError, ValueError):  # it may also be a date
-        seconds = math.nan
-    return min(seconds, LONGEST_RETRY_SECONDS) if seconds >= 0 else 10.0
-
-
-def _reason(error: Exception) -> str:
-    cause = error.__cause__ or error
-    return f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__

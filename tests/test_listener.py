@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from bot.exit_code import ExitCode
-from bot.inference.listener import HANDED_DOWN, ListenError, bind, handed_down
+from bot.listener import HANDED_DOWN, ListenError, bind, handed_down
 
 KEY = "sesame"
 REACHABLE = ["0.0.0.0:0", "[::]:0", "0:0", "[::ffff:0.0.0.0]:0"]

@@ -1,0 +1,30 @@
+"""The bot's side of the wire to an inference service, and the supervisor of one of its own."""
+
+from bot.client.client import InferenceClient
+from bot.client.errors import (
+    Busy,
+    InferenceError,
+    NotReady,
+    PromptTooLong,
+    Refused,
+    Unreachable,
+)
+from bot.client.events import Event, Finished, Queued, ReasoningDelta, TextDelta
+from bot.client.state import Health, ModelInfo
+
+__all__ = [
+    "Busy",
+    "Event",
+    "Finished",
+    "Health",
+    "InferenceClient",
+    "InferenceError",
+    "ModelInfo",
+    "NotReady",
+    "PromptTooLong",
+    "Queued",
+    "ReasoningDelta",
+    "Refused",
+    "TextDelta",
+    "Unreachable",
+]
