@@ -32,6 +32,9 @@ class Sequence:
     prompt: list[int]
     sampling: Sampling = field(default_factory=Sampling)
     forced: deque[int] = field(default_factory=deque)
+    cache_salt: str | None = None
+    """Only sequences with the same salt reuse each other's prefixes, so that nobody can tell by a
+    fast first token what others have asked."""
     cached_tokens: int = 0
     """Prompt tokens whose keys and values were reused; the engine sets it when prefill begins."""
     abandoned: bool = False

@@ -78,7 +78,7 @@ class CausalEngine(Generic[CacheT]):
 
     def admit(self, sequence: Sequence) -> None:
         with memory_errors_explained("taking up a conversation", self.model.device):
-            cached = self._finished.take(sequence.prompt)
+            cached = self._finished.take(sequence.prompt, sequence.cache_salt)
         sequence.cached_tokens = len(cached.tokens)
         sampler = Sampler(sequence.sampling, self.model.device)
         pending = sequence.prompt[len(cached.tokens) :]

@@ -9,10 +9,11 @@ CacheT = TypeVar("CacheT")
 
 @dataclass(eq=False)
 class Cached(Generic[CacheT]):
-    """A model's cache and the tokens that it has seen."""
+    """A model's cache and the tokens that it has seen; see base.Sequence for the salt."""
 
     cache: CacheT
     tokens: list[int] = field(default_factory=list)
+    salt: str | None = None
 
 
 class Caches(Protocol[CacheT]):
@@ -33,24 +34,28 @@ class PrefixCache(Generic[CacheT]):
         self._token_limit = token_limit
         self._kept: list[Cached[CacheT]] = []
 
-    def take(self, prompt: Tokens[int]) -> Cached[CacheT]:
+    def take(self, prompt: Tokens[int], salt: str | None = None) -> Cached[CacheT]:
         """A cache for `prompt` that has seen as much of it as any, but never its last token.
+
+        Only caches that were made with the same `salt` count.
 
         A cache that the prompt continues is handed over. One that it leaves midway (an edited
         message, another conversation with the same persona) is copied up to there and stays.
         """
         best, length = None, 0
         for cached in self._kept:
+            if cached.salt != salt:
+                continue
             common = common_prefix(cached.tokens, prompt[:-1])
             if common > length and (self._caches.can_fork or common == len(cached.tokens)):
                 best, length = cached, common
         if best is None:
-            return Cached(self._caches.new_cache())
+            return Cached(self._caches.new_cache(), salt=salt)
         self._kept.remove(best)
         if length == len(best.tokens):
             return best
         self._kept.append(best)
-        return Cached(self._caches.fork(best.cache, length), best.tokens[:length])
+        return Cached(self._caches.fork(best.cache, length), best.tokens[:length], salt)
 
     def put(self, cached: Cached[CacheT]) -> None:
         """Keep `cached`, and forget the oldest ones beyond the limit."""

@@ -68,6 +68,16 @@ def test_the_next_turn_reuses_the_last_ones_tokens_and_answers_as_if_cold(model)
     assert second.cached_tokens == len(first) + len(answer) - 1  # the last was never fed
 
 
+def test_another_salt_reuses_nothing(model) -> None:
+    engine = CausalEngine(model, slots=1)
+    reused = []
+    for salt in ("a", "b", "a"):
+        sequence = Sequence(prompt_of(20), GREEDY, cache_salt=salt)
+        finish(engine, sequence, 1)
+        reused.append(sequence.cached_tokens)
+    assert reused == [0, 0, 19]
+
+
 def test_a_sequence_that_is_abandoned_gets_no_further_and_leaves_a_sound_prefix(model) -> None:
     engine = CausalEngine(model, slots=1)
     left = Sequence(prompt_of(40), GREEDY)

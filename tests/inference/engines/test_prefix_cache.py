@@ -56,3 +56,21 @@ def test_the_least_recently_used_are_forgotten_beyond_the_limit() -> None:
     prefixes.take([1, 1, 7])  # a use
     prefixes.put(Cached(4, [3] * 4))
     assert [len(prefixes.take([n] * 9).tokens) for n in (1, 2, 3)] == [4, 0, 4]
+
+
+def test_a_prefix_is_for_its_own_salt_only() -> None:
+    prefixes = kept([1, 2, 3])
+    prefixes.put(Cached(3, [1, 2, 3], "a"))
+    assert prefixes.take([1, 2, 3, 4], "b").tokens == []
+    for salt in ("a", None):
+        taken = prefixes.take([1, 2, 3, 4], salt)
+        assert (taken.tokens, taken.salt) == ([1, 2, 3], salt)
+
+
+def test_what_is_made_for_a_salt_is_kept_for_it() -> None:
+    prefixes = kept()
+    new = prefixes.take([1, 2], "a")
+    new.tokens += [1, 2, 3]
+    prefixes.put(new)
+    copied = prefixes.take([1, 2, 9], "a")
+    assert (copied.tokens, copied.salt) == ([1, 2], "a")

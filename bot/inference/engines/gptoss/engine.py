@@ -19,7 +19,7 @@ from bot.inference.engines.gptoss.graphs import Decoder, Prefiller
 from bot.inference.engines.gptoss.kernels.embedding import gather_state
 from bot.inference.engines.gptoss.kernels.sampling import SamplingState, sample
 from bot.inference.engines.gptoss.model import PAGE, Model
-from bot.inference.engines.gptoss.pages import Pages, page_hash
+from bot.inference.engines.gptoss.pages import Pages, page_hash, salt_hash
 from bot.inference.engines.gptoss.transfers import Download, upload
 from bot.inference.engines.sampling import GREEDY_BELOW
 
@@ -78,7 +78,7 @@ class GptOssEngine:
         self._model = model
         self._chunk = chunk
         self._pages = Pages(model.pages, PAGE)
-        self._scratch = self._pages.take()  # where the rows that fill up a batch write to
+        self._scratch = self._pages.allocate()  # where the rows that fill up a batch write to
         self._free_slots = list(range(slots))
         self._waiting: deque[_Run] = deque()
         self._running: list[_Run] = []
@@ -138,7 +138,7 @@ class GptOssEngine:
         run = next(run for run in (*self._running, *self._waiting) if run.sequence is sequence)
         if run in self._running:
             self._running.remove(run)
-            self._give_pages_back(run)
+            self._free_pages(run)
         else:
             self._waiting.remove(run)
         self._free_slots.append(run.slot)
@@ -168,14 +168,14 @@ class GptOssEngine:
         produced = []
         while True:
             full = [run for run in self._running if run.decodes and self._is_full(run)]
-            if len(full) <= self._pages.free:
+            if len(full) <= self._pages.available:
                 break
             produced += self._report()  # what the last run has drawn so far is part of it
             last = self._running.pop()
-            self._give_pages_back(last)
+            self._free_pages(last)
             self._waiting.appendleft(last)
         for run in full:
-            self._add_pages(run, [self._pages.take()])
+            self._add_pages(run, [self._pages.allocate()])
         return produced
 
     def _is_full(self, run: _Run) -> bool:
@@ -188,14 +188,14 @@ class GptOssEngine:
             known, hashes = self._reusable(run)
             self._pages.share(known)
             missing = -(-len(run.tokens) // PAGE) - len(known)
-            if missing > self._pages.free:
-                self._pages.give_back(known)
+            if missing > self._pages.available:
+                self._pages.free(known)
                 break
             self._waiting.popleft()
             run.pages, run.hashes = [], hashes
             run.fed = len(known) * PAGE
             run.prompt = len(run.tokens)
-            self._add_pages(run, known + [self._pages.take() for _ in range(missing)])
+            self._add_pages(run, known + [self._pages.allocate() for _ in range(missing)])
             if len(run.tokens) == len(run.sequence.prompt):
                 run.sequence.cached_tokens = run.fed
             self._running.append(run)
@@ -208,7 +208,7 @@ class GptOssEngine:
         """
         if run.sequence.sampling.seed is not None:
             return [], []
-        return self._pages.find(run.tokens)
+        return self._pages.find(run.tokens, run.sequence.cache_salt)
 
     def _add_pages(self, run: _Run, pages: list[int]) -> None:
         begin = len(run.pages)
@@ -261,10 +261,10 @@ class GptOssEngine:
     def _publish(self, run: _Run) -> None:
         """Let others find the pages that are full of tokens known by now."""
         while (end := (len(run.hashes) + 1) * PAGE) <= min(run.fed, len(run.tokens)):
-            before = run.hashes[-1] if run.hashes else b""
+            before = run.hashes[-1] if run.hashes else salt_hash(run.sequence.cache_salt)
             run.hashes.append(page_hash(before, run.tokens[end - PAGE : end]))
             self._pages.publish(run.pages[len(run.hashes) - 1], run.hashes[-1])
 
-    def _give_pages_back(self, run: _Run) -> None:
-        self._pages.give_back(run.pages)
+    def _free_pages(self, run: _Run) -> None:
+        self._pages.free(run.pages)
         run.pages = []

@@ -4,6 +4,9 @@ A full page is known by a hash of all tokens up to its end, so that any sequence
 reuses it: the next turn of a conversation, another conversation with the same persona. Pages that
 nobody uses keep what they have until they are needed for something else, the least recently used
 first. All layers keep all pages, sliding ones too: a reuse needs them wherever it begins.
+
+Hashes begin with a sequence's salt, as in vLLM, so that only sequences with the same salt find each
+other's pages.
 """
 
 import hashlib
@@ -14,8 +17,15 @@ from collections.abc import Sequence as Tokens
 Hash = bytes
 
 
+def salt_hash(salt: str | None) -> Hash:
+    """What stands before the first page of a sequence with `salt`; no page can have this hash."""
+    if salt is None:
+        return b""
+    return hashlib.blake2b(salt.encode(), digest_size=16, person=b"cache salt").digest()
+
+
 def page_hash(before: Hash, tokens: Tokens[int]) -> Hash:
-    """The hash of a page with `tokens`, after a page with the hash `before` (b"" for none)."""
+    """The hash of a page with `tokens`, after a page with the hash `before`, or a salt's hash."""
     return hashlib.blake2b(before + array("q", tokens).tobytes(), digest_size=16).digest()
 
 
@@ -31,24 +41,24 @@ class Pages:
         self._hashes: dict[int, Hash] = {}
 
     @property
-    def free(self) -> int:
-        """Pages that `take` can give."""
+    def available(self) -> int:
+        """Pages that `allocate` can give."""
         return len(self._unused)
 
-    def find(self, tokens: Tokens[int]) -> tuple[list[int], list[Hash]]:
+    def find(self, tokens: Tokens[int], salt: str | None = None) -> tuple[list[int], list[Hash]]:
         """The pages that have the longest known beginning of `tokens`, and their hashes.
 
         One token at least is left over: it must be computed for the logits after it.
         """
         found: list[int] = []
         hashes: list[Hash] = []
+        before = salt_hash(salt)
         for begin in range(0, len(tokens) - self.size, self.size):
-            before = hashes[-1] if hashes else b""
-            following = page_hash(before, tokens[begin : begin + self.size])
-            if following not in self._by_hash:
+            before = page_hash(before, tokens[begin : begin + self.size])
+            if before not in self._by_hash:
                 break
-            found.append(self._by_hash[following])
-            hashes.append(following)
+            found.append(self._by_hash[before])
+            hashes.append(before)
         return found, hashes
 
     def share(self, pages: list[int]) -> None:
@@ -57,8 +67,8 @@ class Pages:
             self._users[page] += 1
             self._unused.pop(page, None)
 
-    def take(self) -> int:
-        """An unused page, for new content. There must be one `free`."""
+    def allocate(self) -> int:
+        """An unused page, for new content. There must be one `available`."""
         page, _ = self._unused.popitem(last=False)
         if known := self._hashes.pop(page, None):
             del self._by_hash[known]
@@ -71,7 +81,7 @@ class Pages:
             self._by_hash[content] = page
             self._hashes[page] = content
 
-    def give_back(self, pages: list[int]) -> None:
+    def free(self, pages: list[int]) -> None:
         """End a use of `pages`, a sequence's in order; its last ones are the first to go."""
         for page in reversed(pages):
             self._users[page] -= 1

@@ -67,6 +67,16 @@ def test_another_conversation_with_the_same_beginning_reuses_it() -> None:
     assert other.cached_tokens == 64
 
 
+def test_another_salt_reuses_nothing() -> None:
+    engine = remembering()
+    reused = []
+    for salt in ("a", "b", None, "a"):
+        sequence = Sequence(prompt_of(70), GREEDY, cache_salt=salt)
+        assert finish(engine, sequence) == answer(sequence.prompt, 5)
+        reused.append(sequence.cached_tokens)
+    assert reused == [0, 0, 0, 64]
+
+
 def test_a_prompt_known_in_full_is_computed_from_its_last_page() -> None:
     engine = remembering()
     prompt = prompt_of(64)
