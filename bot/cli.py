@@ -111,44 +111,23 @@ def bench(
 ) -> None:
     """Measure the configured model here, beside plain transformers on the same model."""
     _require_inference()
-    from rich.console import Console
-
-    from bot.inference import bench, speed
+    from bot.bench.command import run_bench
+    from bot.bench.shapes import SHAPES
     from bot.inference.engines import EngineError
-    from bot.inference.speed.measure import measure
-    from bot.inference.speed.report import report
-    from bot.inference.speed.result import Speed
 
     inference = _load(config).inference
-    if synthetic is not None and synthetic not in speed.SHAPES:
-        raise typer.BadParameter(f"allowed: {', '.join(speed.SHAPES)}", param_hint="--synthetic")
+    if synthetic is not None and synthetic not in SHAPES:
+        raise typer.BadParameter(f"allowed: {', '.join(SHAPES)}", param_hint="--synthetic")
     if synthetic is not None and engine == "transformers":
         raise typer.BadParameter(
             "--synthetic measures gptoss, and transformers beside it", param_hint="--engine"
         )
-    console = Console()
-    result: Speed | bench.BenchResult
     try:
         folder = None if synthetic else _fetch(inference.model, inference.models_dir)
-        with console.status("measuring") as status:
-
-            def show(stage: str) -> None:
-                status.update(f"measuring {stage}")
-
-            if folder is None:
-                result = measure(str(synthetic), inference.device, show)
-                picture = report(result)
-            else:
-                result = bench.run_bench(
-                    inference.model, folder, inference.device, engine or inference.engine, show
-                )
-                picture = bench.report(result)
+        run_bench(inference, folder, engine, synthetic or "", json_file)
     except EngineError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(ExitCode.UNUSABLE) from error
-    console.print(picture)
-    if json_file:
-        json_file.write_text(result.to_json() + "\n", encoding="utf-8")
 
 
 @models.command("list")

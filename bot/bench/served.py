@@ -1,5 +1,6 @@
-"""How fast an answer comes through `bot serve`: its own process, HTTP, and the openai client."""
+"""How fast an answer comes through `bot serve`: its own process, HTTP, and the bot's client."""
 
+import asyncio
 import os
 import random
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from bot.client import Finished, InferenceClient, TextDelta
 from bot.inference.engines import EngineError
 
 POLL_SECONDS = 0.1
@@ -24,28 +26,35 @@ def served_speed(folder: Path, device: str, prompt_tokens: int, answer_tokens: i
     `folder` has a tokenizer of synthetic.write_tokenizer. The second answer counts: the first warms
     up. Raises EngineError when the service does not start.
     """
-    from openai import OpenAI
 
-    with _serving(folder, device) as url, OpenAI(base_url=f"{url}/v1", api_key="none") as client:
-        speeds = []
-        for _ in range(2):
-            words = " ".join(f"word{random.randrange(1000)}" for _ in range(prompt_tokens))
-            stream = client.chat.completions.create(
-                model=str(folder),
-                messages=[{"role": "user", "content": words}],
-                max_completion_tokens=answer_tokens,
-                temperature=0,
-                stream=True,
-                stream_options={"include_usage": True},
-            )
-            times, tokens = [], 0
-            for chunk in stream:
-                if chunk.choices and chunk.choices[0].delta.content:
-                    times.append(time.perf_counter())
-                if chunk.usage:
-                    tokens = chunk.usage.completion_tokens
-            speeds.append((tokens - 1) / (times[-1] - times[0]))
-    return speeds[-1]
+    async def speeds(url: str) -> list[float]:
+        client = InferenceClient(f"{url}/v1", "", str(folder))
+        try:
+            return [await _answer_speed(client, prompt_tokens, answer_tokens) for _ in range(2)]
+        finally:
+            await client.close()
+
+    with _serving(folder, device) as url:
+        return asyncio.run(speeds(url))[-1]
+
+
+async def _answer_speed(client: InferenceClient, prompt_tokens: int, answer_tokens: int) -> float:
+    words = " ".join(f"word{random.randrange(1000)}" for _ in range(prompt_tokens))
+    times, tokens = [], 0
+    async for event in client.chat(
+        [{"role": "user", "content": words}],
+        id="bench",
+        effort="low",
+        max_tokens=answer_tokens,
+        user="bench",
+        sampling={"temperature": 0.0},
+    ):
+        match event:
+            case TextDelta():
+                times.append(time.perf_counter())
+            case Finished():
+                tokens = event.completion_tokens
+    return (tokens - 1) / (times[-1] - times[0])
 
 
 @contextmanager

@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -10,28 +9,26 @@ from rich.console import Console
 from transformers import GptOssConfig
 from typer.testing import CliRunner
 
+from bot.bench import driver
+from bot.bench.driver import Driver
+from bot.bench.floor import step_bytes
+from bot.bench.report import report
+from bot.bench.result import Figure, Kernel, Result
 from bot.cli import app
 from bot.inference.engines.gptoss.engine import GptOssEngine
-from bot.inference.speed import driver
-from bot.inference.speed.driver import Driver
-from bot.inference.speed.floor import step_bytes
-from bot.inference.speed.report import report
-from bot.inference.speed.result import Decode, Kernel, Speed
 from tests.inference.engines.gptoss.remembering import RememberingModel
 
-SPEED = Speed(
-    shape="gpt-oss-20b",
-    card="Some Card",
-    torch="2.11.0",
-    triton="3.6.0",
-    bandwidth=4e12,
-    loading=10.0,
-    memory=16_000_000_000,
-    decodes=[Decode(1, 2048, 500.0, 1000.0)],
-    first_tokens={"128 tokens": 0.01},
-    stop_to_next_token=0.005,
-    served=480.0,
-    transformers=20.0,
+RESULT = Result(
+    model="gpt-oss-20b",
+    device="Some Card",
+    compared_with="limit",
+    settings={"torch": "2.11.0", "weights": "random"},
+    figures=[
+        Figure("decode, batch 1 after 2048 tokens", "tokens/s", 500.0, 1000.0),
+        Figure("first token, 128 tokens", "s", 0.01),
+        Figure("transformers", "tokens/s", None, note="no kernels here"),
+        Figure("memory", "bytes", 2**34),
+    ],
     kernels={"decode, batch 1 after 2048 tokens": [Kernel("_gate_up", 24, 0.00024)]},
 )
 CONFIG_20B = GptOssConfig(num_hidden_layers=24, num_local_experts=32)
@@ -49,32 +46,34 @@ def test_more_sequences_read_more_experts_but_never_more_than_there_are() -> Non
 
 
 def test_the_table_says_random_weights_and_the_share_of_the_limit() -> None:
-    console = Console(file=StringIO(), width=120)
-    console.print(report(SPEED))
-    printed = console.file.getvalue()
+    printed = _printed()
     for shown in (
-        "random weights",
+        "weights random",
         "Some Card",
         "500 tokens/s",
         "1000",
-        "50%",
+        "0.50",
         "10.0 ms",
-        "96%",
+        "16.0 GiB",
         "_gate_up",
     ):
         assert shown in printed
 
 
 def test_the_table_says_why_a_figure_is_missing() -> None:
-    console = Console(file=StringIO(), width=120)
-    console.print(report(replace(SPEED, transformers=None, transformers_missing="no kernels here")))
-    assert "no kernels here" in console.file.getvalue()
+    assert "no kernels here" in _printed()
 
 
 def test_the_json_says_random_weights_too() -> None:
-    figures = json.loads(SPEED.to_json())
-    assert figures["weights"] == "random weights"
-    assert figures["decodes"][0]["speed"] == 500.0
+    written = json.loads(RESULT.to_json())
+    assert written["settings"]["weights"] == "random"
+    assert written["figures"][0]["value"] == 500.0
+
+
+def _printed() -> str:
+    file = StringIO()
+    Console(file=file, width=120).print(report(RESULT))
+    return file.getvalue()
 
 
 @pytest.mark.filterwarnings("ignore:CUDA is not available")

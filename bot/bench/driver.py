@@ -8,8 +8,8 @@ from statistics import median
 
 from torch.profiler import ProfilerActivity, profile
 
+from bot.bench.result import Kernel
 from bot.inference.engines.base import Engine, Sampling, Sequence
-from bot.inference.speed.result import Kernel
 
 STEPS = 128
 PROFILED_STEPS = 8
@@ -19,15 +19,28 @@ SECOND_TURN = 64
 
 
 class Driver:
-    """Every prompt is new unless it is meant not to be."""
+    """One engine, at its own pace. Prompts of random tokens below `vocabulary` never repeat."""
 
     def __init__(self, engine: Engine, vocabulary: int) -> None:
         self._engine = engine
         self._vocabulary = vocabulary
         self._prompts = 0
 
+    def answer(self, prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
+        """A greedy answer, and when it was asked for and when each of its tokens came."""
+        sequence = _greedy(prompt)
+        answer: list[int] = []
+        times = [time.perf_counter()]
+        self._engine.admit(sequence)
+        while len(answer) < tokens:
+            for _, token in self._engine.step():
+                answer.append(token)
+                times.append(time.perf_counter())
+        self._engine.release(sequence)
+        return answer, times
+
     def decode(self, batch: int, context: int) -> float:
-        """Tokens a second of `batch` greedy sequences that all began with `context` tokens."""
+        """Tokens a second of `batch` sequences together that all began with `context` tokens."""
         speeds = []
         with self._decoding(batch, context):
             for _ in range(4):
@@ -53,9 +66,34 @@ class Driver:
             ]
         return sorted(kernels, key=lambda kernel: -kernel.seconds)
 
+    def first_tokens(self, length: int) -> tuple[float, float]:
+        """Seconds to the first token of a new prompt, and of the turn that follows its answer."""
+        cold, second = [], []
+        for _ in range(REPEATS):
+            prompt = self._prompt(length)
+            answer, times = self.answer(prompt, 32)
+            cold.append(times[1] - times[0])
+            _, times = self.answer(prompt + answer + self._prompt(SECOND_TURN), 1)
+            second.append(times[1] - times[0])
+        return median(cold), median(second)
+
+    def stop(self) -> float:
+        """Seconds from releasing a sequence in mid-answer to the next one's first token."""
+        seconds = []
+        for _ in range(REPEATS):
+            stopped = _greedy(self._prompt(512))
+            self._engine.admit(stopped)
+            for _ in range(8):
+                self._engine.step()
+            started = time.perf_counter()
+            self._engine.release(stopped)
+            _, times = self.answer(self._prompt(16), 1)
+            seconds.append(times[1] - started)
+        return median(seconds)
+
     @contextmanager
     def _decoding(self, batch: int, context: int) -> Iterator[None]:
-        sequences = [self._sequence(self._prompt(context)) for _ in range(batch)]
+        sequences = [_greedy(self._prompt(context)) for _ in range(batch)]
         for sequence in sequences:
             self._engine.admit(sequence)
         while len(self._engine.step()) < batch:
@@ -64,47 +102,10 @@ class Driver:
         for sequence in sequences:
             self._engine.release(sequence)
 
-    def first_tokens(self, length: int) -> tuple[float, float]:
-        """Seconds to the first token of a new prompt, and of the turn that follows its answer."""
-        cold, second = [], []
-        for _ in range(REPEATS):
-            prompt = self._prompt(length)
-            taken, answer = self._answer(prompt, 32)
-            cold.append(taken)
-            following = prompt + answer + self._prompt(SECOND_TURN)
-            second.append(self._answer(following, 1)[0])
-        return median(cold), median(second)
-
-    def stop(self) -> float:
-        """Seconds from releasing a sequence in mid-answer to the next one's first token."""
-        times = []
-        for _ in range(REPEATS):
-            stopped = self._sequence(self._prompt(512))
-            self._engine.admit(stopped)
-            for _ in range(8):
-                self._engine.step()
-            started = time.perf_counter()
-            self._engine.release(stopped)
-            self._answer(self._prompt(16), 1)
-            times.append(time.perf_counter() - started)
-        return median(times)
-
-    def _answer(self, prompt: list[int], tokens: int) -> tuple[float, list[int]]:
-        sequence = self._sequence(prompt)
-        answer: list[int] = []
-        first = 0.0
-        started = time.perf_counter()
-        self._engine.admit(sequence)
-        while len(answer) < tokens:
-            answer += [token for _, token in self._engine.step()]
-            if answer and not first:
-                first = time.perf_counter() - started
-        self._engine.release(sequence)
-        return first, answer
-
-    def _sequence(self, prompt: list[int]) -> Sequence:
-        return Sequence(prompt, Sampling(temperature=0))
-
     def _prompt(self, length: int) -> list[int]:
         self._prompts += 1
         return random.Random(self._prompts).choices(range(self._vocabulary), k=length)
+
+
+def _greedy(prompt: list[int]) -> Sequence:
+    return Sequence(prompt, Sampling(temperature=0))

@@ -6,9 +6,9 @@ torch = pytest.importorskip("torch")
 
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
+from bot.bench.served import served_speed  # noqa: E402
 from bot.inference.engines import EngineError  # noqa: E402
 from bot.inference.engines.gptoss.synthetic import write_tokenizer  # noqa: E402
-from bot.inference.speed.served import served_speed  # noqa: E402
 
 
 def test_the_speed_through_the_service_is_that_of_an_answer_by_the_model(tmp_path: Path) -> None:

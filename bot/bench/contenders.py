@@ -1,0 +1,90 @@
+"""Those that answer the same prompts from the same model: our engine, and plain transformers."""
+
+import time
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from bot.bench.driver import Driver
+from bot.inference.engines import load_engine
+from bot.inference.engines.causal import CausalEngine
+from bot.inference.engines.device import find_device
+from bot.inference.engines.transformers import load_checkpoint
+
+
+class Contender(Protocol):
+    """One way to answer with the model in `folder`."""
+
+    title: str
+
+    def __init__(self, folder: Path, device: str, engine: str) -> None: ...
+
+    def answer(self, prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
+        """A greedy answer, and when it was asked for and when each of its tokens came."""
+        ...
+
+    def logits(self, tokens: list[int]) -> Tensor | None:
+        """After each of `tokens`, [tokens, vocabulary]; None where an engine shows none."""
+        ...
+
+
+class EngineContender:
+    """The engine that `bot serve` would use."""
+
+    title = "bot serve"
+
+    def __init__(self, folder: Path, device: str, engine: str) -> None:
+        self._engine = load_engine(
+            folder, device=device, engine=engine, progress=lambda stage, share: None
+        )
+        self.answer = Driver(self._engine, vocabulary=0).answer
+
+    def logits(self, tokens: list[int]) -> Tensor | None:
+        """As in decoding: each token is fed after the one before it."""
+        if not isinstance(self._engine, CausalEngine):
+            return None
+        model = self._engine.model
+        cache = model.new_cache()
+        with torch.inference_mode():
+            return torch.stack([model.forward([token], cache) for token in tokens])
+
+
+class GenerateContender:
+    """transformers' own `generate`, as its documentation calls it; `engine` doesn't matter."""
+
+    title = "transformers generate"
+
+    def __init__(self, folder: Path, device: str, engine: str) -> None:
+        self._model = load_checkpoint(folder, find_device(device))
+
+    def answer(self, prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
+        clock = _Clock()
+        started = time.perf_counter()
+        output = self._model.generate(
+            torch.tensor([prompt], device=self._model.device),
+            attention_mask=torch.ones(1, len(prompt), device=self._model.device),
+            streamer=clock,
+            do_sample=False,
+            min_new_tokens=tokens,
+            max_new_tokens=tokens,
+        )
+        return output[0, len(prompt) :].tolist(), [started, *clock.times[1:]]
+
+    def logits(self, tokens: list[int]) -> Tensor | None:
+        with torch.inference_mode():
+            logits: Tensor = self._model(torch.tensor([tokens], device=self._model.device)).logits
+        return logits[0]
+
+
+class _Clock:
+    """A streamer for `generate`, which gives it the prompt first and then every token."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def put(self, tokens: Tensor) -> None:
+        self.times.append(time.perf_counter())
+
+    def end(self) -> None: ...

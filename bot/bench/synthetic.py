@@ -1,0 +1,112 @@
+"""The gpt-oss engine at true size, without the true weights.
+
+A checkpoint of random weights is written to a temporary folder and measured as `bot serve` would
+run it, beside the least time that the card's memory allows: the bytes a decode step must read over
+the bandwidth of a large copy on the same card.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from transformers import GptOssConfig
+
+from bot.bench.driver import STEPS, Driver
+from bot.bench.floor import bandwidth, step_bytes
+from bot.bench.result import Figure, Result
+from bot.bench.served import served_speed
+from bot.bench.shapes import SHAPES
+from bot.inference.engines import EngineError, load_engine
+from bot.inference.engines.device import find_device
+from bot.inference.engines.gptoss.synthetic import write_checkpoint, write_tokenizer
+
+DECODES = ((1, 2048), (1, 8192), (4, 2048), (8, 2048), (32, 2048))
+"""Batch sizes, and the tokens before each sequence's first decode step."""
+PROMPTS = (128, 2048)
+
+
+def measure(shape: str, device_name: str, on_stage: Callable[[str], None]) -> Result:
+    """Measure the gpt-oss engine on a random checkpoint of `shape`, a key of SHAPES.
+
+    Raises EngineError, where this machine can't run it too.
+    """
+    device = find_device(device_name)
+    if device.type != "cuda":
+        raise EngineError(f"this bench needs a CUDA card, and the device is {device.type}")
+    layers, experts = SHAPES[shape]
+    config = GptOssConfig(num_hidden_layers=layers, num_local_experts=experts)
+    slots = max(batch for batch, _ in DECODES)
+    with tempfile.TemporaryDirectory(prefix="gptoss-bench-") as name:
+        folder = Path(name)
+        on_stage("writing random weights")
+        write_checkpoint(folder, config, device=device)
+        on_stage("loading")
+        started = time.perf_counter()
+        engine = load_engine(
+            folder,
+            device=str(device),
+            engine="gptoss",
+            slots=slots,
+            context=max(context for _, context in DECODES) + STEPS + 64,
+            progress=lambda stage, share: None,
+        )
+        loading = time.perf_counter() - started
+        memory = torch.cuda.memory_reserved(device)
+        on_stage("bandwidth")
+        bytes_a_second = bandwidth(device)
+        result = Result(
+            shape,
+            torch.cuda.get_device_name(device),
+            "limit",
+            {"torch": torch.__version__, "Triton": version("triton"), "weights": "random"},
+            remark=(
+                f"The limit is the bytes of a step at {bytes_a_second / 1e12:.2f} TB/s,"
+                " the bandwidth of a large copy here. Memory has a cache for"
+                f" {slots} sequences."
+            ),
+        )
+        driver = Driver(engine, config.vocab_size)
+        for batch, context in DECODES:
+            label = f"decode, batch {batch} after {context} tokens"
+            on_stage(label)
+            limit = batch * bytes_a_second / step_bytes(config, batch, context)
+            speed = driver.decode(batch, context)
+            result.figures.append(Figure(label, "tokens/s", speed, limit))
+            result.kernels[label] = driver.kernels(batch, context)
+        for length in PROMPTS:
+            on_stage(f"first token of {length}")
+            cold, second = driver.first_tokens(length)
+            result.figures.append(Figure(f"first token, {length} tokens", "s", cold))
+            result.figures.append(Figure(f"first token, second turn after {length}", "s", second))
+        on_stage("stopping")
+        result.figures.append(Figure("stop to next token", "s", driver.stop()))
+        engine.close()
+        alone = result.figures[0].value
+        assert alone is not None
+        on_stage("transformers")
+        result.figures.append(_transformers(folder, str(device), config.vocab_size, alone))
+        on_stage("bot serve")
+        write_tokenizer(folder, config.vocab_size)
+        served = served_speed(folder, str(device), 2048, 4 * STEPS)
+    share = f"{served / alone:.0%} of the engine by itself"
+    result.figures.append(Figure("through HTTP", "tokens/s", served, note=share))
+    result.figures.append(Figure("loading and warm-up", "s", loading))
+    result.figures.append(Figure("memory", "bytes", memory))
+    return result
+
+
+def _transformers(folder: Path, device: str, vocabulary: int, ours: float) -> Figure:
+    """Decode speed the way that gpt-oss's cookbook shows: batch 1 after 2048 tokens."""
+    name = "transformers, the hub's MXFP4 kernels"
+    try:
+        engine = load_engine(
+            folder, device=device, engine="transformers", progress=lambda stage, share: None
+        )
+    except EngineError as error:
+        return Figure(name, "tokens/s", None, note=str(error))
+    speed = Driver(engine, vocabulary).decode(1, 2048)
+    engine.close()
+    return Figure(name, "tokens/s", speed, note=f"1/{ours / speed:.0f} of ours")
