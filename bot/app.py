@@ -5,6 +5,7 @@ import gc
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 import structlog
 from prometheus_client import start_http_server
@@ -16,8 +17,10 @@ from bot.conversation.core import Core
 from bot.conversation.responder import Responder
 from bot.exit_code import ExitCode
 from bot.platforms.base import Platform, PlatformUnusable
-from bot.platforms.console import ConsolePlatform
 from bot.storage import Store
+
+if TYPE_CHECKING:
+    from bot.platforms.console import ConsolePlatform
 
 log = structlog.get_logger()
 
@@ -54,7 +57,7 @@ class App:
             stack.push_async_callback(client.close)
             responder = Responder(lambda: self.config, store, client)
             core = Core(lambda: self.config, store, client, responder)
-            terminal = ConsolePlatform(core) if console else None
+            terminal = _terminal(core) if console else None
             platforms: list[Platform] = [terminal] if terminal else self._platforms(core)
             loop.add_signal_handler(signal.SIGINT, terminal.interrupt if terminal else stop.set)
             gc.freeze()  # imports stay for ever: collections need only look at what comes after
@@ -111,6 +114,12 @@ class App:
         log.info("configuration taken over")
         if change.needs_restart:
             log.warning("changes wait for a restart", keys=change.needs_restart)
+
+
+def _terminal(core: Core) -> "ConsolePlatform":
+    from bot.platforms.console import ConsolePlatform  # only for `bot chat`
+
+    return ConsolePlatform(core)
 
 
 def _serve_metrics(listen: str) -> Callable[[], None]:

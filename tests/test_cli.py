@@ -56,6 +56,21 @@ assert not found, found
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
+def test_importing_the_app_loads_nothing_that_only_some_need() -> None:
+    """`import bot.app` is what every start of the bot pays, whatever it is to do."""
+    script = """
+import sys
+import bot.app
+some_need = {
+    "aiohttp", "alembic", "discord", "fastapi", "openai", "opentelemetry.sdk", "prompt_toolkit",
+    "rich.progress", "slack_bolt", "slack_sdk", "uvicorn",
+}
+found = some_need & set(sys.modules)
+assert not found, found
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
 def test_check_tells_one_line_for_each_thing_and_no_secret(tmp_path: Path) -> None:
     path = config(
         tmp_path,

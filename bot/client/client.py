@@ -5,34 +5,33 @@ Works against `bot serve` and any other OpenAI-compatible server; what only `bot
 """
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
-import openai
 import structlog
-from openai import AsyncOpenAI
 from opentelemetry import propagate
+from pydantic import ValidationError
 
 from bot.client.errors import (
+    FieldsRefused,
     InferenceError,
     Refused,
     Unreachable,
+    connection_error,
     event_error,
-    is_too_long,
-    reason_of,
-    status_error,
+    refusal,
 )
-from bot.client.events import Event, Finished, events_in, merged
-from bot.client.state import Health, ModelInfo
+from bot.client.events import Chunk, Event, Finished, merged
+from bot.client.state import Health, ModelInfo, ModelList
 
 log = structlog.get_logger()
 
 CONNECT_SECONDS = 5.0
-SILENCE_SECONDS = 600.0
-"""A stream that sends nothing for so long is taken for dead."""
+STREAMING = httpx2.Timeout(600.0, connect=CONNECT_SECONDS)
+"""A stream that sends nothing for so many seconds is taken for dead."""
 NO_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
 """Who waits, waits in the service's queue, where it is fair and told."""
 POLL_SECONDS = 0.25
@@ -48,16 +47,8 @@ class InferenceClient:
     def __init__(self, url: str, api_key: str, model: str) -> None:
         parts = urlsplit(url)
         has_path = parts.path.strip("/")
-        base = url.rstrip("/") if has_path else f"{parts.scheme}://{parts.netloc}/v1"
-        self._root = base.removesuffix("/v1")  # of /health and /tokenize
-        timeout = httpx2.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
-        self._openai = AsyncOpenAI(
-            base_url=base,
-            api_key=api_key or "none",  # the client insists on one
-            max_retries=0,  # the responder decides what is tried again
-            timeout=timeout,
-            http_client=httpx2.AsyncClient(timeout=timeout, limits=NO_LIMITS, trust_env=False),
-        )
+        self._base = url.rstrip("/") if has_path else f"{parts.scheme}://{parts.netloc}/v1"
+        self._root = self._base.removesuffix("/v1")  # of /health and /tokenize
         self._http = httpx2.AsyncClient(
             timeout=CONNECT_SECONDS,
             limits=NO_LIMITS,
@@ -72,7 +63,6 @@ class InferenceClient:
     async def close(self) -> None:
         if self._next_health:
             self._next_health.cancel()
-        await self._openai.close()
         await self._http.aclose()
 
     async def chat(
@@ -114,53 +104,62 @@ class InferenceClient:
         }
         finished: Finished | None = None
         try:
-            async with await self._stream(plain, extra, headers) as stream:
-                async for chunk in stream:
-                    for event in events_in(chunk):
+            async with self._answered(plain, extra, headers) as response:
+                async for chunk in _chunks(response):
+                    if chunk.error:
+                        raise event_error(chunk.error)
+                    for event in chunk.events():
                         if isinstance(event, Finished):
                             finished = event if finished is None else merged(finished, event)
                         else:
                             yield event
-        except openai.APIStatusError as error:
-            if error.status_code == 404:
-                self._info = None  # it may serve another model by now
-            raise status_error(error) from error
-        except openai.APIConnectionError as error:
-            raise Unreachable(reason_of(error)) from error
-        except openai.APIError as error:  # an error event inside the stream
-            raise event_error(error) from error
-        except json.JSONDecodeError as error:
-            raise Refused("an event that is no JSON") from error
-        except httpx2.HTTPError as error:  # the connection broke inside the stream
-            raise Unreachable(reason_of(error)) from error
+        except httpx2.HTTPError as error:
+            raise connection_error(error) from error
         if finished is None or finished.reason in UNFINISHED:
             raise Unreachable("the stream ended before the answer did")
         yield finished
 
-    async def _stream(
+    @asynccontextmanager
+    async def _answered(
         self, plain: dict[str, Any], extra: dict[str, Any], headers: dict[str, str]
-    ) -> Any:
-        """The chunks that answer `plain` and `extra`, or `plain` alone if they are refused."""
-        create = self._openai.chat.completions.create
+    ) -> AsyncIterator[httpx2.Response]:
+        """The stream that answers `plain` and `extra`, or `plain` alone if they are refused."""
         try:
-            return await create(**plain, extra_body=extra, extra_headers=headers)
-        except openai.APIStatusError as error:
-            if error.status_code not in (400, 422) or is_too_long(error):
-                raise
-            stream = await create(**plain, extra_headers=headers)
+            response = await self._post_chat(plain | extra, headers)
+        except FieldsRefused:
+            response = await self._post_chat(plain, headers)
             if not self._told_plain:
                 log.warning(
                     "the server refuses some fields, so it gets none of them", fields=[*extra]
                 )
                 self._told_plain = True
-            return stream
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _post_chat(self, body: dict[str, Any], headers: dict[str, str]) -> httpx2.Response:
+        """The stream that was opened, to be closed by the caller. Raises InferenceError."""
+        request = self._http.build_request(
+            "POST", f"{self._base}/chat/completions", json=body, headers=headers, timeout=STREAMING
+        )
+        response = await self._http.send(request, stream=True)
+        if response.is_success:
+            return response
+        try:
+            await response.aread()
+        finally:
+            await response.aclose()
+        if response.status_code == 404:
+            self._info = None  # it may serve another model by now
+        raise refusal(response)
 
     async def health(self) -> Health:
         """The service's state. A server without `/health` that answers at all is ready."""
         try:
             response = await self._http.get(f"{self._root}/health")
         except httpx2.HTTPError as error:
-            return Health("connecting", detail=reason_of(error))
+            return Health("connecting", detail=str(connection_error(error)))
         try:
             body = response.json()
         except ValueError:
@@ -194,22 +193,20 @@ class InferenceClient:
     async def _ask_model_info(self) -> ModelInfo:
         try:
             # `transformers serve` without a cache fails here and closes, without saying so.
-            listing = await self._openai.models.list(extra_headers={"Connection": "close"})
-        except openai.APIConnectionError as error:
-            raise Unreachable(reason_of(error)) from error
-        except openai.APIStatusError as error:
-            if error.status_code not in (404, 405, 500, 501):
-                raise status_error(error) from error
-            return ModelInfo(self.model)  # a server without the list
-        except openai.APIError:
+            response = await self._http.get(
+                f"{self._base}/models", headers={"Connection": "close"}, timeout=STREAMING
+            )
+        except httpx2.HTTPError as error:
+            raise connection_error(error) from error
+        if response.is_success:
+            try:
+                found = ModelList.model_validate_json(response.content).find(self.model)
+            except ValidationError:  # whatever it is that answers there
+                found = None
+            return found or ModelInfo(self.model)
+        if response.status_code in (404, 405, 500, 501):  # a server without the list
             return ModelInfo(self.model)
-        listed = getattr(listing, "data", None) or []  # whatever it is that answers there
-        by_id = {model.id: model for model in listed}
-        model = by_id.get(self.model) or (listed[0] if len(listed) == 1 else None)
-        if model is None:
-            return ModelInfo(self.model)
-        extra = model.model_extra or {}
-        return ModelInfo(model.id, extra.get("max_model_len"), extra.get("reasoning"))
+        raise refusal(response)
 
     async def count_tokens(self, messages: list[dict[str, str]]) -> int | None:
         """Tokens of the prompt that `messages` make (vLLM's `/tokenize`); None if not offered."""
@@ -220,3 +217,16 @@ class InferenceClient:
         except (InferenceError, httpx2.HTTPError, ValueError, AttributeError):
             return None
         return count if isinstance(count, int) else None
+
+
+async def _chunks(response: httpx2.Response) -> AsyncIterator[Chunk]:
+    """The events of a stream up to its last. Raises HTTPError, Refused."""
+    async for event in httpx2.EventSource(response):
+        if event.data == "[DONE]":
+            return
+        try:
+            yield Chunk.model_validate_json(event.data)
+        except ValidationError as error:
+            # Without its cause, which quotes the text.
+            problem = error.errors(include_input=False, include_url=False)[0]["type"]
+            raise Refused(f"an event that is no chunk: {problem}") from None

@@ -1,9 +1,11 @@
 """Why there is no answer, or no whole one."""
 
+import json
 import math
 import re
+from typing import Any
 
-import openai
+import httpx2
 
 BROKEN_OFF = ("engine_failed", "shutting_down")
 """Codes of `bot serve`'s error events after which another try makes sense; vLLM's are 5xx."""
@@ -42,43 +44,66 @@ class Refused(InferenceError):
     """The service refused or failed the request, and would do so again."""
 
 
-def status_error(error: openai.APIStatusError) -> InferenceError:
-    """What a refusal means."""
+class FieldsRefused(Refused):
+    """The service refused the request's form (HTTP 400 or 422)."""
+
+
+def refusal(response: httpx2.Response) -> InferenceError:
+    """What an answer means that is none; its body has been read."""
     # The text of an error can quote the prompt, so only its code and status are kept.
-    summary = f"HTTP {error.status_code} {error.code or ''}".strip()
-    match error.status_code:
+    status, body = response.status_code, _json(response)
+    code = _code(body.get("error", body) if isinstance(body, dict) else body)
+    summary = f"HTTP {status} {code}".strip()
+    match status:
         case 429:
-            return Busy(summary, _retry_after(error))
+            return Busy(summary, _retry_after(response))
         case 502 | 503 | 504:
             return NotReady(summary)
+        case 400 | 413 | 422 if _says_too_long(code, response.text):
+            return PromptTooLong(summary)
+        case 400 | 422:
+            return FieldsRefused(summary)
         case _:
-            return PromptTooLong(summary) if is_too_long(error) else Refused(summary)
+            return Refused(summary)
 
 
-def event_error(error: openai.APIError) -> InferenceError:
+def event_error(error: object) -> InferenceError:
     """What an error inside the stream means. vLLM's codes there are those of HTTP."""
-    summary = f"error event {error.code}"
-    if error.code in BROKEN_OFF or str(error.code).startswith("5"):
+    code = _code(error)
+    summary = f"error event {code}"
+    if code in BROKEN_OFF or code.startswith("5"):
         return Unreachable(summary)
-    return PromptTooLong(summary) if is_too_long(error) else Refused(summary)
+    if _says_too_long(code, str(error)):
+        return PromptTooLong(summary)
+    return Refused(summary)
 
 
-def is_too_long(error: openai.APIError) -> bool:
-    """Whether a server says that the prompt doesn't fit into its context."""
-    if isinstance(error, openai.APIStatusError) and error.status_code not in (400, 413, 422):
-        return False
-    return error.code == "context_length_exceeded" or bool(TOO_LONG.search(error.message))
+def connection_error(error: httpx2.HTTPError) -> Unreachable:
+    """A connection that was not made, or broke."""
+    name = type(error).__name__
+    return Unreachable(f"{name}: {error}" if str(error) else name)
 
 
-def _retry_after(error: openai.APIStatusError) -> float:
+def _json(response: httpx2.Response) -> Any:
     try:
-        seconds = float(error.response.headers["retry-after"])
+        return response.json()
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return None
+
+
+def _code(error: object) -> str:
+    """The code in OpenAI's error object, which is a number with vLLM."""
+    code = error.get("code") if isinstance(error, dict) else None
+    return str(code) if isinstance(code, str | int) else ""
+
+
+def _says_too_long(code: str, text: str) -> bool:
+    return code == "context_length_exceeded" or bool(TOO_LONG.search(text))
+
+
+def _retry_after(response: httpx2.Response) -> float:
+    try:
+        seconds = float(response.headers["retry-after"])
     except (KeyError, ValueError):  # it may also be a date
         seconds = math.nan
     return min(seconds, LONGEST_RETRY_SECONDS) if seconds >= 0 else 10.0
-
-
-def reason_of(error: Exception) -> str:
-    """One line about an error of the connection."""
-    cause = error.__cause__ or error
-    return f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__

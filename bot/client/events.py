@@ -1,7 +1,9 @@
-"""What comes of an answer while it is streamed."""
+"""What comes of an answer while it is streamed, and how it stands on the wire."""
 
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic import BaseModel
 
 
 @dataclass(frozen=True)
@@ -36,32 +38,73 @@ class Finished:
 Event = Queued | ReasoningDelta | TextDelta | Finished
 
 
-def events_in(chunk: Any) -> list[Event]:
-    """What one chunk of the stream tells."""
-    events: list[Event] = []
-    if queue := (chunk.model_extra or {}).get("queue"):
-        events.append(Queued(queue["position"], queue.get("eta_seconds")))
-    for choice in (chunk.choices or [])[:1]:
-        extra = choice.delta.model_extra or {}
-        # DeepSeek's name and the one that vLLM has now; some of its versions sent both.
-        if reasoning := extra.get("reasoning_content") or extra.get("reasoning"):
-            events.append(ReasoningDelta(reasoning))
-        if choice.delta.content:
-            events.append(TextDelta(choice.delta.content))
-        if choice.finish_reason:
-            events.append(Finished(choice.finish_reason))
-    if usage := chunk.usage:
-        prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
-        events.append(
-            Finished(
-                "",
-                usage.prompt_tokens or 0,
-                (prompt and prompt.cached_tokens) or 0,
-                usage.completion_tokens or 0,
-                (completion and completion.reasoning_tokens) or 0,
+class _Delta(BaseModel):
+    content: str | None = None
+    reasoning_content: str | None = None
+    """DeepSeek's name for it."""
+    reasoning: str | None = None
+    """The name that vLLM has now; some of its versions send both."""
+
+
+class _Choice(BaseModel):
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class _Queue(BaseModel):
+    position: int
+    eta_seconds: float | None = None
+
+
+class _PromptDetails(BaseModel):
+    cached_tokens: int | None = None
+
+
+class _CompletionDetails(BaseModel):
+    reasoning_tokens: int | None = None
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+
+
+class Chunk(BaseModel):
+    """One event of the stream, as far as the bot looks at it."""
+
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    queue: _Queue | None = None
+    error: Any = None
+
+    def events(self) -> list[Event]:
+        """What the chunk tells."""
+        events: list[Event] = []
+        if self.queue:
+            events.append(Queued(self.queue.position, self.queue.eta_seconds))
+        for choice in (self.choices or [])[:1]:
+            delta = choice.delta or _Delta()
+            if reasoning := delta.reasoning_content or delta.reasoning:
+                events.append(ReasoningDelta(reasoning))
+            if delta.content:
+                events.append(TextDelta(delta.content))
+            if choice.finish_reason:
+                events.append(Finished(choice.finish_reason))
+        if usage := self.usage:
+            prompt = usage.prompt_tokens_details or _PromptDetails()
+            completion = usage.completion_tokens_details or _CompletionDetails()
+            events.append(
+                Finished(
+                    "",
+                    usage.prompt_tokens or 0,
+                    prompt.cached_tokens or 0,
+                    usage.completion_tokens or 0,
+                    completion.reasoning_tokens or 0,
+                )
             )
-        )
-    return events
+        return events
 
 
 def merged(first: Finished, second: Finished) -> Finished:

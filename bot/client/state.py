@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
 
 @dataclass(frozen=True)
 class Health:
@@ -25,3 +27,21 @@ class ModelInfo:
     id: str
     context: int | None = None
     reasoning: str | None = None
+
+
+class _Card(BaseModel):
+    id: str
+    max_model_len: int | None = None
+    reasoning: str | None = None
+
+
+class ModelList(BaseModel):
+    """The answer of `GET /v1/models`."""
+
+    data: list[_Card]
+
+    def find(self, name: str) -> ModelInfo | None:
+        """The model called `name`, or the only one of another server."""
+        by_id = {card.id: card for card in self.data}
+        card = by_id.get(name) or (self.data[0] if len(self.data) == 1 else None)
+        return ModelInfo(card.id, card.max_model_len, card.reasoning) if card else None

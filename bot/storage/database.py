@@ -5,10 +5,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import alembic.command
-import alembic.config
-import alembic.util
-from sqlalchemy import event
+from sqlalchemy import event, inspect
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -89,17 +86,25 @@ def _make_file(url: URL) -> None:
 
 
 def _migrate(connection: Connection, where: str) -> None:
-    config = alembic.config.Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
+    newest = max(file.name for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+    if newest.startswith(f"{_revision(connection)}_"):
+        return
+    from bot.storage.upgrading import TooNew, upgrade  # only here: it takes a quarter of a second
+
     try:
-        alembic.command.upgrade(config, "head")
-    except alembic.util.CommandError as error:
+        upgrade(connection, MIGRATIONS)
+    except TooNew as error:
         raise StorageError(
             f"{where}: a newer gptoss-bot than this one made it ({_reason(error)});"
             " update the bot, or set storage.url to another database"
         ) from error
+
+
+def _revision(connection: Connection) -> str | None:
+    """The last migration that the database has seen; None for a new one."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
 
 
 def _set_pragmas(connection: Any, _: object) -> None:
