@@ -30,6 +30,9 @@ def check(config: Config) -> Iterator[Finding]:
         yield _model(config)
         yield _device(config.inference.device)
     yield from _tokens(config)
+    for key, origin in config.origins.items():
+        if key not in TOKEN_FORMS:
+            yield Finding(key, True, f"from {origin}")
     yield _storage(config.storage.url)
 
 
@@ -81,12 +84,14 @@ def _tokens(config: Config) -> Iterator[Finding]:
     for key, (form, description) in TOKEN_FORMS.items():
         section, name = key.split(".")
         token = getattr(getattr(config, section), name).get_secret_value()
+        source = f" (from {origin})" if (origin := config.origins.get(key)) else ""
         if not token:
             yield Finding(key, True, "not set")
         elif re.fullmatch(form, token):
-            yield Finding(key, True, "set, in the right form")
+            yield Finding(key, True, f"set, in the right form{source}")
         else:
-            yield Finding(key, False, f"not in the form that such tokens have: {description}")
+            problem = f"not in the form that such tokens have: {description}{source}"
+            yield Finding(key, False, problem)
 
 
 def _storage(url: str) -> Finding:

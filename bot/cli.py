@@ -1,27 +1,54 @@
 """The command `bot`. Each subcommand imports what it needs, so that `bot --help` is quick."""
 
 import asyncio
+import os
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
+from bot import __version__
 from bot.exit_code import ExitCode
+from bot.home import ensure_home
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from bot.config import Config
+    from bot.config import Config, ConfigError
 
 app = typer.Typer(
-    help="A chat bot for Discord and Slack that answers with a model on your own machine.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 models = typer.Typer(help="The models that can be used, and fetching them.", no_args_is_help=True)
 app.add_typer(models, name="models")
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"gptoss-bot {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """A chat bot for Discord and Slack that answers with a model on your own machine."""
+    ensure_home()
+    from bot.config import ConfigError, read_dotenv
+
+    try:
+        if "BOT_SUPERVISED" not in os.environ:  # whoever started this service has read it
+            read_dotenv()
+    except ConfigError as error:
+        _end(error)
+
 
 ConfigOption = Annotated[
     Path | None,
@@ -218,6 +245,10 @@ def _load(path: Path | None) -> "Config":
     try:
         return load_config(path)
     except ConfigError as error:
-        for problem in error.problems:
-            typer.echo(problem, err=True)
-        raise typer.Exit(ExitCode.UNUSABLE) from error
+        _end(error)
+
+
+def _end(error: "ConfigError") -> NoReturn:
+    for problem in error.problems:
+        typer.echo(problem, err=True)
+    raise typer.Exit(ExitCode.UNUSABLE) from error

@@ -1,7 +1,8 @@
 """The configuration: config/bot.yaml, its schema, its errors and its reload."""
 
 from bot.config.builtin import builtin_config_dir, builtin_texts
-from bot.config.document import ConfigError
+from bot.config.environment import read_dotenv
+from bot.config.errors import ConfigError
 from bot.config.loading import check_persona, load_config
 from bot.config.reloading import Change, reload, watch
 from bot.config.schema import (
@@ -42,6 +43,7 @@ __all__ = [
     "builtin_texts",
     "check_persona",
     "load_config",
+    "read_dotenv",
     "reload",
     "watch",
 ]

@@ -35,3 +35,15 @@ def builtin_personas() -> dict[str, Any]:
         path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
         for path in sorted((builtin_config_dir() / "personas").glob("*.yaml"))
     }
+
+
+@cache
+def builtin_variables() -> dict[tuple[str, str], str]:
+    """Section and key of the settings that have a variable: `${DISCORD_TOKEN:-}` and the like."""
+    text = (builtin_config_dir() / "bot.yaml").read_text(encoding="utf-8")
+    return {
+        (section, key): value
+        for section, keys in yaml.safe_load(text).items()
+        for key, value in keys.items()
+        if isinstance(value, str) and "${" in value
+    }

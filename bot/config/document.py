@@ -2,12 +2,15 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
+
+from bot.config.environment import find_variable
+from bot.config.errors import ConfigError
 
 Key = tuple[str | int, ...]
 """A key with those above it: `("inference", "slots")`."""
@@ -15,12 +18,14 @@ Key = tuple[str | int, ...]
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
-class ConfigError(Exception):
-    """The configuration can't be used. Each of `problems` is one line that says why."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = [_one_line(problem) for problem in problems]
-        super().__init__("\n".join(self.problems))
+MOST_BYTES = 1_000_000
+"""Of a file."""
+MOST_VALUES = 20_000
+"""Of keys and values in a file, those that aliases repeat included."""
+MOST_CHARACTERS = 16_384
+"""Of a key or value; twice what a prompt may have."""
+MOST_DIGITS = 64
+"""Of a number: reading a longer one takes the square of its length."""
 
 
 @dataclass
@@ -30,6 +35,8 @@ class Document:
     file: Path
     places: dict[Key, str] = field(default_factory=dict)
     """`file:line` of each key."""
+    origins: dict[Key, str] = field(default_factory=dict)
+    """From where the value of a key with `${VAR}` came."""
     problems: list[str] = field(default_factory=list)
 
     def add_problem(self, key: Key, text: str) -> None:
@@ -41,8 +48,7 @@ class Document:
         """What `file` says at `key` of the configuration. Raises ConfigError if it is no YAML."""
         self.places[key] = f"{file}:1"
         try:
-            loader = _Loader(file.read_text(encoding="utf-8"))
-            root = loader.get_single_node()
+            root = (loader := _Loader(_text(file))).get_single_node()
             return {} if root is None else self._construct(loader, root, key, file)
         except OSError as error:
             raise ConfigError([f"{file}: can't be read: {error.strerror}"]) from error
@@ -72,20 +78,61 @@ class Document:
         if isinstance(node, yaml.SequenceNode):
             return [self._construct(loader, item, key, file) for item in node.value]
         value = loader.scalar(node)
-        return self._expand(value, key) or None if _has_variable(value) else value
+        return self.expand(value, key) or None if has_variable(value) else value
 
-    def _expand(self, text: str, key: Key) -> str:
+    def expand(self, text: str, key: Key) -> str:
+        """`text` with the variables' values, as what the configuration says at `key`."""
+
         def value(match: re.Match[str]) -> str:
             name, default = match["name"], match["default"]
-            if default is None and name not in os.environ:
-                self.add_problem(key, f"the environment variable {name} is not set")
-            return os.environ.get(name) or default or ""  # an empty one counts as missing, as in sh
+            try:
+                variable = find_variable(name)
+            except ConfigError as error:
+                self.add_problem(key, error.problems[0])
+                return ""
+            if variable is None:
+                if default is None and name not in os.environ:
+                    self.add_problem(key, f"the environment variable {name} is not set")
+                return default or ""
+            self.origins[key] = variable.origin
+            return variable.value
 
         return _VARIABLE.sub(value, text)
 
 
 class _Loader(yaml.SafeLoader):
     """PyYAML's, with errors for what it lets through or raises other exceptions about."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._values = 0
+        self._sizes: dict[yaml.Node, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node:
+        """Count each alias as all that it repeats, before anything is repeated.
+
+        A few lines of aliases of aliases can stand for more than a machine holds; so can merges.
+        """
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        is_alias, mark = isinstance(event, yaml.AliasEvent), event.start_mark
+        node: Any = super().compose_node(parent, index)
+        if node not in self._sizes:
+            if is_alias:
+                problem = "an alias stands in what it repeats"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+            self._values += 1
+            self._sizes[node] = 1 + sum(self._sizes[child] for child in _children(node))
+        if max(self._values, self._sizes[node]) > MOST_VALUES:
+            problem = f"more than {MOST_VALUES} values, with what aliases repeat"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+        return cast(yaml.Node, node)
+
+    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
+        node: Any = super().compose_scalar_node(anchor)
+        if len(node.value) > MOST_CHARACTERS:
+            problem = f"a value of more than {MOST_CHARACTERS} characters"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return cast(yaml.ScalarNode, node)
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
@@ -101,6 +148,8 @@ class _Loader(yaml.SafeLoader):
 
     def scalar(self, node: yaml.Node) -> Any:
         try:
+            if node.tag.endswith((":int", ":float")) and len(node.value) > MOST_DIGITS:
+                raise ValueError
             return self.construct_object(node)
         except (ValueError, LookupError, AttributeError) as error:
             # Such as the date 2024-13-45, or `!!bool maybe`. The value itself may be a secret.
@@ -108,10 +157,23 @@ class _Loader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
 
 
-def _has_variable(value: Any) -> bool:
+def _text(file: Path) -> str:
+    """Raises OSError, UnicodeDecodeError, yaml.YAMLError."""
+    with file.open("rb") as opened:
+        data = opened.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise yaml.YAMLError(f"more than {MOST_BYTES} bytes")
+    return data.decode()
+
+
+def _children(node: yaml.Node) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        for pair in node.value:
+            yield from pair
+    elif isinstance(node, yaml.SequenceNode):
+        yield from node.value
+
+
+def has_variable(value: Any) -> bool:
+    """Whether it is a text with `${VAR}`."""
     return isinstance(value, str) and _VARIABLE.search(value) is not None
-
-
-def _one_line(text: str) -> str:
-    """With line breaks and the like, which a key may have, written as escapes."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

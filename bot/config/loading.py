@@ -8,8 +8,14 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from bot.config.builtin import builtin_config_dir, builtin_personas, builtin_texts
-from bot.config.document import ConfigError, Document, Key
+from bot.config.builtin import (
+    builtin_config_dir,
+    builtin_personas,
+    builtin_texts,
+    builtin_variables,
+)
+from bot.config.document import Document, Key
+from bot.config.errors import ConfigError
 from bot.config.schema import Config, PersonaConfig, PersonaName
 from bot.config.wording import described, hint, kind_of
 
@@ -21,7 +27,13 @@ def find_config(path: Path | None) -> Path | None:
     if path is not None:
         return path
     here = Path("config/bot.yaml")
-    return here if here.is_file() else None
+    try:
+        here.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        pass  # it is there: reading it will say what is wrong
+    return here
 
 
 def load_config(path: Path | None = None) -> Config:
@@ -33,9 +45,15 @@ def load_config(path: Path | None = None) -> Config:
         problem = f"found {kind_of(data)}, allowed: sections and keys"
         raise ConfigError([f"{document.file}:1: {problem}"])
     if found is not None and isinstance(data.setdefault("personas", {}), dict):
-        for file in sorted((found.parent / "personas").glob("*.yaml")):
+        for file in _persona_files(found.parent / "personas"):
             if file.stem not in data["personas"]:
                 data["personas"][file.stem] = document.read(file, ("personas", file.stem))
+    for (section, name), text in builtin_variables().items():
+        keys = data.setdefault(section, {})
+        if isinstance(keys, dict) and (section, name) not in document.places:
+            value = document.expand(text, (section, name))
+            if (section, name) in document.origins:
+                keys[name] = value
     for key, text in (*_unknown_personas(data), *_bad_texts(data)):
         document.add_problem(key, text)
     try:
@@ -46,6 +64,7 @@ def load_config(path: Path | None = None) -> Config:
     if document.problems:
         raise ConfigError(document.problems)
     config._path = found
+    config._origins = {".".join(map(str, key)): o for key, o in document.origins.items()}
     return config
 
 
@@ -56,6 +75,16 @@ def check_persona(name: str, prompt: str, description: str = "") -> None:
         TypeAdapter(dict[PersonaName, PersonaConfig]).validate_python({name: persona})
     except ValidationError as error:
         raise ConfigError([described(e)[1] for e in error.errors(include_url=False)]) from None
+
+
+def _persona_files(folder: Path) -> list[Path]:
+    """Raises ConfigError; glob would say nothing of a folder that can't be read."""
+    try:
+        return sorted(file for file in folder.iterdir() if file.suffix == ".yaml")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise ConfigError([f"{folder}: can't be read: {error.strerror}"]) from error
 
 
 def _unknown_personas(data: dict[str, Any]) -> Iterator[tuple[Key, str]]:

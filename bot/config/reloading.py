@@ -6,7 +6,7 @@ from pathlib import Path
 
 from watchfiles import awatch
 
-from bot.config.document import ConfigError
+from bot.config.errors import ConfigError
 from bot.config.loading import load_config
 from bot.config.schema import Config
 

@@ -325,7 +325,13 @@ class Config(Section):
     metrics: MetricsConfig = MetricsConfig()
 
     _path: Path | None = PrivateAttr(None)
+    _origins: dict[str, str] = PrivateAttr({})
 
     @property
     def path(self) -> Path | None:
         return self._path
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """Dotted key → from where its value came, of those that a variable gave."""
+        return self._origins

@@ -188,7 +188,7 @@ def test_a_mistake_in_a_persona_file_names_that_file_and_its_line(tmp_path: Path
         ),
         ("texts: {[a]: b}", "bot.yaml:1: not valid YAML: a key is no text"),
         ("texts:\n  off: 2024-13-45", "bot.yaml:2: not valid YAML: a value is no timestamp"),
-        ("servers: &all\n  1: *all", "bot.yaml: not valid YAML: nested too deeply"),
+        ("texts: " + "[" * 5000, "bot.yaml: not valid YAML: nested too deeply"),
         (
             "texts: \x00",
             "bot.yaml: not valid YAML: unacceptable character #x0000: "
@@ -244,6 +244,47 @@ def test_a_mistake_is_one_line_with_file_line_key_and_what_is_allowed(
     tmp_path: Path, text: str, problem: str
 ) -> None:
     assert problem in problems(tmp_path, text)
+
+
+def doubling(line: str) -> str:
+    """Thirty lines, each of which repeats the one before four times."""
+    lines = [line.format(i=i, more=", ".join([f"*a{i - 1}"] * 4)) for i in range(1, 30)]
+    return "\n".join(["a0: &a0 {x: y}", *lines])
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (doubling("a{i}: &a{i} [{more}]"), "8: not valid YAML: more than 20000 values"),
+        (doubling("a{i}: &a{i} {{<<: [{more}]}}"), "8: not valid YAML: more than 20000 values"),
+        ("texts: [" + "a, " * 30_000 + "]", "1: not valid YAML: more than 20000 values"),
+        ("servers: &all\n  1: *all", "2: not valid YAML: an alias stands in what it repeats"),
+        ("servers: &all\n  <<: *all", "2: not valid YAML: an alias stands in what it repeats"),
+        (
+            "texts:\n  a: " + "x" * 17_000,
+            "2: not valid YAML: a value of more than 16384 characters",
+        ),
+        ("slack:\n  client_id: " + "9" * 5000, "2: not valid YAML: a value is no int"),
+        ("texts:\n  a: 1" + ":59" * 5000, "2: not valid YAML: a value is no int"),
+        ("# " + "x" * 1_000_000, " not valid YAML: more than 1000000 bytes"),
+    ],
+    ids=["aliases", "merges", "values", "itself", "merged", "long", "number", "sixties", "bytes"],
+)
+def test_a_file_that_stands_for_more_than_a_machine_holds_is_one_line(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    [found] = problems(tmp_path, text)
+    assert found.startswith(f"bot.yaml:{problem}")
+
+
+def test_aliases_and_merges_that_are_no_bomb_are_read(tmp_path: Path) -> None:
+    text = "servers: {1: &one {effort: low, language: de}, 2: {<<: *one, effort: high}, 3: *one}"
+    servers = load(tmp_path, text).servers
+    assert [(s.effort, s.language) for s in servers.values()] == [
+        ("low", "de"),
+        ("high", "de"),
+        ("low", "de"),
+    ]
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
