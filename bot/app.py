@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -33,12 +32,22 @@ class App:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self._stop = asyncio.Event()
+        self._terminal: ConsolePlatform | None = None
+
+    def stop(self) -> None:
+        """Take no more messages, let running answers finish and return from `run`."""
+        self._stop.set()
+
+    def interrupt(self) -> None:
+        """Do what Ctrl-C asks for: stop the answer at the console, else the bot."""
+        if self._terminal:
+            self._terminal.interrupt()
+        else:
+            self.stop()
 
     async def run(self, *, console: bool) -> ExitCode:
-        """Run until SIGTERM or the console's end."""
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, stop.set)
+        """Run until `stop` is called or the console ends."""
         async with AsyncExitStack() as stack:
             try:
                 stack.callback(_serve_metrics(self.config.metrics.listen))
@@ -57,9 +66,8 @@ class App:
             stack.push_async_callback(client.close)
             responder = Responder(lambda: self.config, store, client)
             core = Core(lambda: self.config, store, client, responder)
-            terminal = _terminal(core) if console else None
+            self._terminal = terminal = _terminal(core) if console else None
             platforms: list[Platform] = [terminal] if terminal else self._platforms(core)
-            loop.add_signal_handler(signal.SIGINT, terminal.interrupt if terminal else stop.set)
             gc.freeze()  # imports stay for ever: collections need only look at what comes after
             gc.collect()
 
@@ -69,7 +77,7 @@ class App:
             )
             reloading = asyncio.create_task(self._reload())
             talking = [asyncio.create_task(platform.run()) for platform in platforms]
-            stopping = asyncio.create_task(stop.wait())
+            stopping = asyncio.create_task(self._stop.wait())
             await asyncio.wait([service, stopping, *talking], return_when=asyncio.FIRST_COMPLETED)
 
             for platform in platforms:

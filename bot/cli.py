@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
@@ -219,10 +220,16 @@ def _run(config: "Config", *, console: bool) -> None:
     from bot.app import App
     from bot.storage import StorageError
 
+    async def until_signalled() -> ExitCode:
+        app, loop = App(config), asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, app.stop)
+        loop.add_signal_handler(signal.SIGINT, app.interrupt)
+        return await app.run(console=console)
+
     log.configure("warning" if console else "info")
     tracing.configure("gptoss-bot")
     try:
-        raise typer.Exit(asyncio.run(App(config).run(console=console)))
+        raise typer.Exit(asyncio.run(until_signalled()))
     except StorageError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(ExitCode.UNUSABLE) from error

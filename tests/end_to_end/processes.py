@@ -4,7 +4,6 @@ import asyncio
 import fcntl
 import os
 import pty
-import re
 import struct
 import sys
 import termios
@@ -16,42 +15,12 @@ from typing import Any
 
 import yaml
 
-SECONDS = 30.0
-"""How long a test waits for what must come."""
-ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)|\x1b[@-Z=>]|\x1b(\[[0-?]*[ -/]*)?$"
-)
+from tests.end_to_end.output import Output
+from tests.waiting import HANG_SECONDS
+
 COLUMNS = 120
-
-
-class Output:
-    """What a process wrote so far."""
-
-    def __init__(self) -> None:
-        self.raw = b""
-        self._seen = 0
-        self._changed = asyncio.Event()
-
-    def feed(self, data: bytes) -> None:
-        self.raw += data
-        self._changed.set()
-
-    @property
-    def text(self) -> str:
-        """Without escape sequences and carriage returns."""
-        return ESCAPES.sub("", self.raw.decode(errors="replace")).replace("\r", "")
-
-    async def see(self, pattern: str, seconds: float = SECONDS) -> str:
-        """Wait for the regular expression after what was seen before; the text up to its end."""
-        try:
-            async with asyncio.timeout(seconds):
-                while not (match := re.compile(pattern).search(self.text, self._seen)):
-                    self._changed.clear()
-                    await self._changed.wait()
-        except TimeoutError:
-            raise AssertionError(f"no {pattern!r} in {self.text[self._seen :][-600:]!r}") from None
-        seen, self._seen = self._seen, match.end()
-        return self.text[seen : match.end()]
+NOBODY = "http://127.0.0.1:9/v1"
+"""Where no inference service listens."""
 
 
 class Bot:
@@ -72,9 +41,13 @@ class Bot:
         """Read standard output no further, as `head` does when it has seen enough."""
         self.process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]
 
+    def stop(self) -> None:
+        """Ask it to end."""
+        self.process.terminate()
+
     async def exit_code(self) -> int:
         """Wait for its end."""
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(HANG_SECONDS):
             code = await self.process.wait()
             await asyncio.gather(*self._reading)
         return code
@@ -188,7 +161,7 @@ def url_of(pid: int) -> str:
 
 async def gone(pid: int) -> None:
     """Wait until process `pid` has ended."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(HANG_SECONDS):
         while _state(pid) not in (None, "Z"):  # noqa: ASYNC110 (not our child: no event)
             await asyncio.sleep(0.02)
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from bot.exit_code import ExitCode
 from tests.doubles.inference import Error, Say, ScriptedInference, Wait
-from tests.end_to_end.processes import converse, piped, write_config
+from tests.end_to_end.processes import NOBODY, converse, piped, write_config
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -29,7 +29,6 @@ Hi
 Why?
 @bot, /forget
 New"""
-NOBODY = "http://127.0.0.1:9/v1"
 ANSWERS = ["Hello,\n\tAnn 👩‍💻 10\u00a0km\x1b[31m!  ", "One.", "Two.", "Three.", "Four."]
 
 

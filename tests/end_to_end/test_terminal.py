@@ -11,7 +11,8 @@ import pytest_asyncio
 
 from bot.exit_code import ExitCode
 from tests.doubles.inference import Queue, Say, ScriptedInference, Wait
-from tests.end_to_end.processes import SECONDS, Bot, at_terminal, write_config
+from tests.end_to_end.processes import Bot, at_terminal, write_config
+from tests.waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,7 +36,7 @@ class Terminal:
 
     async def stream_closed(self) -> None:
         """Wait until the service sees that its answer is not wanted any more."""
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(HANG_SECONDS):
             await self.inference.cancelled.wait()
         self.inference.cancelled.clear()
 

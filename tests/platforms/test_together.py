@@ -34,7 +34,7 @@ async def test_one_bot_answers_on_discord_and_on_slack(tmp_path: Path) -> None:
             await slack.until(
                 lambda: any(m.text.startswith("Hello there.") for m in general.from_bot)
             )
-            bot.process.terminate()
+            bot.stop()
             assert await bot.exit_code() == 0
         assert sorted(prompt[-1]["content"] for prompt in inference.prompts) == [
             "on Discord",

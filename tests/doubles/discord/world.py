@@ -35,6 +35,7 @@ from tests.doubles.discord.state import (
     User,
     plain,
 )
+from tests.waiting import HANG_SECONDS
 
 T = TypeVar("T")
 
@@ -70,7 +71,7 @@ class World:
         self._change.set()
         self._change = asyncio.Event()
 
-    async def until(self, condition: Callable[[], T | None], within: float = 15) -> T:
+    async def until(self, condition: Callable[[], T | None], within: float = HANG_SECONDS) -> T:
         """Wait for `condition` to become true; looks again after each change. Its value."""
         try:
             async with asyncio.timeout(within):

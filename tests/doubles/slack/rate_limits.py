@@ -27,6 +27,10 @@ class RateLimits:
         self.rules["chat.postMessage"] = POSTS
         self._calls: dict[tuple[str, ...], deque[float]] = {}
 
+    def loosen(self) -> None:
+        """Allow any number of calls from now on."""
+        self.rules.clear()
+
     def take(self, method: str, *scope: str) -> None:
         """Count a call; raises RateLimited if it is one too many."""
         if method not in self.rules:

@@ -30,6 +30,7 @@ from tests.doubles.slack.web_people import People
 from tests.doubles.slack.web_streams import Streams
 from tests.doubles.slack.web_views import Views
 from tests.doubles.slack.world import World
+from tests.waiting import HANG_SECONDS
 
 NESTED = ("attachments", "blocks", "chunks", "loading_messages", "metadata", "prompts", "view")
 """Arguments that are JSON; in a form they are text."""
@@ -121,7 +122,7 @@ class SlackDouble(World):
         if not self.http.url:
             await self.until(lambda: self.socket.connections)
             return
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(HANG_SECONDS):
             while True:
                 if await self.http.verify():
                     return

@@ -149,10 +149,10 @@ class Channel:
     def from_bot(self) -> list["Message"]:
         return [m for m in self.messages if m.author.is_bot]
 
-    async def next_message(self, within: float = 15) -> "Message":
+    async def next_message(self) -> "Message":
         """The bot's next message here that was not yet asked for."""
         world = self.workspace.world
-        posted = await world.until(lambda: world.posted_in(self)[self._taken :], within)
+        posted = await world.until(lambda: world.posted_in(self)[self._taken :])
         self._taken += 1
         return posted[0]
 

@@ -26,6 +26,7 @@ from tests.doubles.slack.state import (
 )
 from tests.doubles.slack.texts import linked_names
 from tests.doubles.slack.views import View
+from tests.waiting import HANG_SECONDS
 
 T = TypeVar("T")
 MESSAGE_EVENTS = {DIRECT: "message.im", PRIVATE: "message.groups"}
@@ -72,7 +73,7 @@ class World:
         """Wait for the next change."""
         await self._change.wait()
 
-    async def until(self, condition: Callable[[], T | None], within: float = 15) -> T:
+    async def until(self, condition: Callable[[], T | None], within: float = HANG_SECONDS) -> T:
         """Wait for `condition` to become true; looks again after each change. Its value."""
         try:
             async with asyncio.timeout(within):

@@ -1,13 +1,16 @@
 """Who may ask, what the bot may do, and what happens when Discord fails."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.exit_code import ExitCode
 from tests.doubles.discord import Channel, DiscordDouble, Guild, Person
 from tests.doubles.inference import Say, Wait
-from tests.end_to_end.processes import piped, write_config
+from tests.end_to_end.in_process import in_process
+from tests.end_to_end.processes import NOBODY, write_config
 from tests.platforms.discord.conftest import Running, Scene, ended
 
 
@@ -146,7 +149,7 @@ async def test_errors_of_discord_do_not_cost_the_end_of_an_answer(scene: Scene) 
     scene.discord.fail("PATCH", "/messages/", status=500, times=2)
     scene.discord.fail("PATCH", "/messages/", retry_after=0.2, times=2)
     go_on.set()
-    assert (await scene.answer_to(question, within=60)).text.startswith("One two.")
+    assert (await scene.answer_to(question)).text.startswith("One two.")
 
 
 async def test_a_message_whose_sending_seemed_to_fail_appears_once(scene: Scene) -> None:
@@ -196,18 +199,19 @@ async def test_a_bot_of_many_servers_has_shards(running: Running) -> None:
         assert (await scene.ask("hi")).text.startswith("Hello there.")
 
 
-async def test_answers_in_one_channel_share_its_pace(scene: Scene) -> None:
-    go_on = [asyncio.Event() for _ in range(12)]
-    steps = [step for at, event in enumerate(go_on) for step in (Say(f"{at} "), Wait(event))]
-    scene.inference.default = [*steps, Say("The end.")]
-    questions = [scene.ann.say(scene.general, f"@bot {at}") for at in range(3)]
-    for event in go_on:
-        seen = len(scene.discord.requests)
-        event.set()
-        await scene.discord.until(lambda seen=seen: len(scene.discord.requests) > seen)
-    for question in questions:
-        assert "The end." in (await scene.answer_to(question, within=60)).text
-    assert [call for call in scene.discord.requests if call.status == 429] == []
+async def test_answers_in_one_channel_share_its_pace(running: Running) -> None:
+    async with running(true_limits=True) as scene:
+        go_on = [asyncio.Event() for _ in range(12)]
+        steps = [step for at, event in enumerate(go_on) for step in (Say(f"{at} "), Wait(event))]
+        scene.inference.default = [*steps, Say("The end.")]
+        questions = [scene.ann.say(scene.general, f"@bot {at}") for at in range(3)]
+        for event in go_on:
+            seen = len(scene.discord.requests)
+            event.set()
+            await scene.discord.until(lambda seen=seen: len(scene.discord.requests) > seen)
+        for question in questions:
+            assert "The end." in (await scene.answer_to(question)).text
+        assert [call for call in scene.discord.requests if call.status == 429] == []
 
 
 async def test_a_message_that_is_gone_ends_its_answer_quietly(scene: Scene) -> None:
@@ -222,12 +226,13 @@ async def test_a_message_that_is_gone_ends_its_answer_quietly(scene: Scene) -> N
     assert (await scene.ask("still there?")).text.startswith("Hello there.")
 
 
-async def test_at_its_end_the_bot_lets_running_answers_finish(scene: Scene) -> None:
+async def test_at_its_end_the_bot_lets_running_answers_finish(scene_of_process: Scene) -> None:
+    scene = scene_of_process
     go_on = asyncio.Event()
     scene.script(Say("One "), Wait(go_on), Say("two."))
     question = scene.ann.say(scene.general, "@bot hi")
     await scene.general.next_message()
-    scene.bot.process.terminate()
+    scene.bot.stop()
     await scene.bot.err.see("stopping")
     go_on.set()
     assert (await scene.answer_to(question)).text.startswith("One two.")
@@ -245,10 +250,10 @@ async def test_at_start_the_log_says_what_the_missing_intent_costs(scene: Scene)
     assert "message content intent is off" in scene.bot.err.text
 
 
-async def test_a_wrong_token_is_one_line(scene: Scene) -> None:
-    discord = {"token": "wrong", "api_url": scene.discord.api_url}
-    inference = {"url": scene.inference.url}
-    config = write_config(scene.folder, discord=discord, inference=inference)
-    async with piped(config, command="run") as bot:
-        assert await bot.exit_code() == 2
-        assert "discord.token: Discord does not accept it" in bot.err.text
+async def test_a_wrong_token_is_one_line(tmp_path: Path) -> None:
+    async with DiscordDouble().running() as double:
+        discord = {"token": "wrong", "api_url": double.api_url}
+        config = write_config(tmp_path, discord=discord, inference={"url": NOBODY})
+        async with in_process(config) as bot:
+            assert await bot.exit_code() == ExitCode.UNUSABLE
+            assert "discord.token: Discord does not accept it" in bot.err.text

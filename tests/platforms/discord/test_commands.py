@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.doubles.discord import Channel, Modal, Person
 from tests.doubles.inference import Say, Wait
-from tests.end_to_end.processes import piped
+from tests.end_to_end.in_process import in_process
 from tests.platforms.discord.conftest import Running, Scene, ended
 
 
@@ -109,7 +109,7 @@ async def test_stop_stops_ones_own_answer(scene: Scene) -> None:
     scene.ann.say(scene.general, "@bot hi")
     await scene.discord.until(lambda: scene.inference.requests)
     assert "Stopping" in await say(scene.ann, scene.general, "stop")
-    await asyncio.wait_for(scene.inference.cancelled.wait(), 10)
+    await scene.inference.cancelled.wait()
 
 
 async def test_regenerate_answers_the_last_question_again(scene: Scene) -> None:
@@ -159,9 +159,9 @@ async def test_a_question_about_a_message_is_asked_in_a_form(scene: Scene) -> No
 
 async def test_commands_are_registered_once_for_servers_and_users(scene: Scene) -> None:
     assert scene.discord.commands.syncs == 1
-    scene.bot.process.terminate()
+    scene.bot.stop()
     assert await scene.bot.exit_code() == 0
-    async with piped(scene.folder / "bot.yaml", command="run") as bot:
+    async with in_process(scene.folder / "bot.yaml") as bot:
         await bot.err.see("discord is connected")
         assert scene.discord.commands.syncs == 1
 
@@ -196,6 +196,6 @@ async def test_a_busy_database_does_not_lose_what_was_written_in_a_form(scene: S
     with closing(sqlite3.connect(scene.folder / "bot.db")) as locked:
         locked.execute("BEGIN EXCLUSIVE")
         sent = ada.submit(form, {"Name": "pirate", "System prompt": "Arr."})
-        await scene.discord.until(lambda: any(m.buttons for m in sent.messages), within=30)
+        await scene.discord.until(lambda: any(m.buttons for m in sent.messages))
     again = await ada.click(sent.messages[-1], "Edit again").response
     assert again.values["System prompt"] == "Arr."

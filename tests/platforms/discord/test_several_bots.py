@@ -52,7 +52,7 @@ class Pair:
     async def exchanged(self) -> AsyncIterator[None]:
         """Inside, both bots have been started anew, each with the other's shard."""
         for bot in self.bots:
-            bot.process.terminate()
+            bot.stop()
             assert await bot.exit_code() == 0
         async with AsyncExitStack() as running:
             for shard, model in enumerate(reversed(self.models)):

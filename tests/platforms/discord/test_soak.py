@@ -14,7 +14,7 @@ ANSWER = [Say(f"Sentence number {at} of the answer. ") for at in range(20)] + [S
 
 
 async def test_two_hundred_mentions_get_one_whole_answer_each(running: Running) -> None:
-    async with running() as scene:
+    async with running(own_process=True, true_limits=True) as scene:
         scene.inference.default = ANSWER
         channels = [scene.guild.channel(f"channel-{at}") for at in range(CHANNELS)]
         people = [scene.guild.member(f"Person {at}") for at in range(PEOPLE)]
@@ -45,7 +45,7 @@ async def answered(scene: Scene, questions: list[Message]) -> None:
     def all_ended() -> bool:
         return all(any(map(ended, question.replies)) for question in questions)
 
-    await scene.discord.until(all_ended, within=240)
+    await scene.discord.until(all_ended)
 
 
 def resident(scene: Scene) -> int:

@@ -1,4 +1,4 @@
-"""The real `bot run` between the double of Slack and a scripted inference server."""
+"""The bot between the double of Slack and a scripted inference server."""
 
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +12,9 @@ import yaml
 
 from tests.doubles.inference import ScriptedInference, Step
 from tests.doubles.slack import Channel, Message, Person, SlackDouble, Workspace
+from tests.end_to_end.in_process import InProcessBot, in_process
 from tests.end_to_end.processes import Bot, piped, write_config
+from tests.waiting import HANG_SECONDS
 
 
 @dataclass
@@ -26,19 +28,19 @@ class Scene:
     general: Channel
     ann: Person
     ben: Person
-    bot: Bot
+    bot: Bot | InProcessBot
 
     def script(self, *steps: Step) -> None:
         self.inference.script(*steps)
 
-    async def answer_to(self, question: Message, within: float = 20) -> Message:
+    async def answer_to(self, question: Message) -> Message:
         """The last message of the finished answer: it has no Stop button any more."""
 
         def finished() -> Message | None:
             found = [m for m in question.root.replies if m.ts > question.ts and ended(m)]
             return found[-1] if found else None
 
-        return await self.slack.until(finished, within=within)
+        return await self.slack.until(finished)
 
     async def ask(
         self, text: str, person: Person | None = None, thread: Message | None = None, **options: Any
@@ -71,17 +73,26 @@ Running = Callable[..., AbstractAsyncContextManager[Scene]]
 
 @pytest.fixture
 async def running(tmp_path: Path) -> Running:
-    """Starts a bot with sections of configuration, by Socket Mode unless `http`."""
+    """Starts a bot with sections of configuration, by Socket Mode unless `http`.
+
+    It runs in this process unless `own_process`, and Slack allows any number of calls unless
+    `true_limits`.
+    """
 
     @asynccontextmanager
     async def run(
         *,
         http: bool = False,
+        own_process: bool = False,
+        true_limits: bool = False,
         prepare: Callable[[SlackDouble, Workspace, Channel], dict[str, Any]] | None = None,
         server: ScriptedInference | None = None,
         **sections: Any,
     ) -> AsyncIterator[Scene]:
         double = SlackDouble()
+        double.acknowledge_within = double.trigger_life = HANG_SECONDS
+        if not true_limits:
+            double.limits.loosen()
         async with double.running(), (server or ScriptedInference()).running() as inference:
             team = double.workspace("Home")
             general = team.channel("general")
@@ -98,7 +109,8 @@ async def running(tmp_path: Path) -> Running:
             sections["slack"] = slack | sections.get("slack", {})
             sections["inference"] = {"url": inference.url, "model": "scripted"}
             config = write_config(tmp_path, **sections)
-            async with piped(config, command="run") as bot:
+            start = piped(config, command="run") if own_process else in_process(config)
+            async with start as bot:
                 await bot.err.see("slack is listened to" if http else "slack is connected")
                 await double.connected()
                 yield Scene(double, inference, tmp_path, team, general, ann, ben, bot)
@@ -113,10 +125,26 @@ async def scene(running: Running) -> AsyncIterator[Scene]:
         yield scene
 
 
+@pytest.fixture
+async def scene_of_process(running: Running) -> AsyncIterator[Scene]:
+    """With a bot that has a process of its own."""
+    async with running(own_process=True) as scene:
+        yield scene
+
+
 @pytest.fixture(params=["socket", "http"])
 async def either(running: Running, request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
     """The scene once by Socket Mode and once by HTTP."""
     async with running(http=request.param == "http") as scene:
+        yield scene
+
+
+@pytest.fixture(params=["socket", "http"])
+async def either_of_process(
+    running: Running, request: pytest.FixtureRequest
+) -> AsyncIterator[Scene]:
+    """As `either`, with a bot that has a process of its own."""
+    async with running(own_process=True, http=request.param == "http") as scene:
         yield scene
 
 

@@ -62,9 +62,10 @@ async def test_thumbs_are_stored_as_feedback(scene: Scene) -> None:
     assert votes == [(answer.ts, scene.ben.id, -1)]
 
 
-async def test_buttons_work_after_a_restart(scene: Scene) -> None:
+async def test_buttons_work_after_a_restart(scene_of_process: Scene) -> None:
+    scene = scene_of_process
     answer = await scene.ask("hi")
-    scene.bot.process.terminate()
+    scene.bot.stop()
     assert await scene.bot.exit_code() == 0
     scene.script(Say("Another."))
     async with piped(scene.folder / "bot.yaml", command="run") as bot:

@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.doubles.inference import Say, Wait
-from tests.platforms.slack.conftest import Scene, ended
+from tests.platforms.slack.conftest import Running, Scene, ended
 
 
 async def test_text_appears_while_it_is_written(scene: Scene) -> None:
@@ -63,7 +63,7 @@ async def test_a_message_whose_posting_seemed_to_fail_appears_once(scene: Scene)
     scene.slack.fail("chat.startStream", "missing_scope", times=None)
     scene.slack.fail("chat.postMessage", "500", done_first=True)
     question = scene.ann.say(scene.general, "@bot hi")
-    answer = await scene.answer_to(question, within=60)
+    answer = await scene.answer_to(question)
     assert question.replies == [answer]
 
 
@@ -74,7 +74,7 @@ async def test_where_there_is_no_native_stop_there_is_a_button(scene: Scene) -> 
     message = await scene.general.next_message()
     await scene.slack.until(lambda: message.text.startswith("One"))
     await scene.ann.click(message, "Stop").acknowledged()
-    await asyncio.wait_for(scene.inference.cancelled.wait(), 10)
+    await scene.inference.cancelled.wait()
     answer = await scene.answer_to(question)
     assert "Stopped." in answer.text
     assert question.replies == [answer]
@@ -86,28 +86,29 @@ async def test_the_native_stop_frees_the_engine_and_keeps_what_came(scene: Scene
     message = await scene.general.next_message()
     await scene.slack.until(lambda: message.text.startswith("One"))
     scene.ann.stop(message)
-    await asyncio.wait_for(scene.inference.cancelled.wait(), 10)
+    await scene.inference.cancelled.wait()
     answer = await scene.answer_to(question)
     assert answer.text.startswith("One")
     assert "Stopped." in answer.text
     await scene.slack.until(lambda: scene.general.session(question) == "active")
 
 
-async def test_after_many_streams_answers_come_whole(scene: Scene) -> None:
-    questions = [scene.ann.say(scene.general, f"@bot {at}") for at in range(24)]
-    for question in questions:
-        answer = await scene.answer_to(question, within=60)
-        assert answer.text.startswith("Hello there.")
-        assert question.replies == [answer]
-    refused = [c for c in scene.slack.requests if c.status == 429]
-    assert refused == []
+async def test_after_many_streams_answers_come_whole(running: Running) -> None:
+    async with running(true_limits=True) as scene:
+        questions = [scene.ann.say(scene.general, f"@bot {at}") for at in range(24)]
+        for question in questions:
+            answer = await scene.answer_to(question)
+            assert answer.text.startswith("Hello there.")
+            assert question.replies == [answer]
+        refused = [c for c in scene.slack.requests if c.status == 429]
+        assert refused == []
 
 
 async def test_code_that_is_split_is_whole_in_both_messages(scene: Scene) -> None:
     code = "\n".join(f"line_{at} = {at}" for at in range(1200))
     scene.script(Say(f"```python\n{code}\n```"))
     question = scene.ann.say(scene.general, "@bot code")
-    await scene.slack.until(lambda: any(map(ended, question.replies)), within=60)
+    await scene.slack.until(lambda: any(map(ended, question.replies)))
     for message in question.replies:
         assert message.text.count("```") % 2 == 0
 

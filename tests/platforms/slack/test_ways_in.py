@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from bot.exit_code import ExitCode
 from bot.platforms.slack.installations import GROUPS_SCOPE, SCOPES
 from tests.doubles.inference import Say, Wait
 from tests.doubles.slack import Channel, SlackDouble, Workspace
-from tests.end_to_end.processes import piped, write_config
+from tests.end_to_end.in_process import in_process
+from tests.end_to_end.processes import NOBODY, piped, write_config
 from tests.platforms.slack.conftest import Running, Scene
 
 
@@ -69,10 +71,13 @@ async def test_events_that_slack_repeats_are_answered_once(either: Scene) -> Non
     assert len(either.inference.requests) == 2
 
 
-async def test_an_event_that_slack_repeats_after_a_restart_is_answered_once(scene: Scene) -> None:
+async def test_an_event_that_slack_repeats_after_a_restart_is_answered_once(
+    scene_of_process: Scene,
+) -> None:
+    scene = scene_of_process
     question = scene.ann.say(scene.general, "@bot hi")
     await scene.answer_to(question)
-    scene.bot.process.terminate()
+    scene.bot.stop()
     assert await scene.bot.exit_code() == 0
     async with piped(scene.folder / "bot.yaml", command="run") as bot:
         await bot.err.see("slack is connected")
@@ -81,12 +86,15 @@ async def test_an_event_that_slack_repeats_after_a_restart_is_answered_once(scen
     assert len(scene.inference.requests) == 2
 
 
-async def test_at_its_end_the_bot_lets_running_answers_finish(either: Scene) -> None:
+async def test_at_its_end_the_bot_lets_running_answers_finish(
+    either_of_process: Scene,
+) -> None:
+    either = either_of_process
     go_on = asyncio.Event()
     either.script(Say("One "), Wait(go_on), Say("two."))
     question = either.ann.say(either.general, "@bot hi")
     await either.general.next_message()
-    either.bot.process.terminate()
+    either.bot.stop()
     await either.bot.err.see("stopping")
     go_on.set()
     assert (await either.answer_to(question)).text.startswith("One two.")
@@ -140,29 +148,30 @@ async def test_more_calls_than_slack_allows_wait_as_it_says(scene: Scene) -> Non
     ],
 )
 async def test_what_is_wrong_in_the_configuration_is_one_line(
-    scene: Scene, change: dict[str, str], line: str
+    tmp_path: Path, change: dict[str, str], line: str
 ) -> None:
-    slack = {"bot_token": scene.slack.bot_token, "app_token": scene.slack.app_token}
-    slack |= {"api_url": scene.slack.api_url} | change
-    folder = scene.folder / "other"
-    folder.mkdir()
-    config = write_config(folder, slack=slack, inference={"url": scene.inference.url})
-    async with piped(config, command="run") as bot:
-        assert await bot.exit_code() == 2
-        assert line in bot.err.text
+    async with SlackDouble().running() as double:
+        double.workspace("Home")
+        slack = {"bot_token": double.bot_token, "app_token": double.app_token}
+        slack |= {"api_url": double.api_url} | change
+        config = write_config(tmp_path, slack=slack, inference={"url": NOBODY})
+        async with in_process(config) as bot:
+            assert await bot.exit_code() == ExitCode.UNUSABLE
+            assert line in bot.err.text
 
 
-async def test_an_address_that_is_taken_is_one_line(scene: Scene) -> None:
-    folder = scene.folder / "other"
-    folder.mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+async def test_an_address_that_is_taken_is_one_line(tmp_path: Path) -> None:
+    async with SlackDouble().running() as double:
+        double.workspace("Home")
+        taken = socket.create_server(("127.0.0.1", 0))
         listen = "{}:{}".format(*taken.getsockname())
-        slack = {"bot_token": scene.slack.bot_token, "signing_secret": "secret", "listen": listen}
-        slack |= {"api_url": scene.slack.api_url}
-        config = write_config(folder, slack=slack, inference={"url": scene.inference.url})
-        async with piped(config, command="run") as bot:
-            assert await bot.exit_code() == ExitCode.FAILURE
-            assert f"slack.listen: {listen} can't be used" in bot.err.text
+        slack = {"bot_token": double.bot_token, "signing_secret": "secret", "listen": listen}
+        slack |= {"api_url": double.api_url}
+        config = write_config(tmp_path, slack=slack, inference={"url": NOBODY})
+        with taken:
+            async with in_process(config) as bot:
+                assert await bot.exit_code() == ExitCode.FAILURE
+                assert f"slack.listen: {listen} can't be used" in bot.err.text
 
 
 async def test_scopes_that_are_missing_are_told_at_the_start(running: Running) -> None:
