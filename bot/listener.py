@@ -25,7 +25,7 @@ def bind(listen: str, api_key: str) -> socket.socket:
     host, _, port = listen.rpartition(":")
     host = host.strip("[]")
     if not host or not port.isdecimal() or int(port) > LAST_PORT:
-        raise ListenError(f"{listen!r} is no HOST:PORT to listen on.", ExitCode.UNUSABLE)
+        raise ListenError(f"{listen!r} is not HOST:PORT.", ExitCode.UNUSABLE)
     try:
         infos = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
         family, _, _, _, address = infos[0]
@@ -41,7 +41,7 @@ def bind(listen: str, api_key: str) -> socket.socket:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
     except UnicodeError as error:  # of a host name's label that is empty or too long
-        raise ListenError(f"{host!r} is no host to listen on.", ExitCode.UNUSABLE) from error
+        raise ListenError(f"{host!r} is not a host's name.", ExitCode.UNUSABLE) from error
     except OSError as error:
         # The error's own text goes on after the reason, except for names that are not found.
         number = error.errno or 0
@@ -53,7 +53,7 @@ def bind(listen: str, api_key: str) -> socket.socket:
 
 
 def handed_down() -> socket.socket | None:
-    """The socket that whoever started this process listens on; None if there is none."""
+    """The socket that the parent process listens on; None if it handed none down."""
     descriptor = os.environ.pop(HANDED_DOWN, None)
     if descriptor is None:
         return None

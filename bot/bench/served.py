@@ -43,7 +43,7 @@ async def _answer_speed(client: InferenceClient, prompt_tokens: int, answer_toke
     times, tokens = [], 0
     async for event in client.chat(
         [{"role": "user", "content": words}],
-        id="bench",
+        request_id="bench",
         effort="low",
         max_tokens=answer_tokens,
         user="bench",

@@ -84,14 +84,14 @@ def measure(shape: str, device_name: str, on_stage: Callable[[str], None]) -> Re
         on_stage("stopping")
         result.figures.append(Figure("stop to next token", "s", driver.stop()))
         engine.close()
-        alone = result.figures[0].value
-        assert alone is not None
+        by_itself = result.figures[0].value
+        assert by_itself is not None
         on_stage("transformers")
-        result.figures.append(_transformers(folder, str(device), config.vocab_size, alone))
+        result.figures.append(_transformers(folder, str(device), config.vocab_size, by_itself))
         on_stage("bot serve")
         write_tokenizer(folder, config.vocab_size)
         served = served_speed(folder, str(device), 2048, 4 * STEPS)
-    share = f"{served / alone:.0%} of the engine by itself"
+    share = f"{served / by_itself:.0%} of the engine by itself"
     result.figures.append(Figure("through HTTP", "tokens/s", served, note=share))
     result.figures.append(Figure("loading and warm-up", "s", loading))
     result.figures.append(Figure("memory", "bytes", memory))

@@ -69,7 +69,7 @@ class InferenceClient:
         self,
         messages: list[dict[str, str]],
         *,
-        id: str,
+        request_id: str,
         effort: str,
         max_tokens: int,
         user: str,
@@ -78,9 +78,9 @@ class InferenceClient:
     ) -> AsyncGenerator[Event, None]:
         """Stream the answer to `messages`. Closing the iterator cancels the request.
 
-        `id` is the service's for this request too, as with vLLM. `weight` is that of the user's
-        server, which only `bot serve` knows. `sampling` may have `temperature`, `top_p` and
-        `min_p`; left out, the service's own hold.
+        The service's logs call the request `request_id` too, as vLLM's do. `weight` is the user's
+        server's, which only `bot serve` knows. `sampling` may have `temperature`, `top_p` and
+        `min_p`; the service has defaults for what is left out.
         Raises InferenceError.
         """
         sampling = dict(sampling or {})
@@ -93,7 +93,7 @@ class InferenceClient:
             "max_completion_tokens": max_tokens,
             "user": user,
         }
-        headers = {"X-Request-Id": id}
+        headers = {"X-Request-Id": request_id}
         propagate.inject(headers)
         plain: dict[str, Any] = {
             "model": (await self.model_info()).id,
@@ -123,7 +123,7 @@ class InferenceClient:
     async def _answered(
         self, plain: dict[str, Any], extra: dict[str, Any], headers: dict[str, str]
     ) -> AsyncIterator[httpx2.Response]:
-        """The stream that answers `plain` and `extra`, or `plain` alone if they are refused."""
+        """The stream that answers `plain` and `extra`, or only `plain` if they are refused."""
         try:
             response = await self._post_chat(plain | extra, headers)
         except FieldsRefused:
@@ -229,4 +229,4 @@ async def _chunks(response: httpx2.Response) -> AsyncIterator[Chunk]:
         except ValidationError as error:
             # Without its cause, which quotes the text.
             problem = error.errors(include_input=False, include_url=False)[0]["type"]
-            raise Refused(f"an event that is no chunk: {problem}") from None
+            raise Refused(f"an event that isn't a chunk: {problem}") from None

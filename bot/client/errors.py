@@ -1,4 +1,4 @@
-"""Why there is no answer, or no whole one."""
+"""Why an answer failed, or broke off."""
 
 import json
 import math
@@ -49,7 +49,7 @@ class FieldsRefused(Refused):
 
 
 def refusal(response: httpx2.Response) -> InferenceError:
-    """What an answer means that is none; its body has been read."""
+    """The error for a response other than 2xx, whose body has been read."""
     # The text of an error can quote the prompt, so only its code and status are kept.
     status, body = response.status_code, _json(response)
     code = _code(body.get("error", body) if isinstance(body, dict) else body)
@@ -68,7 +68,7 @@ def refusal(response: httpx2.Response) -> InferenceError:
 
 
 def event_error(error: object) -> InferenceError:
-    """What an error inside the stream means. vLLM's codes there are those of HTTP."""
+    """The error for an error event inside the stream. vLLM's codes there are those of HTTP."""
     code = _code(error)
     summary = f"error event {code}"
     if code in BROKEN_OFF or code.startswith("5"):
@@ -79,7 +79,7 @@ def event_error(error: object) -> InferenceError:
 
 
 def connection_error(error: httpx2.HTTPError) -> Unreachable:
-    """A connection that was not made, or broke."""
+    """The error for a connection that failed or broke."""
     name = type(error).__name__
     return Unreachable(f"{name}: {error}" if str(error) else name)
 

@@ -18,7 +18,7 @@ log = structlog.get_logger()
 STOP_SECONDS = 10.0
 """How long a child may drain after SIGTERM before it is killed."""
 STABLE_SECONDS = 60.0
-"""A child that ran for so long starts the backoff anew."""
+"""After a child has run for so long, the backoff begins again with its shortest pause."""
 
 
 class ServiceUnusable(Exception):
@@ -68,7 +68,7 @@ class Supervisor:
         before_sleep=_log_restart,
     )
     async def _run_with_backoff(self) -> None:
-        """Returns when a child that had run well ended: the backoff then begins anew."""
+        """Returns when a child that had run well ended; the backoff then begins again."""
         started = time.monotonic()
         code = await self._run_once()
         if code == ExitCode.UNUSABLE and not self._worked:
@@ -89,7 +89,7 @@ class Supervisor:
             stdout=2,  # sys.stderr can be a proxy at the moment
             env=os.environ | {"BOT_SUPERVISED": "1", HANDED_DOWN: str(listener)},
             pass_fds=[listener],
-            start_new_session=True,  # Ctrl-C in the terminal is for the bot alone
+            start_new_session=True,  # Ctrl-C in the terminal is for the bot only
         )
         log.info("inference service started", pid=self._process.pid)
         return await self._process.wait()

@@ -124,7 +124,7 @@ class Answer:
         sampling = self.persona.sampling
         stream = self.client.chat(
             prompt.messages,
-            id=self.id,
+            request_id=self.id,
             effort=self.reply.effort,
             max_tokens=max_tokens,
             user=_fair_share_key(self.question),

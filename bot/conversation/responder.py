@@ -83,7 +83,7 @@ class Responder:
         reply, platform = answer.reply, answer.question.place.platform
         asked = time.monotonic()
         with (
-            bound_contextvars(request=answer.id),
+            bound_contextvars(request_id=answer.id),
             tracer.start_as_current_span("answer") as span,
             metrics.RUNNING.labels(platform).track_inprogress(),
         ):

@@ -67,7 +67,7 @@ async def test_one_id_and_one_trace_lead_from_the_bot_to_its_service(tmp_path: P
     lines = [json.loads(line) for line in bot.err.text.splitlines() if line.startswith("{")]
     (answer,) = [line for line in lines if line["event"] == "answer ended"]
     (request,) = [line for line in lines if line["event"] == "request ended"]
-    assert request["id"] == f"chatcmpl-{answer['request']}"
+    assert request["request_id"] == answer["request_id"]
     assert (answer["platform"], answer["outcome"]) == ("console", "done")
 
     by_name = {span.name.split()[0]: span for span in collector.spans}

@@ -11,7 +11,7 @@ from bot.inference.engines.base import Engine, Sampling
 from bot.inference.models.sources import Progress
 from bot.inference.server.connection import Connection
 from bot.inference.server.endpoints import create_app
-from bot.inference.server.loading import Model
+from bot.inference.server.model import Model
 from bot.inference.server.service import Service
 from bot.inference.text.prompt import ChatFormat
 

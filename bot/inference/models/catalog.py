@@ -68,7 +68,7 @@ def presets() -> dict[str, Preset]:
 def is_fetched(name: str, models_dir: Path) -> bool:
     """Whether model `name` is on this machine; asks no network.
 
-    Raises ModelUnavailable when `name` can be no model.
+    Raises ModelUnavailable when `name` can't be a model's.
     """
     return _source(name).find(name, models_dir) is not None
 

@@ -24,11 +24,11 @@ import os, runpy, threading
 threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
 runpy.run_module("pip", run_name="__main__", alter_sys=True)
 """
-"""pip, which ends when its stdin does: with the process that started it, however that ends."""
+"""pip that ends when its stdin closes, so that it can't outlive the process that started it."""
 
 
 class ModelUnavailable(Exception):
-    """A model that can't be had. One line: which, where it was looked for, what to do."""
+    """A model can't be fetched or read. One line: which, where it was looked for, what to do."""
 
 
 class FolderSource(BaseModel):
@@ -200,7 +200,7 @@ def _bar(progress: Progress) -> "type[tqdm[Any]]":
 
 
 class _Nowhere:
-    """A file that forgets."""
+    """A file that drops what is written to it."""
 
     def write(self, text: str) -> None: ...
 

@@ -1,4 +1,4 @@
-"""The thread that drives the engine: it alone calls it, one step after the other."""
+"""The thread that drives the engine, one step after another; nothing else calls the engine."""
 
 import threading
 from collections.abc import Callable
@@ -18,9 +18,9 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Output:
-    """What one step did for one job: a token's text, and on the last why it is the last.
+    """What one step did for one job: the text of a token, and why the answer ends with it.
 
-    `error` stands for both when the engine could not go on with the job.
+    `error` is set instead of both when the engine failed at the job.
     """
 
     job: Job
@@ -62,7 +62,7 @@ class EngineThread:
         self._commands.put(None)
 
     def join(self, seconds: float) -> bool:
-        """Wait so long for the thread's end; False where a step hangs."""
+        """Wait up to `seconds` for the thread to end; False if a step hangs."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
@@ -73,7 +73,7 @@ class EngineThread:
 
     def _run(self) -> None:
         try:
-            while self._obey():
+            while self._run_commands():
                 self._step()
         except Exception as error:
             log.exception("the engine failed")
@@ -84,8 +84,8 @@ class EngineThread:
             except Exception:
                 log.exception("the engine could not be closed")
 
-    def _obey(self) -> bool:
-        """Carry out the commands, waiting for one while nothing runs; False once closed."""
+    def _run_commands(self) -> bool:
+        """Run the commands that have come, or wait for one while no job runs; False once closed."""
         while not self._jobs or not self._commands.empty():
             command = self._commands.get()
             if command is None:
@@ -97,7 +97,7 @@ class EngineThread:
         try:
             self._engine.admit(job.sequence)
         except EngineError as error:
-            self._give_up([job], error)
+            self._fail([job], error)
         else:
             self._jobs[job.sequence] = job
 
@@ -109,7 +109,7 @@ class EngineThread:
         try:
             produced = self._engine.step()
         except EngineError as error:
-            self._give_up(list(self._jobs.values()), error)
+            self._fail(list(self._jobs.values()), error)
             return
         outputs = []
         for sequence, token in produced:
@@ -118,8 +118,8 @@ class EngineThread:
         if outputs:
             self._on_step(outputs)
 
-    def _give_up(self, jobs: list[Job], error: EngineError) -> None:
-        """End `jobs`, for too little memory, say: the engine is fit for others."""
+    def _fail(self, jobs: list[Job], error: EngineError) -> None:
+        """End `jobs`, when memory ran out for example; the engine goes on with others."""
         log.error("the engine could not go on", jobs=len(jobs), reason=str(error))
         for job in jobs:
             self._release(job)

@@ -60,13 +60,14 @@ Event = Queued | Started | Delta | Finished | Failed
 
 @dataclass(eq=False)
 class Job:
-    """Iterate over it for its events, inside `with`: leaving the block cancels what still runs.
+    """A request: iterate over it for its events, inside `with`, which cancels it at its end.
 
-    `weight` is its server's in the fair queue. Times are the event loop's clock in seconds. The
-    engine's thread alone touches `sequence` and `generation` while the job runs.
+    `request_id` joins log lines and spans. `flow` is (server, user), and `weight` the server's, in
+    the fair queue. Times are the event loop's clock in seconds. While the job runs, only the
+    engine's thread touches `sequence` and `generation`.
     """
 
-    id: str
+    request_id: str
     flow: tuple[str, str]
     weight: float
     effort: str | None
@@ -116,7 +117,7 @@ class Job:
         )
 
     def emit(self, event: Event) -> None:
-        """Give the client `event`; what a slow client has not read yet is merged, not piled up."""
+        """Send `event` to the client; merges it with what a slow client has not read yet."""
         match self._unread[-1] if self._unread else None, event:
             case Delta() as last, Delta():
                 self._unread[-1] = last + event
@@ -127,11 +128,11 @@ class Job:
         self._readable.set()
 
     def cancel(self) -> None:
-        """Give the job up, wherever it is; nothing happens if it has ended."""
+        """End the job in whatever state it is; does nothing if it has ended."""
         self.on_cancel(self)
 
     def end(self, now: float, outcome: Finished | Failed | None) -> None:
-        """The last event; None ends the iteration without one."""
+        """Record how it ended and send that as its last event; None sends nothing more."""
         self.ended = now
         self.outcome = outcome
         if outcome:

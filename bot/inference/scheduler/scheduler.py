@@ -1,7 +1,7 @@
 """Who generates now: admission, fairness, queue places, deadlines and cancellation.
 
-Everything here runs on the event loop; the engine's work is done in `EngineThread`. A slot counts
-as free as soon as its job's release is sent, because the thread obeys commands in their order.
+Everything here runs on the event loop; `EngineThread` does the engine's work. A slot counts as free
+as soon as its job's release is sent, because the thread runs commands in their order.
 """
 
 import asyncio
@@ -27,17 +27,17 @@ OUTPUT_WEIGHT = 2.0
 """What a generated token counts in fairness; one of the prompt counts 1 (Sheng et al.)."""
 
 HUNG_SECONDS = 3.0
-"""A step that takes longer will not end: the process goes without it."""
+"""A step that takes longer is taken for hanging, and the process ends without it."""
 
 ANNOUNCE_SECONDS = 5.0
-"""How often those who wait are told anew: answers end sooner or later than it was expected."""
+"""How often waiting clients get a new estimate: answers end sooner or later than expected."""
 
 RETRY_SECONDS = 5
 """What a client is told to wait while no speed is known, or the service is to come back."""
 
 
 class QueueFull(Exception):
-    """As many requests wait as may. `retry_after` is in seconds."""
+    """The queue is full. `retry_after` is in seconds."""
 
     def __init__(self, waiting: int, retry_after: int) -> None:
         super().__init__(f"{waiting} requests are waiting already; try again in {retry_after} s")
@@ -49,7 +49,7 @@ class Closed(Exception):
 
 
 class Scheduler:
-    """Shares `engine` between requests. To be made and used on one event loop.
+    """Shares `engine` between requests. Create and use it on one event loop.
 
     `deadline_seconds` bounds waiting and generating together. `on_token` gets every job that has
     one token more, and how long that took since the token before, or since the request; `on_end`
@@ -116,7 +116,7 @@ class Scheduler:
         sequence: Sequence,
         generation: Generation,
         *,
-        id: str,
+        request_id: str,
         user: str,
         weight: float,
         effort: str | None,
@@ -136,7 +136,7 @@ class Scheduler:
         if arrived is None:
             arrived = self._loop.time()
         job = Job(
-            id=id,
+            request_id=request_id,
             flow=(server, name),
             weight=weight,
             effort=effort,
@@ -211,7 +211,7 @@ class Scheduler:
         self._end(job, None)
 
     def _end(self, job: Job, outcome: Finished | Failed | None) -> None:
-        """The one way out, from any state: finished, failed or cancelled."""
+        """End a job in any state: every job ends here, finished, failed or cancelled."""
         if job.ended is not None:
             return
         job.end(self._loop.time(), outcome)
@@ -230,7 +230,7 @@ class Scheduler:
         self._on_end(job)
 
     def _announce(self) -> None:
-        """Tell each waiting client its place and time, if they changed; again and again."""
+        """Tell waiting clients their place and time if these changed, now and every few seconds."""
         self._announcing = False
         if self._announce_again:
             self._announce_again.cancel()

@@ -54,7 +54,7 @@ _TEXT_PARTS_SCHEMA = {
 
 
 def _no_lone_surrogate(text: str) -> str:
-    """JSON can spell half of a character's UTF-16, which is no text."""
+    """Refuse half of a UTF-16 pair: JSON can spell it, but it isn't a character."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -21,14 +21,18 @@ STATUS_OF = {"deadline_exceeded": 504, "shutting_down": 503, "engine_failed": 50
 """HTTP status of a failed job, for a client that does not stream."""
 
 
-def completion_id(request: Request) -> str:
-    """A completion's id, also its job's: from the client's X-Request-Id, as with vLLM, or new."""
-    if not hasattr(request.state, "completion_id"):
+def request_id(request: Request) -> str:
+    """The request's id in logs and spans: the client's X-Request-Id, as with vLLM, or a new one."""
+    if not hasattr(request.state, "request_id"):
         given = request.headers.get("x-request-id", "")
-        id = given if re.fullmatch(REQUEST_ID, given) else uuid4().hex
-        request.state.completion_id = f"chatcmpl-{id}"
-    known: str = request.state.completion_id
+        request.state.request_id = given if re.fullmatch(REQUEST_ID, given) else uuid4().hex
+    known: str = request.state.request_id
     return known
+
+
+def completion_id(job: Job) -> str:
+    """The answer's id in OpenAI's form."""
+    return f"chatcmpl-{job.request_id}"
 
 
 async def completion(job: Job, model: str) -> api.ChatCompletion:
@@ -43,7 +47,7 @@ async def completion(job: Job, model: str) -> api.ChatCompletion:
                 content=text.content, reasoning_content=text.reasoning or None
             )
             return api.ChatCompletion(
-                id=job.id,
+                id=completion_id(job),
                 created=int(time.time()),
                 model=model,
                 choices=[api.Choice(message=message, finish_reason=reason)],
@@ -100,7 +104,7 @@ class CompletionStream(StreamingResponse):
     ) -> str:
         choices = [api.ChunkChoice(delta=delta, finish_reason=finish_reason)] if delta else []
         chunk = api.ChatCompletionChunk(
-            id=self._job.id,
+            id=completion_id(self._job),
             created=self._created,
             model=self._model,
             choices=choices,

@@ -1,7 +1,7 @@
 """A connection of a client.
 
-uvicorn's own waits for a request's headers without an end, doesn't notice that a client leaves
-which has sent more than its request, and writes a refusal into the middle of an answer.
+uvicorn's own class waits for a request's headers without a limit, doesn't notice when a client that
+has sent more than one request leaves, and writes a refusal into the middle of an answer.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ MAX_EARLY_BYTES = 2**16
 
 
 class Connection(H11Protocol):
-    """Closed when what it began to send is no request in time, or when it sends nothing at all."""
+    """Closed when a request's headers have not all come in time, or when nothing comes at all."""
 
     _patience: asyncio.TimerHandle | None = None
 
@@ -57,7 +57,7 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def _watch(self) -> None:
-        """Let the time run while headers are missing; more of them don't start it anew."""
+        """Let the time run while headers are missing; it doesn't begin again with each of them."""
         if self._is_answering():
             self._stop_watching()
         elif self._patience is None:

@@ -15,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
 from bot.inference.server import api
-from bot.inference.server.completions import CompletionStream, completion, completion_id
+from bot.inference.server.completions import CompletionStream, completion, request_id
 from bot.inference.server.errors import ApiError, ErrorBody, validation_error
 from bot.inference.server.gate import Gate
 from bot.inference.server.service import Service
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 TRACE = TraceContextTextMapPropagator()
-"""Gets traceparent alone: a header that can't be read would be logged, and may be text."""
+"""Reads only traceparent: it logs a header that it can't read, and that may be text."""
 
 EVENT = {
     "type": "object",
@@ -52,8 +52,12 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
     ) -> Response:
         if not getattr(request.state, "submitted", False):  # the others' end is told elsewhere
             service.metrics.refused(error.status)
-            id = completion_id(request)
-            log.info("request refused", id=id, status=error.status, code=error.code)
+            log.info(
+                "request refused",
+                request_id=request_id(request),
+                status=error.status,
+                code=error.code,
+            )
         retry = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
         return JSONResponse(error.body(), error.status, {**headers, **retry})
 
@@ -72,9 +76,9 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
         **behind_key,
     )
     async def chat_completions(body: api.ChatRequest, request: Request) -> Response:
-        id = completion_id(request)
         trace = TRACE.extract({"traceparent": request.headers.get("traceparent", "")})
-        job = await _while_connected(request, service.submit(body, id=id, trace=trace))
+        submitting = service.submit(body, request_id=request_id(request), trace=trace)
+        job = await _while_connected(request, submitting)
         request.state.submitted = True
         if body.stream:
             usage = body.stream_options is not None and body.stream_options.include_usage

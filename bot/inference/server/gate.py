@@ -1,6 +1,6 @@
-"""What a request must pass before its body is read, and what its body must keep to.
+"""What a request must pass before its body is read, and the limits of its body.
 
-The API key, room in the queue, the body's size and its pace: whoever asks too much costs little.
+The API key, room in the queue, the body's size and pace: a client that asks too much costs little.
 """
 
 import asyncio

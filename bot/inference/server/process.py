@@ -16,7 +16,7 @@ import uvicorn
 from bot.config import Config
 from bot.inference.server.connection import Connection
 from bot.inference.server.endpoints import create_app
-from bot.inference.server.loading import load_model
+from bot.inference.server.model import load_model
 from bot.inference.server.service import Service
 from bot.listener import ListenError, bind, handed_down
 
@@ -91,7 +91,7 @@ async def _first(*awaitables: Coroutine[Any, Any, object]) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Leaves it to us what a signal does: the first asks to drain, the second not to wait."""
+    """Sets an event for each signal: the first asks to drain, the second to end at once."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -103,7 +103,7 @@ class _Server(uvicorn.Server):
         self.stop()
 
     def hang_up(self) -> None:
-        """Close what is still open; to cancel its requests, as uvicorn would, is no clean end."""
+        """Close what is still open; cancelling its requests, as uvicorn does, logs errors."""
         for connection in list(self.server_state.connections):
             connection.transport.abort()
 

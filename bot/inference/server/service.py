@@ -21,8 +21,8 @@ from bot.inference.scheduler.job import Job
 from bot.inference.scheduler.scheduler import Closed, QueueFull, Scheduler
 from bot.inference.server.api import ChatRequest, Health, Message, PromptRequest, chat_messages
 from bot.inference.server.errors import ApiError
-from bot.inference.server.loading import Model
 from bot.inference.server.metrics import Metrics
+from bot.inference.server.model import Model
 from bot.inference.server.spans import record
 from bot.inference.text.generation import Generation, reasoning_budget
 from bot.inference.text.prompt import PromptError, PromptTooLong, ReasoningStyle
@@ -52,7 +52,7 @@ class Service:
 
     `load` is called in that thread, with a function to report its stage and how much of it is done
     (0 to 1); it raises ModelUnavailable, EngineError or PromptError. A broken engine is not
-    repaired: its requests fail, `failed` is set, and the process is to end and be started anew.
+    repaired: its requests fail, `failed` is set, and the process should end and be started again.
     """
 
     def __init__(
@@ -162,7 +162,9 @@ class Service:
         """The prompt's token ids. Raises ApiError."""
         return await self._render(self.model(request.model), request.messages, effort=None)
 
-    async def submit(self, request: ChatRequest, *, id: str, trace: Context | None = None) -> Job:
+    async def submit(
+        self, request: ChatRequest, *, request_id: str, trace: Context | None = None
+    ) -> Job:
         """Hand the request to the scheduler; `trace` has the client's span. Raises ApiError."""
         model = self.model(request.model)
         assert self._scheduler
@@ -174,7 +176,7 @@ class Service:
             job = self._scheduler.submit(
                 sequence,
                 generation,
-                id=id,
+                request_id=request_id,
                 user=request.user or "",
                 weight=request.weight or 1.0,
                 effort=request.effort,
@@ -249,7 +251,7 @@ class Service:
         assert job.ended is not None
         log.info(
             "request ended",
-            id=job.id,
+            request_id=job.request_id,
             outcome=job.outcome_name,
             effort=job.effort,
             **asdict(job.usage),

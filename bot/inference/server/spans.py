@@ -7,6 +7,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from bot.inference.scheduler.job import Failed, Job
+from bot.inference.server.completions import completion_id
 from bot.tracing import tracer
 
 
@@ -27,7 +28,7 @@ def record(job: Job, model: str, parent: Context | None) -> None:
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": "gptoss-bot",
             "gen_ai.request.model": model,
-            "gen_ai.response.id": job.id,
+            "gen_ai.response.id": completion_id(job),
             "gen_ai.response.finish_reasons": [job.outcome_name],
             "gen_ai.usage.input_tokens": job.usage.prompt_tokens,
             "gen_ai.usage.output_tokens": job.usage.completion_tokens,

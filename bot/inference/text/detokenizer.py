@@ -9,7 +9,7 @@ class Detokenizer:
     """Turns ids into pieces of text that, joined, are the text of all ids. `hidden` ids have none.
 
     `tokenizers.decoders.DecodeStream` does nearly this, but it raises on byte-fallback tokens that
-    are no UTF-8 ("Invalid prefix encountered") and has no way to flush what it held back.
+    are not UTF-8 ("Invalid prefix encountered") and has no way to flush what it held back.
     """
 
     def __init__(self, tokenizer: Tokenizer, hidden: AbstractSet[int] = frozenset()) -> None:
@@ -32,7 +32,7 @@ class Detokenizer:
         return text
 
     def flush(self) -> str:
-        """What is still held back, an incomplete character as U+FFFD. The next text starts anew."""
+        """What is still held back, an incomplete character as U+FFFD, and forget the text so far."""
         text = self._pending_text()
         self._context, self._pending = [], []
         return text

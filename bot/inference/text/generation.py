@@ -24,7 +24,7 @@ def reasoning_budget(max_tokens: int, effort: str | None) -> int:
 
 
 class Generation:
-    """Follows `sequence` from its first token to its last.
+    """Reads the tokens of `sequence`, from the first to the last.
 
     It ends with the model's turn, a complete answer channel, one of the `stop` strings in the
     answer, or `max_tokens` tokens (of reasoning and answer together). When the model still reasons

@@ -29,9 +29,9 @@ THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 LONG = 2**16
 """Characters that take noticeable time to encode."""
 ORDINARY_LENGTH = 8
-"""Characters of a token, more than most have: words of English prose have 5 with their space."""
-UNHEARD_OF_LENGTH = 16
-"""Mean length that only endless repetition has."""
+"""Characters of a token: more than most have, as English words have 5 with their space."""
+LONGEST_MEAN_LENGTH = 16
+"""Only endless repetition of the same characters has tokens of this mean length."""
 
 _HARMONY = {"<|start|>", "<|channel|>", "<|message|>", "<|end|>"}
 _HARMONY_STOPS = ("<|return|>", "<|call|>")
@@ -40,11 +40,11 @@ _PLACEHOLDER = re.compile(r"xTYPED(\d+)TEXTx")
 
 
 class PromptError(Exception):
-    """Messages or a model that no prompt can be made of; the text is one line for a person."""
+    """No prompt can be made of these messages, or for this model; one line for a person."""
 
 
 class PromptTooLong(PromptError):
-    """More text than can be asked for; its own text says of how much it is more."""
+    """Longer than the context; the text says how long, such as "more than 9 tokens"."""
 
 
 class ReasoningStyle(StrEnum):
@@ -172,9 +172,9 @@ class ChatFormat:
     def _check_length(self, texts: list[str], most: int) -> None:
         """Raise PromptTooLong where long text can't have as few tokens as `most`."""
         length = sum(map(len, texts))
-        ordinary, unheard_of = (max(n * most, LONG) for n in (ORDINARY_LENGTH, UNHEARD_OF_LENGTH))
-        if length > unheard_of:
-            raise PromptTooLong(f"more than {unheard_of} characters")
+        ordinary, longest = (max(n * most, LONG) for n in (ORDINARY_LENGTH, LONGEST_MEAN_LENGTH))
+        if length > longest:
+            raise PromptTooLong(f"more than {longest} characters")
         if length > ordinary:
             beginning = "\n".join(texts)[:ordinary]
             if len(_encode(self._plain, beginning).ids) > most:

@@ -13,7 +13,7 @@ from bot.inference.text.prompt import THINK_CLOSE, THINK_OPEN, ChatFormat, Reaso
 from bot.inference.text.stop_strings import StopStrings
 
 _LONGEST_HEADER = 32
-"""Tokens of a harmony header (up to `<|message|>`) from which on the model counts as lost in it."""
+"""Tokens of a harmony header, up to `<|message|>`; a model that writes more is lost in it."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class ThinkParser:
     """`<think>` … `</think>`, then the answer; the tags are known by their text.
 
     A block opens only before the answer has begun, so an answer may speak about the tag. White
-    space before and after the block is no part of the answer.
+    space before and after the block does not belong to the answer.
     """
 
     ended = False

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 
 class StopStrings:
-    """Lets text through up to the stop string that is complete first, however the text is cut.
+    """Lets text through up to the first complete stop string, whatever pieces the text comes in.
 
     Of several complete at the same character, the one that begins first counts.
     """

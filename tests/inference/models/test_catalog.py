@@ -37,7 +37,7 @@ def test_models_are_known_without_torch() -> None:
     code = """
 import sys
 sys.modules["torch"] = None
-import bot.inference.bench
+import bot.bench.command
 from bot.inference.models.catalog import presets
 presets()
 """

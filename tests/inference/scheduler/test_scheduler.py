@@ -63,7 +63,7 @@ class Bench:
         return self.scheduler.submit(
             sequence,
             generation,
-            id="id",
+            request_id="id",
             user=user,
             weight=1.0,
             effort=effort,

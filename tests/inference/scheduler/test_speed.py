@@ -18,7 +18,7 @@ USAGE = Usage(prompt_tokens=100, cached_tokens=0, completion_tokens=11, reasonin
 def waiting(prompt_tokens: int) -> Job:
     sequence = Sequence([1] * prompt_tokens)
     return Job(
-        id="id",
+        request_id="id",
         flow=("server", "user"),
         weight=1.0,
         effort=None,

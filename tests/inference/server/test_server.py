@@ -17,7 +17,7 @@ from bot.inference.engines import EngineError
 from bot.inference.engines.base import Sequence
 from bot.inference.models.sources import Progress
 from bot.inference.server import gate
-from bot.inference.server.loading import Model
+from bot.inference.server.model import Model
 from bot.inference.server.service import Service
 from bot.inference.text.prompt import ChatFormat
 from tests.inference.scripted_engine import ScriptedEngine
@@ -279,7 +279,7 @@ async def test_requests_past_their_deadline_are_counted_as_errors_and_logged_onc
         text = (await client.get("/metrics")).text
     assert 'vllm:request_success_total{finished_reason="error",model_name="tiny"} 1.0' in text
     assert 'status="504"' not in text
-    (line,) = [line for line in "".join(capsys.readouterr()).splitlines() if "chatcmpl-" in line]
+    (line,) = [line for line in "".join(capsys.readouterr()).splitlines() if "request_id" in line]
     assert "request ended" in line
 
 
@@ -303,7 +303,8 @@ async def test_a_refusal_is_one_line_of_the_log_without_what_was_sent(
     assert response.status_code == 400
     log = "".join(capsys.readouterr())
     (line,) = [line for line in log.splitlines() if "request refused" in line]
-    assert "chatcmpl-mine" in line
+    assert "request_id" in line
+    assert "mine" in line
     assert "the-secret" not in log
 
 

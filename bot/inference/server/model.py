@@ -61,5 +61,5 @@ def _damage_explained(name: str, folder: Path) -> Iterator[None]:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ModelUnavailable(
             f"the model {name} can't be read from {folder}: {reason}; delete the folder to have it"
-            " fetched anew, or copy the model there again"
+            " fetched again, or copy the model there again"
         ) from error

@@ -8,7 +8,7 @@ pytest.importorskip("transformers")
 
 from bot.config.schema import InferenceConfig
 from bot.inference.models.sources import ModelUnavailable
-from bot.inference.server.loading import load_model
+from bot.inference.server.model import load_model
 from tests.inference.tiny_model import save_tiny_model
 
 
