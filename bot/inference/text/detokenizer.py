@@ -32,7 +32,7 @@ class Detokenizer:
         return text
 
     def flush(self) -> str:
-        """What is still held back, an incomplete character as U+FFFD, and forget the text so far."""
+        """What is held back, an incomplete character as U+FFFD; the text so far is forgotten."""
         text = self._pending_text()
         self._context, self._pending = [], []
         return text
