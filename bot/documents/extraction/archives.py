@@ -1,0 +1,31 @@
+"""Office files are zip archives: what they may unpack to."""
+
+from io import BytesIO
+from zipfile import BadZipFile, ZipFile
+
+from bot.documents.problems import Problem, Unreadable
+
+UNPACKED_BYTES = 100 << 20
+OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""What Office wraps a file in that has a password:
+https://learn.microsoft.com/openspecs/office_file_formats/ms-offcrypto"""
+
+
+def checked(data: bytes) -> BytesIO:
+    """The archive, if it may be unpacked.
+
+    zipfile reads no more of a member than the size in the archive's directory, so the sizes there
+    hold. Raises Unreadable.
+    """
+    if data.startswith(OLE_MAGIC):
+        raise Unreadable(Problem.ENCRYPTED)
+    try:
+        with ZipFile(BytesIO(data)) as archive:
+            members = archive.infolist()
+    except BadZipFile as error:
+        raise Unreadable(Problem.BROKEN) from error
+    if sum(member.file_size for member in members) > UNPACKED_BYTES:
+        raise Unreadable(Problem.TOO_BIG)
+    if any(member.flag_bits & 1 for member in members):
+        raise Unreadable(Problem.ENCRYPTED)
+    return BytesIO(data)
