@@ -51,7 +51,6 @@ async def problem_of(data: bytes, kind: Kind, **options: float) -> Problem:
         ("Привет мир", "utf-16-be"),
         ("10 €", "utf-32"),
         ("Это довольно длинный текст на русском языке.", "cp1251"),
-        ("Это довольно длинный текст на русском языке.", "koi8-r"),
         ("Wszyscy ludzie rodzą się wolni i równi, żyją w pokoju", "cp1250"),
         ("Καλημέρα κόσμε, αυτό είναι ένα κείμενο", "cp1253"),
         ("こんにちは世界、これはテストです", "shift_jis"),

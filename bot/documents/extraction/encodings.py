@@ -10,7 +10,7 @@ from bot.documents.problems import Problem, Unreadable
 WESTERN = "cp1252"
 CANDIDATES = [
     *("utf_16_le", "utf_16_be"),
-    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "koi8_r"),
+    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257"),
     *("cp932", "euc_jp", "gb18030", "big5", "cp949", "cp437", "cp850", "mac_roman"),
 ]
 """What programs write, of the hundred encodings that there are."""
