@@ -20,6 +20,7 @@ from bot.config.schema import (
     SamplingConfig,
     ServerConfig,
     SlackConfig,
+    fernet_keys,
 )
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "builtin_config_dir",
     "builtin_texts",
     "check_persona",
+    "fernet_keys",
     "load_config",
     "read_dotenv",
     "reload",

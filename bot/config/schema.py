@@ -1,5 +1,6 @@
 """What the configuration file may say. Every key is optional; the defaults are here."""
 
+import base64
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -24,6 +25,7 @@ from bot.config.builtin import builtin_languages, builtin_personas
 PERSONA_NAME = re.compile(r"[a-z0-9_-]{1,32}")
 PROMPT_LENGTH = 8000
 DESCRIPTION_LENGTH = 200
+FERNET_BYTES = 32
 
 
 class Effort(StrEnum):
@@ -106,6 +108,25 @@ def _sendable(value: SecretStr) -> SecretStr:
     return value
 
 
+def fernet_keys(value: str) -> list[str]:
+    """Keys with commas between, in base64 of either alphabet, as Fernet takes them (base64url)."""
+    return [key.strip().translate(str.maketrans("+/", "-_")) for key in value.split(",")]
+
+
+def _token_keys(value: SecretStr) -> SecretStr:
+    for key in fernet_keys(value.get_secret_value()) if value else []:
+        try:
+            right = len(base64.b64decode(key, altchars="-_", validate=True)) == FERNET_BYTES
+        except ValueError:
+            right = False
+        if not right:
+            raise ValueError(
+                "allowed: 32 random bytes in base64, as `openssl rand -base64 32` makes them,"
+                " and older such keys after commas"
+            )
+    return value
+
+
 Secret = Annotated[SecretStr, AfterValidator(_sendable)]
 PersonaName = Annotated[str, AfterValidator(_persona_name)]
 Prompt = Annotated[
@@ -156,6 +177,7 @@ class SlackConfig(Section):
     signing_secret: Secret = SecretStr("")
     client_id: str = ""
     client_secret: Secret = SecretStr("")
+    token_key: Annotated[Secret, AfterValidator(_token_keys)] = SecretStr("")
     api_url: WebAddress = "https://slack.com/api/"
     listen: Annotated[str, AfterValidator(_unless_empty(_address))] = ""
     thread_mentions: bool = False

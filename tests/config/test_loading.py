@@ -154,6 +154,11 @@ def test_a_mistake_in_a_persona_file_names_that_file_and_its_line(tmp_path: Path
             "slack:\n  bot_token: [xoxb-secret]",
             "bot.yaml:2: slack.bot_token: found ***, allowed: a text",
         ),
+        (
+            "slack:\n  token_key: c2hvcnQ=",
+            "bot.yaml:2: slack.token_key: found ***, allowed: 32 random bytes in base64, as"
+            " `openssl rand -base64 32` makes them, and older such keys after commas",
+        ),
         ("discord: {token: 123}", "bot.yaml:1: discord.token: found ***, allowed: a text"),
         (
             "personas:\n  Bad!: x",

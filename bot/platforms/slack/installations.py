@@ -5,16 +5,21 @@ https://docs.slack.dev/authentication/installing-with-oauth
 
 from typing import Any
 
+import structlog
 from slack_bolt.async_app import AsyncApp
+from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
-from slack_sdk.oauth.installation_store.sqlalchemy import AsyncSQLAlchemyInstallationStore
 from slack_sdk.oauth.state_store.sqlalchemy import AsyncSQLAlchemyOAuthStateStore
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.config import SlackConfig
+from bot.config import SlackConfig, fernet_keys
+from bot.platforms.base import PlatformUnusable
 from bot.platforms.slack.limits import RATE_LIMIT_RETRIES
+from bot.platforms.slack.sealing import SealedInstallationStore
 from bot.storage import Store
+
+log = structlog.get_logger()
 
 SCOPES = (
     "app_mentions:read",
@@ -40,8 +45,11 @@ def scopes_for(config: SlackConfig) -> set[str]:
     return {*SCOPES, *([GROUPS_SCOPE] if config.moderator_groups else [])}
 
 
-def new_app(config: SlackConfig, store: Store) -> AsyncApp:
-    """The app with its way to tokens: the configured one, or those of the installations."""
+async def new_app(config: SlackConfig, store: Store) -> AsyncApp:
+    """The app with its way to tokens: the configured one, or those of the installations.
+
+    Raises PlatformUnusable.
+    """
     client = AsyncWebClient(
         token=config.bot_token.get_secret_value() or None,
         base_url=config.api_url,
@@ -52,18 +60,35 @@ def new_app(config: SlackConfig, store: Store) -> AsyncApp:
         "client": client,
         "signing_secret": config.signing_secret.get_secret_value(),
     }
-    if not client.token:
-        options["oauth_settings"] = _oauth(config, store)
-    return AsyncApp(**options)
+    if client.token:
+        app = AsyncApp(**options)
+        app.event("app_uninstalled")(_removed)
+        app.event("tokens_revoked")(_removed)
+        return app
+    app = AsyncApp(**options, oauth_settings=await _oauth(config, store))
+    app.enable_token_revocation_listeners()  # what is stored of a workspace goes with the app
+    return app
 
 
-def _oauth(config: SlackConfig, store: Store) -> AsyncOAuthSettings:
+async def _removed(context: AsyncBoltContext) -> None:
+    log.warning("slack: the app was removed or its tokens were revoked", workspace=context.team_id)
+
+
+async def _oauth(config: SlackConfig, store: Store) -> AsyncOAuthSettings:
     """Installations and the states of those under way are kept in our database."""
+    keys = config.token_key.get_secret_value()
+    if not keys:
+        raise PlatformUnusable(
+            "slack.client_id needs slack.token_key, which encrypts the workspaces' tokens:"
+            " make one with `openssl rand -base64 32` and keep it in SLACK_TOKEN_KEY"
+        )
+    installations = SealedInstallationStore(config.client_id, store.engine, fernet_keys(keys))
+    await installations.seal()
     return AsyncOAuthSettings(
         client_id=config.client_id,
         client_secret=config.client_secret.get_secret_value(),
         scopes=sorted(scopes_for(config)),
-        installation_store=AsyncSQLAlchemyInstallationStore(config.client_id, store.engine),
+        installation_store=installations,
         state_store=AsyncSQLAlchemyOAuthStateStore(STATE_SECONDS, store.engine),
         install_path="/slack/install",
         redirect_uri_path="/slack/oauth_redirect",

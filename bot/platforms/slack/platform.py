@@ -56,7 +56,7 @@ class SlackPlatform:
             )
         if config.listen and not config.signing_secret.get_secret_value():
             raise PlatformUnusable("slack.listen needs slack.signing_secret, to know who calls")
-        app = new_app(config, self._core.store)
+        app = await new_app(config, self._core.store)
         self._listen(app)
         try:
             if app.client.token:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from tests.end_to_end.in_process import in_process
 from tests.end_to_end.processes import NOBODY, piped, write_config
 from tests.platforms.slack.conftest import Running, Scene
 
+TOKEN_KEY = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE="
+
 
 def oauth(double: SlackDouble, team: Workspace, general: Channel) -> dict[str, Any]:
     """The app's own id in place of one workspace's token."""
@@ -24,6 +27,7 @@ def oauth(double: SlackDouble, team: Workspace, general: Channel) -> dict[str, A
             "bot_token": "",
             "client_id": app.client_id,
             "client_secret": app.client_secret,
+            "token_key": TOKEN_KEY,
         }
     }
 
@@ -115,6 +119,37 @@ async def test_many_workspaces_install_by_oauth_and_each_is_answered(running: Ru
         assert answer.text.startswith("Hello there.")
 
 
+async def test_a_workspace_that_removes_the_app_takes_its_tokens_along(running: Running) -> None:
+    async with running(http=True, prepare=oauth) as scene:
+        scene.slack.app.events |= {"app_uninstalled", "tokens_revoked"}
+        base = scene.slack.http.url.removesuffix("/events")
+        await scene.slack.oauth.install(scene.ann, f"{base}/install")
+        await scene.ask("hi")
+        token = scene.slack.installed(scene.team).token
+        database = scene.folder / "bot.db"
+        with sqlite3.connect(database) as connection:
+            (stored,) = connection.execute("SELECT bot_token FROM slack_bots").fetchone()
+        assert token not in stored
+        assert token.encode() not in database.read_bytes()
+        scene.slack.uninstall(scene.team)
+        async with asyncio.timeout(20):
+            while _stored_rows(database):  # noqa: ASYNC110 (another process's database: no event)
+                await asyncio.sleep(0.05)
+
+
+def _stored_rows(database: Path) -> int:
+    with sqlite3.connect(database) as connection:
+        tables = ("slack_bots", "slack_installations")
+        counts = [connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in tables]
+    return sum(counts)
+
+
+async def test_a_bot_with_one_token_says_that_the_app_was_removed(scene: Scene) -> None:
+    scene.slack.app.events |= {"app_uninstalled"}
+    scene.slack.uninstall(scene.team)
+    await scene.bot.err.see("slack: the app was removed")
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [
@@ -145,6 +180,7 @@ async def test_more_calls_than_slack_allows_wait_as_it_says(scene: Scene) -> Non
         ({"app_token": "xapp-wrong"}, "slack.app_token: Slack does not accept it (invalid_auth)"),
         ({"app_token": ""}, "slack: set slack.app_token (Socket Mode), or slack.listen"),
         ({"app_token": "", "listen": "127.0.0.1:1"}, "slack.listen needs slack.signing_secret"),
+        ({"bot_token": "", "client_id": "1.1"}, "slack.client_id needs slack.token_key"),
     ],
 )
 async def test_what_is_wrong_in_the_configuration_is_one_line(
