@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import time
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx2
@@ -13,6 +15,7 @@ TOO_LONG = re.compile(
     r"context.{0,9}(length|size|window)|maximum (model|prompt) length|prompt is too long", re.I
 )
 """How servers without OpenAI's `context_length_exceeded` say it: vLLM, SGLang, llama.cpp."""
+DEFAULT_RETRY_SECONDS = 10.0
 LONGEST_RETRY_SECONDS = 3600.0
 
 
@@ -24,16 +27,20 @@ class Unreachable(InferenceError):
     """No connection, or it broke off before the answer's end."""
 
 
-class NotReady(InferenceError):
-    """The service is up but can't serve yet (HTTP 503)."""
-
-
-class Busy(InferenceError):
-    """The queue is full (HTTP 429). `retry_after` is in seconds."""
+class _TryLater(InferenceError):
+    """`retry_after` is in seconds."""
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class NotReady(_TryLater):
+    """The service is up but can't serve now (HTTP 502, 503, 504)."""
+
+
+class Busy(_TryLater):
+    """The queue is full (HTTP 429)."""
 
 
 class PromptTooLong(InferenceError):
@@ -56,9 +63,9 @@ def refusal(response: httpx2.Response) -> InferenceError:
     summary = f"HTTP {status} {code}".strip()
     match status:
         case 429:
-            return Busy(summary, _retry_after(response))
+            return Busy(summary, _retry_after(response, DEFAULT_RETRY_SECONDS))
         case 502 | 503 | 504:
-            return NotReady(summary)
+            return NotReady(summary, _retry_after(response, 0.0))
         case 400 | 413 | 422 if _says_too_long(code, response.text):
             return PromptTooLong(summary)
         case 400 | 422:
@@ -101,9 +108,14 @@ def _says_too_long(code: str, text: str) -> bool:
     return code == "context_length_exceeded" or bool(TOO_LONG.search(text))
 
 
-def _retry_after(response: httpx2.Response) -> float:
+def _retry_after(response: httpx2.Response, default: float) -> float:
+    """Seconds, of a header that has them or a date (RFC 9110, 10.2.3)."""
+    header = response.headers.get("retry-after", "")
     try:
-        seconds = float(response.headers["retry-after"])
-    except (KeyError, ValueError):  # it may also be a date
-        seconds = math.nan
-    return min(seconds, LONGEST_RETRY_SECONDS) if seconds >= 0 else 10.0
+        seconds = float(header)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(header).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            seconds = math.nan
+    return min(seconds, LONGEST_RETRY_SECONDS) if seconds >= 0 else default

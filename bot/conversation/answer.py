@@ -8,6 +8,14 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 import structlog
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    stop_before_delay,
+    wait_exponential,
+    wait_random,
+)
+from tenacity.asyncio import retry_if_exception
 
 from bot.client import (
     Busy,
@@ -37,6 +45,10 @@ ASSUMED_CONTEXT = 8192
 SHRINK = 0.6
 """What is left of the context after the service found the request too long for it."""
 MOST_SHRINKS = 3
+PATIENCE_SECONDS = 30.0
+"""How long a service is asked again that refuses though its health is fine."""
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 10.0
 GRACE_SECONDS = 5.0
 """Beyond the deadline, which the service keeps too: it says so first, a server that hangs never."""
 
@@ -60,7 +72,8 @@ class Answer:
     async def run(self) -> None:
         """Ask until there is an answer or none is to be had.
 
-        While the service loads or restarts the request waits, up to its deadline. One whose
+        While the service loads or restarts the request waits, up to its deadline. A service that
+        refuses it though its health is fine is asked again for half a minute. A request whose
         connection broke before any text came is tried again once; one that has text ends with
         what came, and says so.
         """
@@ -74,11 +87,11 @@ class Answer:
             try:
                 await self._wait_until_ready(deadline)
                 async with asyncio.timeout(allowed):
-                    end, prompt = await self._ask(SHRINK**shrinks)
+                    end, prompt = await self._ask_patiently(SHRINK**shrinks)
             except NotReady as error:
-                if time.monotonic() > deadline:
-                    return self._fail(self.texts("failed"), error)
-                await self.client.next_health()  # it was ready a moment ago: it restarts
+                if (await self.client.health()).ready or time.monotonic() > deadline:
+                    return self._fail(self.texts("still_unavailable"), error)
+                # It restarts: it was ready a moment ago.
             except PromptTooLong as error:
                 shrinks += 1
                 if self.reply.text or shrinks > MOST_SHRINKS:
@@ -111,6 +124,29 @@ class Answer:
             self.reply.change(ReplyState.LOADING)
             health = await self.client.next_health()
         self.reply.change(ReplyState.QUEUED)
+
+    async def _ask_patiently(self, share: float) -> tuple[Finished, Prompt]:
+        """Ask, and again with growing pauses while the service answers 503 and its health is fine.
+
+        A proxy in front of it may do that, or a machine under load. Raises InferenceError.
+        """
+
+        async def only_refuses(error: BaseException) -> bool:
+            return isinstance(error, NotReady) and (await self.client.health()).ready
+
+        def tell(state: RetryCallState) -> None:
+            pause = state.next_action.sleep if state.next_action else 0.0
+            log.warning("inference service refuses, trying again", pause_seconds=round(pause, 1))
+            self.reply.change(ReplyState.UNAVAILABLE)
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(only_refuses),
+            wait=_pause,
+            stop=stop_before_delay(PATIENCE_SECONDS),
+            before_sleep=tell,
+            reraise=True,
+        )
+        return await retrying(self._ask, share)
 
     async def _ask(self, share: float) -> tuple[Finished, Prompt]:
         """One request in `share` of the context, from the prompt to the last token."""
@@ -185,6 +221,14 @@ class Answer:
     def _fail(self, notice: str, error: Exception) -> None:
         log.warning("answer failed", error=str(error), kind=type(error).__name__)
         self.reply.change(ReplyState.FAILED, notice)
+
+
+def _pause(state: RetryCallState) -> float:
+    """Seconds before the next try, at least as long as the server asked for."""
+    error = state.outcome and state.outcome.exception()
+    first = FIRST_PAUSE_SECONDS
+    growing = wait_exponential(first, max=LONGEST_PAUSE_SECONDS) + wait_random(0, first)
+    return max(growing(state), error.retry_after if isinstance(error, NotReady) else 0.0)
 
 
 def answer_tokens(config: Config, effort: Effort, context: int | None) -> int:

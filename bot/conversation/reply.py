@@ -13,9 +13,10 @@ from bot.config import Effort
 
 
 class ReplyState(StrEnum):
-    """`LOADING` and `QUEUED` wait; `THINKING` and `WRITING` run; the others are final."""
+    """The first three wait, `THINKING` and `WRITING` run, the others are final."""
 
     LOADING = "loading"
+    UNAVAILABLE = "unavailable"
     QUEUED = "queued"
     THINKING = "thinking"
     WRITING = "writing"

@@ -10,6 +10,8 @@ def status_line(reply: Reply, texts: Texts) -> str:
         case ReplyState.LOADING:
             share = "" if reply.progress is None else f" {reply.progress:.0%}"
             return texts("loading", stage=reply.stage, progress=share)
+        case ReplyState.UNAVAILABLE:
+            return texts("unavailable")
         case ReplyState.QUEUED if reply.position is not None and reply.eta_seconds is not None:
             wait = texts.duration(reply.eta_seconds)
             return texts("queued_eta", position=reply.position, wait=wait)

@@ -32,6 +32,10 @@ def reply_in(state: ReplyState, **fields: object) -> Reply:
             "The model is being made ready (loading 50%). Your question waits.",
         ),
         (
+            reply_in(ReplyState.UNAVAILABLE),
+            "The model's server is not available. The bot is trying again; your question waits.",
+        ),
+        (
             reply_in(ReplyState.LOADING, stage="loading"),
             "The model is being made ready (loading). Your question waits.",
         ),

@@ -1,13 +1,14 @@
 """Answers from a server that speaks vLLM's dialect behind `inference.url`."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from bot.client import client as client_module
-from bot.config import Config
+from bot.conversation import answer as answer_module
 from bot.conversation.reply import ReplyState
 from tests.conversation.conftest import Chat, chatting, finished
 from tests.conversation.test_responder import until
@@ -15,12 +16,17 @@ from tests.doubles.inference import Drop, Error, Fail, Say, Wait
 from tests.doubles.vllm import VllmDouble
 
 NO_ANSWER = ["Something went wrong and there is no answer. Please ask again."]
+GIVEN_UP = [
+    "The model's server is still not available, so the bot gave up."
+    " Please ask again in a few minutes."
+]
 CUT_OFF = ["The answer was cut off: the model's server failed. What came so far is above."]
 
 
 @pytest.fixture(autouse=True)
 def _poll_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(answer_module, "FIRST_PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -156,12 +162,44 @@ async def test_while_its_engine_restarts_the_question_waits(chat: Chat, vllm: Vl
     assert (await finished(reply)).text == "Hello there."
 
 
-async def test_a_server_that_is_healthy_but_never_free_is_not_waited_for_for_ever(
+@pytest.mark.parametrize("status", [502, 503, 504])
+async def test_a_server_that_refuses_in_good_health_is_asked_again_and_the_person_told(
+    chat: Chat, vllm: VllmDouble, status: int
+) -> None:
+    vllm.script(Error(status))
+    vllm.script(Error(status))
+    reply = await chat.ask("Hi")
+    await until(reply, ReplyState.UNAVAILABLE)
+    assert (await finished(reply)).text == "Hello there."
+    assert len(vllm.requests) == 3
+
+
+async def test_a_server_that_goes_on_refusing_is_given_up_and_the_person_told(
+    chat: Chat, vllm: VllmDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer_module, "PATIENCE_SECONDS", 0.1)
+    vllm.default = [Error(503)]
+    reply = await chat.answer("Hi")
+    assert (reply.state, reply.notices) == (ReplyState.FAILED, GIVEN_UP)
+    assert 1 < len(vllm.requests) <= 12
+
+
+@pytest.mark.parametrize("header", ["120", "Fri, 31 Dec 2100 23:59:59 GMT"])
+async def test_a_server_that_asks_for_a_longer_pause_than_people_wait_is_asked_once(
+    chat: Chat, vllm: VllmDouble, header: str
+) -> None:
+    vllm.default = [Error(503, headers={"Retry-After": header})]
+    assert (await chat.answer("Hi")).notices == GIVEN_UP
+    assert len(vllm.requests) == 1
+
+
+async def test_a_server_is_not_asked_again_before_it_wants_to_be(
     chat: Chat, vllm: VllmDouble
 ) -> None:
-    chat.configure(Config.model_validate({"inference": {"request_timeout_seconds": 1}}))
-    vllm.default = [Error(503)]
-    assert (await chat.answer("Hi")).notices == NO_ANSWER
+    vllm.script(Error(503, headers={"Retry-After": "0.3"}))
+    started = time.monotonic()
+    assert (await chat.answer("Hi")).text == "Hello there."
+    assert time.monotonic() - started >= 0.3
 
 
 async def test_a_question_longer_than_the_context_is_cut_to_fit(

@@ -59,6 +59,9 @@ class ConsoleView:
         elif reply.state is ReplyState.LOADING and reply.stage != self._shown_stage:
             self._shown_stage = reply.stage
             write(self._err, self._texts("loading", stage=reply.stage, progress="") + "\n")
+        elif reply.state is ReplyState.UNAVAILABLE and self._shown_stage != "unavailable":
+            self._shown_stage = "unavailable"
+            write(self._err, status_line(reply, self._texts) + "\n")
 
     def _begin(self) -> None:
         if self._shown_reasoning:
