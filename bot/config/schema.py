@@ -223,7 +223,8 @@ class DefaultsConfig(Section):
 
 class ConversationConfig(Section):
     max_messages: int = Field(60, ge=1, le=500)
-    attachment_max_bytes: int = Field(65536, ge=0)
+    attachment_max_bytes: int = Field(1 << 20, ge=0)
+    attachments_max: int = Field(10, ge=0)
 
 
 Ids = frozenset[Annotated[str, Field(coerce_numbers_to_str=True)]]

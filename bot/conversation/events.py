@@ -23,10 +23,15 @@ class Author:
 
 @dataclass(frozen=True)
 class Attachment:
-    """A text file that came with a message, already read as UTF-8."""
+    """A file that came with a message, as the model is told of it."""
 
     name: str
-    text: str
+    text: str | None
+    """None where it can't be read."""
+    kind: str = "file"
+    """Or picture, sound, video."""
+    note: str = ""
+    """What the model has to know about it: why there is no text, or that there is more."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Message:
     author: Author
     text: str
     attachments: Sequence[Attachment] = ()
+    notices: Sequence[str] = ()
+    """Lines for the person: what of the message could not be read."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ CountTokens = Callable[[list[ChatMessage]], Awaitable[int]]
 """Counts the tokens of the prompt that these messages make."""
 
 NAME_LENGTH = 32
+FILE_NAME_LENGTH = 100
 DROP_STEP = 8
 """Old turns are dropped this many at a time: the prompt's beginning then stays the same for several
 turns, where dropping one each turn would empty the prefix cache every time."""
@@ -130,20 +131,29 @@ def _append(messages: list[ChatMessage], role: str, content: str) -> None:
 
 
 def _content(message: Message) -> str:
-    parts = [message.text.strip(), *(_fenced(a) for a in message.attachments)]
+    parts = [message.text.strip(), *(_shown(a) for a in message.attachments)]
     return "\n\n".join(part for part in parts if part)
 
 
-def _fenced(attachment: Attachment) -> str:
-    """The file as a fenced block; the fence is longer than any inside it (CommonMark 4.5)."""
-    longest = max((len(run) for run in re.findall(r"`{3,}", attachment.text)), default=2)
+def _shown(attachment: Attachment) -> str:
+    """The file's text, or a line that says what it is and why it has none."""
+    name = _plain_name(attachment.name, FILE_NAME_LENGTH)
+    note = f" ({attachment.note})" if attachment.note else ""
+    if attachment.text is None:
+        return f"[{attachment.kind}: {name}]{note}"
+    return f"{name}{note}:\n{_fenced(attachment.text, attachment.name)}"
+
+
+def _fenced(text: str, name: str) -> str:
+    """A fenced block; the fence is longer than any inside it (CommonMark 4.5)."""
+    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
     fence = "`" * (longest + 1)
-    suffix = re.search(r"\.([A-Za-z0-9]+)$", attachment.name)
+    suffix = re.search(r"\.([A-Za-z0-9]+)$", name)
     language = suffix.group(1) if suffix else ""
-    body = attachment.text.rstrip("\n")
-    return f"{_plain_name(attachment.name)}:\n{fence}{language}\n{body}\n{fence}"
+    body = text.rstrip("\n")
+    return f"{fence}{language}\n{body}\n{fence}"
 
 
-def _plain_name(name: str) -> str:
+def _plain_name(name: str, length: int = NAME_LENGTH) -> str:
     """A name on one line that can't close the brackets around it."""
-    return " ".join(re.sub(r"[()\[\]<>|`]", " ", name).split())[:NAME_LENGTH] or "somebody"
+    return " ".join(re.sub(r"[()\[\]<>|`]", " ", name).split())[:length] or "somebody"

@@ -1,0 +1,182 @@
+"""The files of a conversation: fetched, read as text, and told to the model and the person."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from bot.config import Config
+from bot.conversation.events import Attachment, Message
+from bot.conversation.texts import Texts
+from bot.documents.kinds import Kind, kind_of
+from bot.documents.problems import Unreadable
+from bot.documents.reading import Document, read_document
+from bot.platforms.download import Downloader, NotFetched
+
+log = structlog.get_logger()
+
+DOCUMENT_BYTES = 25 << 20
+"""Received of a file that a parser needs whole. Of text there is no more than may be shown."""
+REMEMBERED_BYTES = 32 << 20
+"""Of text from files, so that a thread's files aren't fetched again in every turn."""
+AT_ONCE = 4
+
+CUT = "only its beginning"
+REASONS = {
+    "file_unseen": "you can't see or hear it",
+    "file_not_text": "it isn't text, you can't read it",
+    "file_broken": "it is damaged, you can't read it",
+    "file_encrypted": "it has a password, you can't read it",
+    "file_empty": "it has no text that can be read",
+    "file_too_big": "it is too large, you can't read it",
+    "file_too_slow": "reading it took too long",
+    "file_failed": "it couldn't be fetched",
+    "file_gone": "it was deleted, you can't read it",
+    "file_hidden": "it is no longer available, you can't read it",
+    "file_elsewhere": "it is kept on another site, you can't read it",
+    "file_skipped": "there are too many files, this one wasn't read",
+}
+"""What the model is told of a file without text, by the text that the person is told."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file as its platform names it.
+
+    id: of this version of the file.
+    problem: one of REASONS, where the platform's own word is that it can't be had.
+    """
+
+    id: str
+    name: str
+    url: str = ""
+    content_type: str = ""
+    problem: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        return kind_of(self.name, self.content_type)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A message whose files aren't read yet."""
+
+    message: Message
+    files: Sequence[File] = ()
+
+
+Result = Document | str
+"""A file's text, or one of REASONS."""
+
+
+class Attachments:
+    """Reads the files of one platform."""
+
+    def __init__(self, downloader: Downloader) -> None:
+        self._downloader = downloader
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._read: OrderedDict[tuple[str, int], Result] = OrderedDict()
+
+    async def fill(
+        self,
+        drafts: Sequence[Draft],
+        config: Config,
+        texts: Texts,
+        credentials: Mapping[str, str] | None = None,
+    ) -> list[Message]:
+        """The messages with their files, and lines for the person about what can't be read.
+
+        Oldest first. Where there are more files than may be read, the newest messages' are.
+        """
+        limits = config.conversation
+        limit = limits.attachment_max_bytes
+        wanted = [f for draft in reversed(drafts) for f in draft.files if _has_text(f)]
+        chosen = {file.id: file for file in wanted[: limits.attachments_max if limit else 0]}
+        read = await asyncio.gather(*(self._result(f, limit, credentials) for f in chosen.values()))
+        results = dict(zip(chosen, read, strict=True))
+        return [_with_files(draft, results, config, texts) for draft in drafts]
+
+    async def _result(
+        self, file: File, limit: int, credentials: Mapping[str, str] | None
+    ) -> Result:
+        key = (file.id, limit)
+        if key in self._read:
+            self._read.move_to_end(key)
+            return self._read[key]
+        async with self._at_once:
+            try:
+                result: Result = await self._fetched(file, limit, credentials)
+            except NotFetched as error:
+                log.warning("a file could not be fetched", file=file.id, reason=str(error))
+                return "file_failed"  # it may be better next time
+            except Unreadable as error:
+                result = f"file_{error.problem.name.lower()}"
+        self._remember(key, result)
+        return result
+
+    async def _fetched(
+        self, file: File, limit: int, credentials: Mapping[str, str] | None
+    ) -> Document:
+        """Raises NotFetched, Unreadable."""
+        kind = file.kind
+        most = (
+            DOCUMENT_BYTES if kind.is_parsed else 2 * limit
+        )  # a character of UTF-16 has two bytes
+        fetched = await self._downloader.fetch(file.url, most, credentials)
+        if fetched.content_type == "text/html" and kind is not Kind.WEB_PAGE:
+            raise NotFetched("the host sent a page in its place")  # to log in, say
+        return await read_document(fetched.data, kind, limit, complete=fetched.complete)
+
+    def _remember(self, key: tuple[str, int], result: Result) -> None:
+        self._read[key] = result
+        while sum(map(_size, self._read.values())) > REMEMBERED_BYTES:
+            self._read.popitem(last=False)
+
+
+def _has_text(file: File) -> bool:
+    return not file.problem and file.kind.is_readable
+
+
+def _size(result: Result) -> int:
+    """Roughly, in bytes of memory."""
+    return 200 + (len(result.text) if isinstance(result, Document) else 0)
+
+
+def _with_files(
+    draft: Draft, results: Mapping[str, Result], config: Config, texts: Texts
+) -> Message:
+    limits = config.conversation
+    attachments: list[Attachment] = []
+    notices: list[str] = []
+    unseen: list[str] = []
+    for file in draft.files:
+        result = file.problem or _unread(file) or results.get(file.id, "file_skipped")
+        name, shown_name = file.name or "unnamed", file.name or texts("unnamed_file")
+        if isinstance(result, Document):
+            attachments.append(Attachment(name, result.text, note=CUT if result.cut else ""))
+            if result.cut:
+                limit = limits.attachment_max_bytes // 1024
+                notices.append(texts("file_cut", name=shown_name, limit=limit))
+            continue
+        attachments.append(Attachment(name, None, _called(file.kind), REASONS[result]))
+        told = unseen if result == "file_unseen" else notices
+        told.append(texts(result, name=shown_name, count=limits.attachments_max))
+    message = draft.message
+    if not message.text and not any(a.text is not None for a in attachments):
+        notices += unseen  # nothing else could be read: the model has only the names
+    everything = (*message.notices, *notices)
+    return replace(message, attachments=tuple(attachments), notices=everything)
+
+
+def _unread(file: File) -> str:
+    """Why a file of its kind is never fetched; nothing where it is."""
+    if file.kind is Kind.FILE:
+        return "file_not_text"
+    return "" if file.kind.is_readable else "file_unseen"
+
+
+def _called(kind: Kind) -> str:
+    return kind.value if kind in (Kind.PICTURE, Kind.SOUND, Kind.VIDEO) else "file"
