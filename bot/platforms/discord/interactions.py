@@ -21,7 +21,7 @@ from bot.platforms.discord.messages import Channel, author_of, own_line, place_o
 from bot.platforms.discord.sending import Pace
 from bot.platforms.discord.view import DiscordView, Look, Shown
 from bot.platforms.exchange import Asked, Exchange
-from bot.platforms.splitting import split_markdown
+from bot.platforms.markdown.splitting import split_markdown
 
 
 class Interactions:

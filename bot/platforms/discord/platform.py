@@ -30,7 +30,7 @@ from bot.platforms.discord.messages import (
 )
 from bot.platforms.discord.permissions import invitation, lack_of_sending
 from bot.platforms.discord.sending import Pace
-from bot.platforms.splitting import split_markdown
+from bot.platforms.markdown.splitting import split_markdown
 from bot.storage import ScopeKey, StorageError
 
 log = structlog.get_logger()

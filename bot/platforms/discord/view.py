@@ -17,7 +17,7 @@ from bot.platforms.discord.buttons import Action, buttons_under, view_of
 from bot.platforms.discord.limits import CONTENT_LENGTH, EMBED_LENGTH
 from bot.platforms.discord.messages import ANSWER_FILE, own_line
 from bot.platforms.discord.sending import Pace
-from bot.platforms.splitting import split_markdown
+from bot.platforms.markdown.splitting import Splitter
 
 OWN_LINES_LENGTH = 400
 """Characters kept free in each message for the bot's own lines."""
@@ -76,6 +76,7 @@ class DiscordView:
         self._send = send
         self._pace = pace
         self._shown: list[Part | None] = [None for _ in messages]
+        self._splitter = Splitter(CONTENT_LENGTH - OWN_LINES_LENGTH)
 
     async def open(self) -> None:
         """See exchange.View."""
@@ -107,7 +108,7 @@ class DiscordView:
         """The messages as they should be; the bot's own lines stand under the last."""
         look, text = self.look, reply.text.strip()
         lines = end_lines(reply, look.texts)
-        sources = [part.text for part in split_markdown(text, CONTENT_LENGTH - OWN_LINES_LENGTH)]
+        sources = [part.text for part in self._splitter.split(text)]
         file = None
         if look.file_above is not None and len(text) > look.file_above:
             del sources[1:]

@@ -10,9 +10,9 @@ from typing import Any
 from bot.config import Effort
 from bot.conversation.reply import Reply, ReplyState
 from bot.conversation.texts import Texts
+from bot.platforms.markdown.splitting import split_markdown
 from bot.platforms.slack.limits import TEXT_LENGTH
 from bot.platforms.slack.mrkdwn import plain_markdown, plain_text
-from bot.platforms.splitting import split_markdown
 
 Block = dict[str, Any]
 

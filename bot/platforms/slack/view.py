@@ -18,6 +18,7 @@ from bot.config import Effort
 from bot.conversation.reply import Reply
 from bot.conversation.status import end_lines, footer_line, status_line
 from bot.conversation.texts import Texts
+from bot.platforms.markdown.splitting import Splitter
 from bot.platforms.slack.blocks import (
     Block,
     Pressed,
@@ -33,7 +34,6 @@ from bot.platforms.slack.messages import Payload
 from bot.platforms.slack.sending import Pace, landed
 from bot.platforms.slack.streaming import Stream, is_refused
 from bot.platforms.slack.workspace import Workspace
-from bot.platforms.splitting import split_markdown
 
 log = structlog.get_logger()
 
@@ -76,6 +76,7 @@ class SlackView:
         """Whether the answer may still become a stream; what was said can only be edited."""
         self._session = False
         self._status = ""
+        self._splitter = Splitter(PART_LENGTH)
 
     async def open(self) -> None:
         """See exchange.View."""
@@ -257,7 +258,7 @@ class SlackView:
     def _parts(self, reply: Reply) -> list[Shown]:
         """The messages as they should be; own lines and buttons stand under the last."""
         texts = self.look.texts
-        sources = [part.text for part in split_markdown(reply.text.strip(), PART_LENGTH)]
+        sources = [part.text for part in self._splitter.split(reply.text.strip())]
         parts = [Shown("", [markdown(text)], text) for text in sources if text]
         lines = end_lines(reply, texts)
         if reply.state.final:

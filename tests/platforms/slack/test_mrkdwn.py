@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.platforms.markdown.splitting import split_markdown
 from bot.platforms.slack.limits import PART_LENGTH
 from bot.platforms.slack.mrkdwn import decoded, plain_markdown, plain_text, stable
-from bot.platforms.splitting import split_markdown
 from tests.doubles.slack import SlackDouble
 from tests.doubles.slack.texts import decoded as as_people_read
 from tests.doubles.slack.texts import pings_of, rich_text

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from bot.platforms.splitting import MIN_LIMIT, split_markdown
+from bot.platforms.markdown.splitting import MIN_LIMIT, Splitter, split_markdown
 
 COMMONMARK = MarkdownIt("commonmark", {"html": False})
 
@@ -50,6 +50,11 @@ def texts(text: str, limit: int) -> list[str]:
     return [part.text for part in split_markdown(text, limit)]
 
 
+def at_the_margin(text: str) -> str:
+    """Code that goes on has no indentation of the list that it was in."""
+    return "\n".join(line.lstrip(" \t") for line in text.split("\n"))
+
+
 def fences_of(text: str) -> list[Token]:
     return [token for token in COMMONMARK.parse(text) if token.type == "fence"]
 
@@ -79,12 +84,12 @@ def test_the_sources_joined_are_the_answer(text: str, limit: int) -> None:
 
 @given(markdown | noise)
 def test_a_part_is_its_source_in_a_frame_of_fences_alone(text: str) -> None:
-    assume(not re.search(r"(```|~~~).{150}", text))  # too long an info string is not shown
+    assume(not re.search(r"(```|~~~).{30}", text))  # too long an info string becomes code
     for part in split_markdown(f"{text}\n" * 5, 400):
-        source = re.escape(part.source.strip())
-        before = r"([> \t]*([`~]{3,})\S*\n)?[> \t]*\u200b?\s*"
-        after = r"\s*[> \t]*[`~]*"
-        assert re.fullmatch(before + source + after, part.text)
+        source = re.escape(at_the_margin(part.source.strip()))
+        before = r"([> \t]*([`~]{3,})\S*\n)?[> \t]*\u200b?[*_~|`]*\s*"
+        after = r"[*_~|`]*\s*[> \t]*[`~]*"
+        assert re.fullmatch(before + source + after, at_the_margin(part.text))
 
 
 @given(markdown.map(without_containers), limits)
@@ -95,7 +100,8 @@ def test_each_part_closes_every_fence_it_opens(text: str, limit: int) -> None:
 
 @given(markdown.map(without_containers), limits)
 def test_the_code_of_all_parts_is_the_code_of_the_answer(text: str, limit: int) -> None:
-    assume(not re.search(rf"([`~])\1{{{limit // 8}}}", text))  # longer markers are shown shorter
+    assume(not re.search(rf"([`~])\1{{{limit // 8}}}", text))  # longer markers are text
+    assume(not re.search(rf"(```|~~~)[^\n]{{{min(30, limit // 4)}}}", text))  # as above
     text += "\nend"  # a marker still being written would be completed
     shown = ""
     for part in split_markdown(text, limit):
@@ -106,7 +112,8 @@ def test_the_code_of_all_parts_is_the_code_of_the_answer(text: str, limit: int) 
         if ends_in_code and line and line.strip() != last.strip():
             shown = shown.removesuffix("\n")  # within a line, closing begins a new one
     expected = "".join(fence.content for fence in fences_of(text))
-    assert shown.replace("\u200b", "").rstrip("\n") == expected.rstrip("\n")
+    shown = shown.replace("\u200b", "")
+    assert at_the_margin(shown.rstrip("\n")) == at_the_margin(expected.rstrip("\n"))
 
 
 @given(markdown | noise, markdown | noise | st.text("`~\n >x\u0301", max_size=5), limits)
@@ -190,10 +197,18 @@ def test_a_span_goes_whole_into_the_next_part(span: str) -> None:
     ]
 
 
-def test_a_span_longer_than_a_part_is_cut_at_a_word() -> None:
+def test_emphasis_longer_than_a_part_is_closed_and_opened_again() -> None:
     assert texts("**one two three four five six seven eight**", 32) == [
-        "**one two three four five six",
-        "seven eight**",
+        "**one two three four five six**",
+        "**seven eight**",
+    ]
+    assert texts("`one two three four five six seven eight`", 32) == [
+        "`one two three four five six`",
+        "`seven eight`",
+    ]
+    assert texts("***one two three four _five six seven eight_***", 32) == [
+        "***one two three four _five_***",
+        "***_six seven eight_***",
     ]
 
 
@@ -215,16 +230,27 @@ def test_code_goes_on_in_its_language_with_its_indentation_and_blank_lines() -> 
 
 
 @pytest.mark.parametrize(
-    ("prefix", "reopened"),
-    [("> ", "> "), ("- ", "  "), ("   ", "   "), ("1. ", "   "), ("> - ", ">   ")],
+    ("prefix", "inner", "reopened"),
+    [
+        ("> ", "> ", "> "),
+        ("- ", "  ", ""),
+        ("   ", "   ", ""),
+        ("1. ", "   ", ""),
+        ("> - ", ">   ", ">   "),
+        ("- a\n  - ", "    ", ""),
+    ],
 )
-def test_a_fence_in_a_quote_or_a_list_is_reopened_there(prefix: str, reopened: str) -> None:
-    body = f"{reopened}a = 1\n" * 6
-    first, second = texts(f"{prefix}```py\n{body}{reopened}```", 60)
-    assert first.startswith(f"{prefix}```py\n{reopened}a = 1\n")
-    assert first.endswith(f"\n{reopened}```")
-    assert second.startswith(f"{reopened}```py\n{reopened}a = 1\n")
+def test_a_fence_goes_on_in_its_quote_and_out_of_its_list_at_the_margin(
+    prefix: str, inner: str, reopened: str
+) -> None:
+    unit = f"{inner}if a:\n{inner}    b\n"
+    room = len(f"{prefix}```py\n{unit * 4}{inner}```")
+    first, second = texts(f"{prefix}```py\n{unit * 6}{inner}```\n{inner}c", room)
+    assert first.startswith(f"{prefix}```py\n{inner}if a:\n")
+    assert first.endswith(f"\n{inner}```")
+    assert second.startswith(f"{reopened}```py\n{reopened}if a:\n{reopened}    b\n")
     assert is_closed(fences_of(second)[0], second)
+    assert second.endswith("c")
 
 
 def test_a_quote_that_ends_within_its_fence_is_not_reopened() -> None:
@@ -235,10 +261,25 @@ def test_a_quote_that_ends_within_its_fence_is_not_reopened() -> None:
 
 
 @pytest.mark.parametrize("fence", ["`" * 300, "~" * 300, "> " * 60 + "```", "```" + "x" * 300])
-def test_a_fence_that_would_fill_a_part_is_shown_shorter(fence: str) -> None:
+def test_a_fence_that_would_fill_a_part_is_text(fence: str) -> None:
     parts = texts(f"{fence}\n" + "x = 1\n" * 20, 50)
     assert all(len(part) <= 50 for part in parts)
-    assert sum(part.count("x = 1\n") for part in parts) == 20
+    assert sum(part.count("x = 1") for part in parts) == 20
+    shown = "".join(parts)
+    assert all(shown.count(sign) >= fence.count(sign) for sign in "`~>x")
+
+
+def test_text_where_a_language_stands_is_code_and_none_of_it_is_lost() -> None:
+    first, second = texts("```" + "z" * 3000 + "\n```", 2000)
+    assert first == "```\n" + "z" * 1992 + "\n```"
+    assert second == "```\n" + "z" * 1008 + "\n```"
+
+
+def test_a_fence_of_four_signs_keeps_the_fences_in_it() -> None:
+    inner = "```py\nx = 1\n```\n"
+    parts = texts("````md\n" + inner * 6 + "````", 60)
+    assert all(part.startswith("````md\n") and part.endswith("\n````") for part in parts)
+    assert "".join(fences_of(part)[0].content for part in parts) == inner * 6
 
 
 @pytest.mark.parametrize("start", ["```", "~~~", "> b", "- b", "# b", "1. b"])
@@ -251,3 +292,36 @@ def test_text_cut_within_a_line_does_not_become_a_block_of_its_own(start: str) -
 def test_code_that_is_still_being_written_is_closed() -> None:
     assert texts("```py\nx =", 100) == ["```py\nx =\n```"]
     assert texts("```py\nx = 1\n``", 100) == ["```py\nx = 1\n```"]
+
+
+# How long it takes, counted in characters that are looked at
+
+hard = ["**k", "***k", "`", "*", "[", "![", "<", "> ", "- a\n", "|", "|a|b|\n|-|-|\n", "```\n"]
+hard += ["~~~\nx\n", "a\n", "a\n\n", "$a", "\\(", "_a ", "||", "a b. ", "文", "\\", "`a``b```"]
+
+
+@pytest.mark.parametrize("limit", [1600, 9000])
+@given(st.sampled_from(hard) | st.lists(st.sampled_from(hard), max_size=6).map("".join) | noise)
+@settings(deadline=None, max_examples=60)
+def test_every_character_is_looked_at_a_few_times_at_most(limit: int, piece: str) -> None:
+    text = (piece * 30_000)[:30_000]
+    splitter = Splitter(limit)
+    splitter.split(text)
+    assert splitter.visited <= 6 * len(text) + limit
+
+
+@pytest.mark.parametrize("piece", hard)
+def test_an_update_reads_the_last_part_and_what_is_new_alone(piece: str) -> None:
+    text = (piece * 30_000)[:30_000]
+    splitter = Splitter(1600)
+    for end in range(500, len(text), 500):
+        before = splitter.visited
+        parts = splitter.split(text[:end])
+        assert splitter.visited - before <= 6 * (1600 + 500)
+    assert [part.text for part in parts] == texts(text[:end], 1600)
+
+
+def test_another_answer_begins_again() -> None:
+    splitter = Splitter(32)
+    splitter.split("one two three four five six seven eight")
+    assert [part.text for part in splitter.split("another one")] == ["another one"]

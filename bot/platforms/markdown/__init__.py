@@ -1,0 +1,1 @@
+"""Markdown as models write it, shown whole on platforms that take little of it at a time."""

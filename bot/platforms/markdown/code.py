@@ -1,0 +1,160 @@
+"""A code fence, closed where a part ends and opened again in the next."""
+
+from itertools import chain, takewhile
+
+from bot.platforms.markdown.lines import (
+    ZERO_WIDTH_SPACE,
+    Fence,
+    FenceLine,
+    blank_lines_end,
+    rstrip_end,
+)
+from bot.platforms.markdown.prose import grapheme_borders, word_borders
+from bot.platforms.markdown.source import Open, Source
+from bot.platforms.markdown.style import Piece
+
+LONGEST_LANGUAGE = 32
+
+
+class Code:
+    """A fence from `begin` on: its opening line, or code where the part before has that.
+
+    continued: whether the part before ended within a line of code.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        begin: int,
+        room: int,
+        opened: FenceLine | Fence,
+        *,
+        continued: bool = False,
+    ) -> None:
+        self.source, self.begin, self._room = source, begin, room
+        self._continued = continued
+        self._edits: list[tuple[int, int, str]] = []
+        self._lines: list[tuple[int, int, bool]] = []
+        """Where lines of code begin, the size up to there, and whether a blank one is before."""
+        self._at, self._dedent, self._opening = begin, 0, ""
+        if isinstance(opened, FenceLine):
+            self.fence = self._here = self._open(opened)
+        else:
+            self.fence, self._here = opened, opened.reopened()
+            self._open_again()
+        self._used = len(self._opening) + sum(len(new) for _, _, new in self._edits)
+        self._used += source.size(begin, self._at)
+        self._missing = 0
+        self.closed = False
+        self.visited = self._at - begin
+        self.end, self.whole = self._read()
+        self.size = self._used
+
+    def _open(self, line: FenceLine) -> Fence:
+        source, fence = self.source, line.fence
+        if len(fence.prefix) > source.limit // 8:
+            fence = fence._replace(prefix="")
+        info = self.begin + line.info_at
+        stop = self.begin + len(source.line(self.begin))
+        longest = min(LONGEST_LANGUAGE, source.limit // 4)
+        if len(fence.language) > longest or stop - info > source.limit // 4:
+            # Too long for a language: platforms would not show it, so it is the first code.
+            self._edits.append((info, info, "\n"))
+            self._at, self._continued = info, True
+            return fence._replace(language="")
+        self._at = min(stop + 1, source.end)
+        return fence
+
+    def _open_again(self) -> None:
+        text, at = self.source.text, self.begin
+        self._opening = self._here.opening
+        if self._continued:
+            is_marker = text[at : at + 64].lstrip(" ").startswith(("```", "~~~"))
+            self._opening += self._here.prefix + (ZERO_WIDTH_SPACE if is_marker else "")
+        self._dedent = 0 if self.fence.in_quote else len(self.fence.prefix)
+
+    def _read(self) -> tuple[int, bool]:
+        source, fence, at, first = self.source, self.fence, self._at, self._continued
+        text, end, sign = source.text, source.end, fence.marker[0]
+        closing = len(self._here.closing) + 1
+        if self._used + closing > self._room:
+            return at, False
+        while at < end:
+            stop = min(end, at + max(0, self._room - self._used) + self._dedent + 1)
+            newline = text.find("\n", at, stop)
+            line_end = stop if newline < 0 else newline
+            self.visited += line_end - at + 1
+            if not first and fence.in_quote and not fence.holds(text[at:line_end]):
+                return at, True
+            missing = None
+            if not first and text.find(sign, at, line_end) >= 0:
+                missing = fence.missing(text[at:line_end])
+            margin = 0 if first or not self._dedent else self._margin(at, line_end)
+            first = False
+            kept = 0 if missing == 0 else missing if missing and line_end == end else closing
+            shown = rstrip_end(text, at + margin, line_end) if missing == 0 else line_end
+            size = self._used + source.size(at + margin, shown)
+            self._at = at
+            if (newline < 0 and stop < end) or size + kept > self._room:
+                return at, False
+            if margin:
+                self._edits.append((at, at + margin, ""))
+            if missing == 0:
+                self.closed = True
+                after = end if newline < 0 else blank_lines_end(text, newline + 1, end)
+                self.visited += after - line_end
+                self._used += source.size(at + margin, after)
+                return after, True
+            if newline < 0:
+                self._missing = missing or 0
+                return end, True
+            self._used += source.size(at + margin, newline + 1)
+            self._lines.append((newline + 1, self._used, not text[at:newline].strip()))
+            at = newline + 1
+        return end, True
+
+    def _margin(self, at: int, line_end: int) -> int:
+        """How much of the list's indentation a line has, which its code has none of here."""
+        line = self.source.text[at : min(at + self._dedent, line_end)]
+        same = takewhile(
+            lambda pair: pair[0] == pair[1], zip(line, self.fence.prefix, strict=False)
+        )
+        return sum(1 for _ in same)
+
+    def cut(self, least: int) -> Open | None:
+        """Where a part ends in it, of which `least` is shown if that is possible."""
+        good = [line for line in self._lines if line[1] >= least]
+        if good:
+            return Open(max(good, key=lambda line: (line[2], line[0]))[0], self.fence)
+        source, at = self.source, self._at
+        closing = len(self._here.closing) + 1
+        last = source.furthest(at, self._room - self._used - closing)
+        low = max(source.furthest(at, least - self._used), at + 1)
+        line = source.line(at)
+        signs = line.lstrip(" \t").lstrip("`~").lstrip(" \t")
+        if signs is not line and len(line) - len(signs) > len(line) - len(line.lstrip(" \t")):
+            low = max(low, at + len(line) - len(signs) + 1)  # or a marker would be cut off
+        if last < low:
+            if self._lines:
+                return Open(self._lines[-1][0], self.fence)
+            return None if last <= self.begin else Open(last, self.fence)
+        self.visited += last - low
+        words = word_borders(source.text, low, last)
+        graphemes = grapheme_borders(source.text, at, low, last)
+        return Open(next(chain(words, graphemes), last), self.fence)
+
+    def shown(self, stop: Open) -> list[Piece]:
+        """What is sent of it up to the part's end, or to its own."""
+        text, at = self.source.text, self.begin
+        end = min(stop.at, self.end) if self.whole else stop.at
+        shown = [self._opening]
+        for begin, until, new in self._edits:
+            if until <= end:
+                shown += [text[at:begin], new]
+                at = until
+        body = "".join([*shown, text[at:end]])
+        if self.closed and end == self.end:
+            return [body]
+        if self._missing and end == self.source.end:
+            return [body + self.fence.marker[: self._missing]]
+        return [body + "\n" * (not body.endswith("\n")) + self._here.closing]

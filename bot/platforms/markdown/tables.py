@@ -1,0 +1,185 @@
+"""Tables: read from Markdown, and drawn in characters of one width."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_block.table import escapedSplit
+from markdown_it.token import Token
+from wcwidth import wcswidth
+
+WIDEST = 64
+"""Columns that code has on a narrow screen of either platform; a wider table becomes a list."""
+_INLINE = MarkdownIt("commonmark").enable("strikethrough")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's header, its rows, and each column's alignment: "", "left", "center", "right".
+
+    The cells are Markdown. Every row has as many as the header.
+    """
+
+    header: tuple[str, ...]
+    alignments: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+def header_of(line: str, below: str) -> Table | None:
+    """The table that two lines begin; None if they begin none (GFM 0.29 section 4.10)."""
+    rule = below.strip()
+    if "|" not in line or "-" not in rule or rule.strip("|:- \t") or rule[0] not in "|:-":
+        return None
+    cells = _cells(line)
+    columns = rule.removeprefix("|").removesuffix("|").split("|")
+    alignments = tuple(_alignment(column.strip()) for column in columns)
+    if None in alignments or len(alignments) != len(cells):
+        return None
+    return Table(cells, tuple(alignment or "" for alignment in alignments))
+
+
+def row_of(line: str, columns: int) -> tuple[str, ...] | None:
+    """A row's cells; None for a line that is not one."""
+    if "|" not in line or not line.strip():
+        return None
+    cells = _cells(line)
+    return (
+        (*cells, *[""] * (columns - len(cells)))[:columns]
+        if len(cells) <= columns
+        else (
+            *cells[: columns - 1],
+            " | ".join(cells[columns - 1 :]),
+        )
+    )
+
+
+def _cells(line: str) -> tuple[str, ...]:
+    cells = escapedSplit(line.strip())
+    if cells and not cells[0].strip():
+        cells = cells[1:]
+    if cells and not cells[-1].strip():
+        cells = cells[:-1]
+    return tuple(cell.strip() for cell in cells)
+
+
+def _alignment(rule: str) -> str | None:
+    if not rule or rule.strip(":") != "-" * len(rule.strip(":")) or not rule.strip(":"):
+        return None
+    if rule.endswith(":"):
+        return "center" if rule.startswith(":") else "right"
+    return "left" if rule.startswith(":") else ""
+
+
+def plain(cell: str) -> str:
+    """A cell's text without its marks; a link keeps its address."""
+    if not any(sign in cell for sign in "*_`~[\\&<!"):
+        return cell
+    return "".join(_texts(_INLINE.parseInline(cell)[0].children or []))
+
+
+def _texts(tokens: Sequence[Token]) -> list[str]:
+    found: list[str] = []
+    address = ""
+    for token in tokens:
+        if token.type == "link_open":
+            address = str(token.attrs.get("href", ""))
+        elif token.type == "link_close":
+            shown = bool(found) and address.removeprefix("mailto:") in found[-1]
+            found += [] if shown else [f" ({address})"]
+        elif token.type == "image":
+            found.append(f"{token.content} ({token.attrs.get('src', '')})")
+        elif token.type in ("softbreak", "hardbreak"):
+            found.append(" ")
+        else:
+            found.append(token.content)
+    return found
+
+
+class Drawing:
+    """A table as a platform without tables shows it, whose length is known row by row.
+
+    In columns of a code block, or where that is too wide as a list. `shown`: a cell's text in
+    columns. `frame`: what goes around the columns.
+    """
+
+    def __init__(self, table: Table, shown: Callable[[str], str] = plain) -> None:
+        self._table = table
+        self._shown = shown
+        self._rows = [tuple(shown(cell) for cell in table.header)]
+        self._widths = [_width(cell) for cell in self._rows[0]]
+        self._list = _List(table)
+
+    @property
+    def is_wide(self) -> bool:
+        return self._width > WIDEST
+
+    @property
+    def _width(self) -> int:
+        return sum(self._widths) + 3 * (len(self._widths) - 1)
+
+    def size_with(self, row: tuple[str, ...]) -> int:
+        """An upper bound of the length with one more row. It grows with the row."""
+        cells = [self._shown(cell) for cell in row]
+        widths = [max(a, _width(cell)) for a, cell in zip(self._widths, cells, strict=True)]
+        width = sum(widths) + 3 * (len(widths) - 1)
+        # Of what takes no column (accents, joiners) a cell is longer than it is wide.
+        longer = sum(max(0, len(cell) - _width(cell)) for cell in cells)
+        columns = (len(self._rows) + 2) * (min(width, WIDEST) + 1) + longer + self._longer + 8
+        return max(columns, self._list.size_with(row) if width > WIDEST else 0)
+
+    @property
+    def _longer(self) -> int:
+        return sum(max(0, len(cell) - _width(cell)) for row in self._rows for cell in row)
+
+    def add(self, row: tuple[str, ...]) -> None:
+        cells = tuple(self._shown(cell) for cell in row)
+        self._rows.append(cells)
+        self._widths = [max(a, _width(cell)) for a, cell in zip(self._widths, cells, strict=True)]
+        self._list.add(row)
+
+    def text(self) -> str:
+        """The whole."""
+        if self.is_wide:
+            return self._list.text()
+        lines = [self._line(row) for row in self._rows]
+        lines.insert(1, "─┼─".join("─" * width for width in self._widths))
+        return "```\n" + "\n".join(lines) + "\n```"
+
+    def _line(self, row: Sequence[str]) -> str:
+        cells = zip(row, self._widths, self._table.alignments, strict=True)
+        return " │ ".join(_padded(*cell) for cell in cells).rstrip()
+
+
+class _List:
+    """A table's rows as a list: the first cell names the row."""
+
+    def __init__(self, table: Table) -> None:
+        self._header = table.header
+        self._lines: list[str] = []
+        self._size = 0
+
+    def size_with(self, row: tuple[str, ...]) -> int:
+        return self._size + len(self._line(row)) + 1
+
+    def add(self, row: tuple[str, ...]) -> None:
+        self._lines.append(self._line(row))
+        self._size += len(self._lines[-1]) + 1
+
+    def _line(self, row: tuple[str, ...]) -> str:
+        first, *others = zip(self._header, row, strict=True)
+        line = f"- {first[0]}: **{first[1]}**" if first[0] else f"- **{first[1]}**"
+        more = [f"  - {name}: {cell}" if name else f"  - {cell}" for name, cell in others if cell]
+        return "\n".join([line, *more])
+
+    def text(self) -> str:
+        return "\n".join(self._lines) or "- " + " / ".join(self._header)
+
+
+def _width(cell: str) -> int:
+    return max(0, wcswidth(cell))
+
+
+def _padded(cell: str, width: int, alignment: str) -> str:
+    space = width - _width(cell)
+    left = {"right": space, "center": space // 2}.get(alignment, 0)
+    return " " * left + cell + " " * (space - left)
