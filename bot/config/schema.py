@@ -78,6 +78,12 @@ def _database(value: str) -> str:
     return value
 
 
+def _command_prefix(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_-]{0,20}", value):
+        raise ValueError("allowed: at most 20 of a-z, 0-9, - and _, such as bot-")
+    return value
+
+
 def _unless_empty(check: Callable[[str], str]) -> Callable[[str], str]:
     return lambda value: check(value) if value else value
 
@@ -181,6 +187,7 @@ class SlackConfig(Section):
     api_url: WebAddress = "https://slack.com/api/"
     listen: Annotated[str, AfterValidator(_unless_empty(_address))] = ""
     thread_mentions: bool = False
+    command_prefix: Annotated[str, AfterValidator(_command_prefix)] = "bot-"
     moderator_groups: frozenset[str] = frozenset()
 
     @property

@@ -37,7 +37,8 @@ class Core:
 
     async def texts(self, place: Place) -> Texts:
         """The bot's own words in the language of `place`. Raises StorageError."""
-        return Texts(self.config(), (await self.settings(place)).language.value)
+        language = (await self.settings(place)).language.value
+        return Texts(self.config(), language, place.platform)
 
     async def refusal(self, place: Place, author: Author) -> str | None:
         """Why the author may not ask at `place` now, in one line; None: they may.

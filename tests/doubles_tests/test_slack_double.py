@@ -533,10 +533,11 @@ async def test_people_groups_and_channels_are_looked_up(scene: Scene) -> None:
     group = scene.team.group("mods", bob)
     info = (await scene.client.users_info(user=bob.id))["user"]
     assert (info["profile"]["display_name"], info["is_admin"]) == ("Bob", True)
+    scopes = scene.slack.installed(scene.team).scopes
+    scopes -= {"channels:read"}
     assert await refusal(scene.client.conversations_info(channel=scene.general.id)) == (
         "missing_scope"
     )
-    scopes = scene.slack.installed(scene.team).scopes
     scopes |= {"usergroups:read", "channels:read"}
     listed = await scene.client.usergroups_users_list(usergroup=group.id)
     assert listed["users"] == [bob.id]

@@ -16,8 +16,9 @@ from bot.conversation.texts import Texts
 
 async def help_text(context: Context) -> str:
     """One line a command."""
-    width = max(len(command.usage) for command in COMMANDS.values())
-    lines = [f"{command.usage:<{width}}  {command.description}" for command in COMMANDS.values()]
+    usages = {context.texts.command(c.usage): c.description for c in COMMANDS.values()}
+    width = max(map(len, usages))
+    lines = [f"{usage:<{width}}  {description}" for usage, description in usages.items()]
     return "\n".join(["```", *lines, "```"])
 
 
@@ -85,7 +86,7 @@ def _find(line: str, texts: Texts) -> tuple[Command, str]:
 
     `/persona riddles` means `/persona use riddles`, and `/persona` alone lists them.
     """
-    first, _, rest = line.partition(" ")
+    first, _, rest = texts.plain_command(line).removeprefix("/").partition(" ")
     rest = rest.strip()
     if command := COMMANDS.get(first.lower()):
         return command, rest
@@ -94,7 +95,11 @@ def _find(line: str, texts: Texts) -> tuple[Command, str]:
     if not subcommands:
         names = sorted({name.split()[0] for name in COMMANDS})
         nearest = get_close_matches(group, names, n=1)
-        hint = texts("did_you_mean", name=f"/{nearest[0]}") if nearest else texts("try_help")
+        hint = (
+            texts("did_you_mean", name=texts.command(f"/{nearest[0]}"))
+            if nearest
+            else texts("try_help")
+        )
         raise CommandError(texts("unknown_command", name=f"/{first}", hint=hint))
     word, _, after = rest.partition(" ")
     if word.lower() in subcommands:
@@ -107,7 +112,7 @@ def _values(command: Command, rest: str, texts: Texts) -> dict[str, str]:
     for option in command.typed_options:
         if not rest:
             if option.required:
-                raise CommandError(texts("usage", usage=command.usage))
+                raise CommandError(texts("usage", usage=texts.command(command.usage)))
             break
         if option.kind is OptionKind.TEXT:
             value, rest = rest, ""
@@ -116,5 +121,5 @@ def _values(command: Command, rest: str, texts: Texts) -> dict[str, str]:
             rest = rest.strip()
         values[option.name] = value
     if rest:
-        raise CommandError(texts("usage", usage=command.usage))
+        raise CommandError(texts("usage", usage=texts.command(command.usage)))
     return values

@@ -25,18 +25,34 @@ SCOPES = (
     "app_mentions:read",
     "assistant:write",
     "channels:history",
+    "channels:read",
     "chat:write",
     "commands",
     "files:read",
     "groups:history",
+    "groups:read",
     "im:history",
     "im:read",
     "im:write",
+    "mpim:history",
     "users:read",
 )
 GROUPS_SCOPE = "usergroups:read"
-"""For `moderator_groups` alone. config/slack-manifest.yaml has it and all of SCOPES."""
+"""Only for `moderator_groups`. config/slack-manifest.yaml has it and all of SCOPES."""
+EVENTS = (
+    "agent_session_stopped",
+    "app_home_opened",
+    "app_mention",
+    "app_uninstalled",
+    "message.channels",
+    "message.groups",
+    "message.im",
+    "message.mpim",
+    "tokens_revoked",
+)
 EVENTS_PATH = "/slack/events"
+INSTALL_PATH = "/slack/install"
+REDIRECT_PATH = "/slack/oauth_redirect"
 STATE_SECONDS = 600
 
 
@@ -90,6 +106,6 @@ async def _oauth(config: SlackConfig, store: Store) -> AsyncOAuthSettings:
         scopes=sorted(scopes_for(config)),
         installation_store=installations,
         state_store=AsyncSQLAlchemyOAuthStateStore(STATE_SECONDS, store.engine),
-        install_path="/slack/install",
-        redirect_uri_path="/slack/oauth_redirect",
+        install_path=INSTALL_PATH,
+        redirect_uri_path=REDIRECT_PATH,
     )

@@ -12,11 +12,13 @@ from tests.doubles.slack.state import Channel, Grid, User, Workspace, new_id
 
 SCOPES = {
     *("app_mentions:read", "channels:history", "groups:history", "im:history", "im:read"),
+    *("channels:read", "groups:read", "mpim:history"),
     *("im:write", "chat:write", "reactions:write", "users:read", "assistant:write"),
     *("commands", "files:read"),
 }
 EVENTS = {
     *("app_home_opened", "app_mention", "message.channels", "message.groups", "message.im"),
+    *("message.mpim", "app_uninstalled", "tokens_revoked"),
     "agent_session_stopped",
 }
 EVENT_SCOPES = {
@@ -24,6 +26,7 @@ EVENT_SCOPES = {
     "message.channels": "channels:history",
     "message.groups": "groups:history",
     "message.im": "im:history",
+    "message.mpim": "mpim:history",
     "reaction_added": "reactions:read",
     "reaction_removed": "reactions:read",
     "agent_session_stopped": "chat:write",

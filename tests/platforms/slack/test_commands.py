@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from bot.conversation.commands import COMMANDS
 from tests.doubles.slack import Channel, Person, SlackDouble, View, Workspace
 from tests.platforms.slack.conftest import Running, Scene
 
@@ -71,7 +70,7 @@ async def test_settings_tell_where_each_value_comes_from(scene: Scene) -> None:
 async def test_status_help_and_privacy_are_seen_by_the_person_alone(scene: Scene) -> None:
     for command, part in (
         ("/status", "Model: scripted"),
-        ("/help", "/effort"),
+        ("/help", "/bot-effort"),
         ("/privacy", "neither stored nor logged"),
     ):
         given = scene.ann.slash(scene.general, command)
@@ -82,7 +81,7 @@ async def test_status_help_and_privacy_are_seen_by_the_person_alone(scene: Scene
 
 async def test_a_mistyped_command_says_what_was_meant(scene: Scene) -> None:
     told = await scene.told(scene.ann.say(scene.general, "@bot /efort high"))
-    assert "Did you mean /effort?" in told
+    assert "Did you mean /bot-effort?" in told
 
 
 async def test_a_persona_is_made_in_a_form_and_used(either: Scene) -> None:
@@ -168,8 +167,3 @@ async def test_regenerate_answers_the_last_question_again(scene: Scene) -> None:
 async def test_where_there_is_nothing_to_do_a_command_says_so(scene: Scene, command: str) -> None:
     answer = await said(scene.ann, scene.general, command)
     assert "No answer of yours" in answer or "no question of yours" in answer
-
-
-async def test_every_command_is_in_the_manifest(manifest: dict[str, Any]) -> None:
-    names = {command["command"] for command in manifest["features"]["slash_commands"]}
-    assert names == {f"/{name.split()[0]}" for name in COMMANDS}
