@@ -156,10 +156,10 @@ class GptOssEngine:
     def _make_step(self, size: int) -> Callable[[Tensor], Tensor]:
         attention = self._model.attention_for(size)
 
-        def step(rows: Tensor) -> Tensor:
-            tokens, positions = gather_state(rows, self._state.tokens, self._state.positions)
-            logits = self._model.decode(tokens, positions, rows, self._tables, attention)
-            return sample(logits, rows, self._state)
+        def step(slots: Tensor) -> Tensor:
+            tokens, positions = gather_state(slots, self._state.tokens, self._state.positions)
+            logits = self._model.decode(tokens, positions, slots, self._tables, attention)
+            return sample(logits, slots, self._state)
 
         return step
 

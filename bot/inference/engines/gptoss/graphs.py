@@ -33,8 +33,8 @@ def batch_sizes(slots: int) -> list[int]:
 class Decoder:
     """Decode steps for `slots` sequences at most, one graph a batch size; on the CPU, none.
 
-    `make_step(size)` makes the step for a batch of `size`: from rows int32 [size], which are
-    slots, it returns their next tokens int32 [size]. Rows that fill up a batch are `filler`.
+    `make_step(size)` makes the step for a batch of `size` rows: from their slots int32 [size] it
+    returns their next tokens int32 [size]. Rows that fill up a batch have the slot `filler`.
     """
 
     def __init__(
@@ -47,26 +47,24 @@ class Decoder:
     ) -> None:
         self._filler = filler
         self._steps: dict[int, _Recorded | Callable[[Tensor], Tensor]] = {}
-        self._rows: dict[int, tuple[list[int], Tensor]] = {}
+        self._slots: dict[int, tuple[list[int], Tensor]] = {}
         sizes = batch_sizes(slots)
         pool = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
-        for done, size in enumerate(
-            reversed(sizes)
-        ):  # the largest first: others fit into its memory
-            rows = torch.full((size,), filler, dtype=torch.int32, device=device)
-            self._rows[size] = ([filler] * size, rows)
+        for done, size in enumerate(reversed(sizes)):  # the others fit into the largest's memory
+            of_batch = torch.full((size,), filler, dtype=torch.int32, device=device)
+            self._slots[size] = ([filler] * size, of_batch)
             step = make_step(size)
-            self._steps[size] = _Recorded(step, rows, pool) if pool else step
+            self._steps[size] = _Recorded(step, of_batch, pool) if pool else step
             progress((done + 1) / len(sizes))
 
-    def __call__(self, rows: list[int]) -> Tensor:
-        """Start a step for the slots `rows`; their next tokens, in their order, filled up."""
-        size = next(size for size in sorted(self._steps) if size >= len(rows))
-        filled = rows + [self._filler] * (size - len(rows))
-        before, on_device = self._rows[size]
+    def __call__(self, slots: list[int]) -> Tensor:
+        """Start a step for `slots`; their next tokens, in their order, filled up."""
+        size = next(size for size in sorted(self._steps) if size >= len(slots))
+        filled = slots + [self._filler] * (size - len(slots))
+        before, on_device = self._slots[size]
         if filled != before:
             upload(filled, on_device)
-            self._rows[size] = (filled, on_device)
+            self._slots[size] = (filled, on_device)
         return self._steps[size](on_device)
 
 
@@ -119,18 +117,18 @@ def _sizes_up_to(longest: int) -> list[int]:
 class _Recorded:
     """A step in a graph. Graphs share `pool`: a result is lost when another one is replayed."""
 
-    def __init__(self, step: Callable[[Tensor], Tensor], rows: Tensor, pool: Any) -> None:
+    def __init__(self, step: Callable[[Tensor], Tensor], inputs: Tensor, pool: Any) -> None:
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UPS):
-                step(rows)
+                step(inputs)
         torch.cuda.current_stream().wait_stream(stream)
         self._step = step  # keeps its workspace, which the graph writes to
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph, pool=pool):
-            self._out = step(rows)
+            self._out = step(inputs)
 
-    def __call__(self, rows: Tensor) -> Tensor:
+    def __call__(self, inputs: Tensor) -> Tensor:
         self._graph.replay()
         return self._out

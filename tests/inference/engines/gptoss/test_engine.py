@@ -30,18 +30,18 @@ def remembering(slots: int = 1, *, context: int = 256, pages: int = 20) -> GptOs
 
 
 def test_greedy_answers_are_those_of_transformers_and_so_is_the_next_turn(tiny: Tiny) -> None:
-    engine = GptOssEngine(tiny.model(), slots=1, chunk=32)
+    engine = GptOssEngine(tiny.model(), slots=1, chunk=64)
     prompt = prompt_of(36)
     first = finish(engine, Sequence(prompt, GREEDY), 2)
     assert first == tiny.greedy(prompt, 2)
-    second = Sequence([*prompt, *first, *prompt_of(5, seed=1)], GREEDY)
-    assert finish(engine, second, 2) == tiny.greedy(second.prompt, 2)
+    second = Sequence([*prompt, *first, *prompt_of(28, seed=1)], GREEDY)
+    assert finish(engine, second, 1) == tiny.greedy(second.prompt, 1)
     assert second.cached_tokens == PAGE
 
 
 def test_sequences_at_once_answer_as_each_alone(tiny: Tiny) -> None:
     engine = GptOssEngine(tiny.model(), slots=2)
-    sequences = [Sequence(prompt_of(n, seed=n), GREEDY) for n in (20, 5)]
+    sequences = [Sequence(prompt_of(n, seed=n), GREEDY) for n in (49, 33)]
     answers: dict[Sequence, list[int]] = {sequence: [] for sequence in sequences}
     for sequence in sequences:
         engine.admit(sequence)
@@ -132,7 +132,7 @@ def test_a_sequence_too_large_for_the_pages_left_waits_for_them() -> None:
 def test_a_sequence_that_gave_up_its_pages_goes_on_as_if_it_had_not() -> None:
     engine = remembering(slots=2, pages=6)
     sequences = [Sequence(prompt_of(60, seed=seed), Sampling(seed=seed)) for seed in (1, 2)]
-    alone = [finish(remembering(), Sequence(s.prompt, s.sampling), 50) for s in sequences]
+    alone = [finish(remembering(), Sequence(s.prompt, s.sampling), 20) for s in sequences]
     produced: dict[Sequence, list[int]] = {sequence: [] for sequence in sequences}
     for sequence in sequences:
         engine.admit(sequence)
@@ -140,7 +140,7 @@ def test_a_sequence_that_gave_up_its_pages_goes_on_as_if_it_had_not() -> None:
     while running:
         for sequence, token in engine.step():
             produced[sequence].append(token)
-            if len(produced[sequence]) == 50:
+            if len(produced[sequence]) == 20:
                 engine.release(sequence)
                 running.remove(sequence)
     assert [produced[sequence] for sequence in sequences] == alone

@@ -13,7 +13,7 @@ from bot.inference.engines.gptoss.kernels.group import combine, group
 from bot.inference.engines.gptoss.kernels.linear import linear, norm_qkv
 from bot.inference.engines.gptoss.kernels.rotary import rotate_and_store
 from bot.inference.engines.gptoss.kernels.route import MANY, Router
-from bot.inference.engines.gptoss.model import prompt_chunk
+from bot.inference.engines.gptoss.model import FEW, prompt_chunk
 from bot.inference.engines.gptoss.mxfp4 import dequantize, pack
 from tests.inference.engines.gptoss.tiny import assert_close
 
@@ -265,7 +265,7 @@ def test_grouped_experts(rows: int) -> None:
     assert_close(result, experts(x, chosen))
 
 
-@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("rows", [1, FEW])
 def test_few_experts(rows: int) -> None:
     experts = Experts()
     x, hidden = normal(rows, 192) * 4, normal(rows, 192)

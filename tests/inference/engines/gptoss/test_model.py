@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bot.inference.engines import EngineError
-from bot.inference.engines.gptoss.model import prompt_chunk
+from bot.inference.engines.gptoss.model import Model, prompt_chunk
 from bot.inference.engines.gptoss.weights import load_weights, read_config
 from tests.inference.engines.gptoss.tiny import CPU, Tiny, assert_close, prompt_of
 
@@ -26,23 +26,32 @@ def integers(*values: int) -> torch.Tensor:
 def test_a_prompt_in_chunks_and_tokens_after_it_across_windows_and_pages(tiny: Tiny) -> None:
     model, tokens = tiny.model(), prompt_of(90)
     expected = tiny.logits(tokens)
-    for begin, end in ((0, 50), (50, 88)):
+    for begin, end in ((0, 50), (50, 89)):
         logits = model.prefill(chunk_of(tokens[begin:end], begin, 0), TABLES)
         assert_close(logits[0], expected[end - 1])
-    for position in (88, 89):
-        logits = model.decode(
-            integers(tokens[position]), integers(position), integers(0), TABLES,
-            model.attention_for(1),
-        )  # fmt: skip
-        assert_close(logits[0], expected[position], HALF)
+    logits = model.decode(
+        integers(tokens[89]), integers(89), integers(0), TABLES, model.attention_for(1)
+    )
+    assert_close(logits[0], expected[89], HALF)
+
+
+@pytest.fixture(scope="module")
+def prefilled(tiny: Tiny) -> tuple[Model, list[list[int]]]:
+    """A model with all but the last token of two prompts in its cache, in slots 0 and 1."""
+    model = tiny.model()
+    prompts = [prompt_of(12, seed=1), prompt_of(37, seed=2)]
+    with torch.inference_mode():
+        for slot, prompt in enumerate(prompts):
+            chunk = chunk_of(prompt[:-1], 0, slot, filled_up=40 - len(prompt))
+            model.prefill(chunk, TABLES)
+    return model, prompts
 
 
 @pytest.mark.parametrize("rows", [2, 5])
-def test_a_batch_of_unlike_lengths_is_each_of_them_alone(tiny: Tiny, rows: int) -> None:
-    model = tiny.model()
-    prompts = [prompt_of(12, seed=1), prompt_of(37, seed=2)]
-    for slot, prompt in enumerate(prompts):
-        model.prefill(chunk_of(prompt[:-1], 0, slot), TABLES)
+def test_a_batch_of_unlike_lengths_is_each_of_them_alone(
+    tiny: Tiny, prefilled: tuple[Model, list[list[int]]], rows: int
+) -> None:
+    model, prompts = prefilled
     slots = [0, 1, 1, 0, 1][:rows]  # the same sequence twice gives the same twice
     logits = model.decode(
         integers(*(prompts[slot][-1] for slot in slots)),

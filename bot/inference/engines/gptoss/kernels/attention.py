@@ -23,23 +23,23 @@ TILE = 128
 
 @triton.jit
 def _keys_and_values(
-    keys,
-    values,
-    table,
+    keys_ptr,
+    values_ptr,
+    table_ptr,
     kv_head,
     position,
     end,
     KV_HEADS: tl.constexpr,
-    SIZE: tl.constexpr,
+    HEAD_DIM: tl.constexpr,
     PAGE: tl.constexpr,
 ):
-    """Keys and values [tile, size] at `position` [tile]; from `end` on, if there is one, zeros."""
+    """Keys and values [tile, HEAD_DIM] at `position` [tile]; from `end` on zeros."""
     exists = (position >= 0) if end is None else (position < end)
-    page = tl.load(table + position // PAGE, mask=exists, other=0)
-    line = cache_line(page, kv_head, position, KV_HEADS, PAGE, SIZE)
-    at = line[:, None] + tl.arange(0, SIZE)[None, :]
-    value = tl.load(values + at, mask=exists[:, None], other=0.0)
-    key = tl.load(keys + at, mask=exists[:, None], other=0.0)
+    page = tl.load(table_ptr + position // PAGE, mask=exists, other=0)
+    line = cache_line(page, kv_head, position, KV_HEADS, PAGE, HEAD_DIM)
+    at = line[:, None] + tl.arange(0, HEAD_DIM)[None, :]
+    value = tl.load(values_ptr + at, mask=exists[:, None], other=0.0)
+    key = tl.load(keys_ptr + at, mask=exists[:, None], other=0.0)
     return key, value
 
 
@@ -65,38 +65,44 @@ def _attend(query, state, key, value, seen):
 
 @triton.jit
 def _decode(
-    queries,
-    keys,
-    values,
-    sinks,
-    positions,
-    slots,
-    tables,
-    out,
-    part_mixed,
-    part_greatest,
-    part_total,
-    arrived,
+    queries_ptr,
+    keys_ptr,
+    values_ptr,
+    sinks_ptr,
+    positions_ptr,
+    slots_ptr,
+    tables_ptr,
+    out_ptr,
+    part_mixed_ptr,
+    part_greatest_ptr,
+    part_total_ptr,
+    arrived_ptr,
     scale,
     TABLE: tl.constexpr,
     HEADS: tl.constexpr,
     KV_HEADS: tl.constexpr,
-    SIZE: tl.constexpr,
+    HEAD_DIM: tl.constexpr,
     PAGE: tl.constexpr,
     WINDOW: tl.constexpr,
     TILE: tl.constexpr,
     SPLITS: tl.constexpr,
     GROUP: tl.constexpr,
 ):
+    """out = softmax([scale q K^T, sink]) V over the keys that a row sees; a sink has no value.
+
+    `queries` and `out` [rows, HEADS, HEAD_DIM]; a program has a share of the keys of one row and
+    one key-value head, for the GROUP query heads that share it. The parts are [rows, KV_HEADS,
+    SPLITS, GROUP] and, mixed, times HEAD_DIM.
+    """
     row, kv_head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
-    newest = tl.load(positions + row)
-    table = tables + tl.load(slots + row) * TABLE
+    newest = tl.load(positions_ptr + row)
+    table_ptr = tables_ptr + tl.load(slots_ptr + row) * TABLE
     member = tl.arange(0, GROUP)  # of the query heads that share kv_head, padded
     is_head = member < HEADS // KV_HEADS
     head = row * HEADS + kv_head * (HEADS // KV_HEADS) + member
-    column = tl.arange(0, SIZE)
+    column = tl.arange(0, HEAD_DIM)
     sink = tl.load(
-        sinks + kv_head * (HEADS // KV_HEADS) + member, mask=is_head, other=float("-inf")
+        sinks_ptr + kv_head * (HEADS // KV_HEADS) + member, mask=is_head, other=float("-inf")
     )
     sink = sink.to(tl.float32) * LOG2_E
     oldest = 0
@@ -105,22 +111,22 @@ def _decode(
     share = tl.cdiv(newest - oldest, SPLITS)
     begin = oldest + split * share
     end = tl.minimum(begin + share, newest)
-    page = tl.load(table + newest // PAGE)
-    line = cache_line(page, kv_head, newest, KV_HEADS, PAGE, SIZE)
+    page = tl.load(table_ptr + newest // PAGE)
+    line = cache_line(page, kv_head, newest, KV_HEADS, PAGE, HEAD_DIM)
     place = tl.arange(0, TILE)
     key, value = _keys_and_values(
-        keys, values, table, kv_head, begin + place, end, KV_HEADS, SIZE, PAGE
+        keys_ptr, values_ptr, table_ptr, kv_head, begin + place, end, KV_HEADS, HEAD_DIM, PAGE
     )
     wait_for_inputs()
-    tl.debug_barrier()  # the compiler would load the keys just before their use
+    tl.debug_barrier()  # the compiler would load the keys_ptr just before their use
 
     query = tl.load(
-        queries + head[:, None] * SIZE + column[None, :], mask=is_head[:, None], other=0.0
+        queries_ptr + head[:, None] * HEAD_DIM + column[None, :], mask=is_head[:, None], other=0.0
     )
     query = (query.to(tl.float32) * (scale * LOG2_E)).to(query.dtype)
     # The sink and the newest key, which only now is there, begin the softmax of the first part.
-    own_key = tl.load(keys + line + column).to(tl.float32)
-    own_value = tl.load(values + line + column).to(tl.float32)
+    own_key = tl.load(keys_ptr + line + column).to(tl.float32)
+    own_value = tl.load(values_ptr + line + column).to(tl.float32)
     own = tl.sum(query.to(tl.float32) * own_key[None, :], 1)
     first = split == 0
     greatest = tl.where(first, tl.maximum(own, sink), float("-inf"))
@@ -130,34 +136,34 @@ def _decode(
     state = _attend(query, (greatest, total, mixed), key, value, (begin + place < end)[None, :])
     for start in range(begin + TILE, end, TILE):
         key, value = _keys_and_values(
-            keys, values, table, kv_head, start + place, end, KV_HEADS, SIZE, PAGE
+            keys_ptr, values_ptr, table_ptr, kv_head, start + place, end, KV_HEADS, HEAD_DIM, PAGE
         )
         state = _attend(query, state, key, value, (start + place < end)[None, :])
     greatest, total, mixed = state
 
     if SPLITS > 1:
         lane = (row * KV_HEADS + kv_head) * SPLITS * GROUP + member
-        at = lane[:, None] * SIZE + column[None, :]
-        tl.store(part_greatest + split * GROUP + lane, greatest)
-        tl.store(part_total + split * GROUP + lane, total)
-        tl.store(part_mixed + split * GROUP * SIZE + at, mixed, mask=is_head[:, None])
+        at = lane[:, None] * HEAD_DIM + column[None, :]
+        tl.store(part_greatest_ptr + split * GROUP + lane, greatest)
+        tl.store(part_total_ptr + split * GROUP + lane, total)
+        tl.store(part_mixed_ptr + split * GROUP * HEAD_DIM + at, mixed, mask=is_head[:, None])
         tl.debug_barrier()  # every thread's part is written before this program counts as arrived
-        counter = arrived + row * KV_HEADS + kv_head
-        if tl.atomic_add(counter, 1) != SPLITS - 1:
+        counter_ptr = arrived_ptr + row * KV_HEADS + kv_head
+        if tl.atomic_add(counter_ptr, 1) != SPLITS - 1:
             return
-        tl.store(counter, 0)
+        tl.store(counter_ptr, 0)
         greatest = tl.full([GROUP], float("-inf"), tl.float32)
         for part in tl.static_range(SPLITS):
-            its = tl.load(part_greatest + part * GROUP + lane, cache_modifier=".cg")
+            its = tl.load(part_greatest_ptr + part * GROUP + lane, cache_modifier=".cg")
             greatest = tl.maximum(greatest, its)
         total = tl.zeros([GROUP], tl.float32)
-        mixed = tl.zeros([GROUP, SIZE], tl.float32)
+        mixed = tl.zeros([GROUP, HEAD_DIM], tl.float32)
         for part in tl.static_range(SPLITS):
-            its = tl.load(part_greatest + part * GROUP + lane, cache_modifier=".cg")
+            its = tl.load(part_greatest_ptr + part * GROUP + lane, cache_modifier=".cg")
             weight = tl.exp2(its - greatest)
-            total += weight * tl.load(part_total + part * GROUP + lane, cache_modifier=".cg")
+            total += weight * tl.load(part_total_ptr + part * GROUP + lane, cache_modifier=".cg")
             its_mixed = tl.load(
-                part_mixed + part * GROUP * SIZE + at,
+                part_mixed_ptr + part * GROUP * HEAD_DIM + at,
                 mask=is_head[:, None],
                 other=0.0,
                 cache_modifier=".cg",
@@ -165,8 +171,8 @@ def _decode(
             mixed += weight[:, None] * its_mixed
 
     tl.store(
-        out + head[:, None] * SIZE + column[None, :],
-        (mixed / total[:, None]).to(out.dtype.element_ty),
+        out_ptr + head[:, None] * HEAD_DIM + column[None, :],
+        (mixed / total[:, None]).to(out_ptr.dtype.element_ty),
         mask=is_head[:, None],
     )
 
@@ -238,42 +244,47 @@ class DecodeAttention:
 
 @triton.jit(do_not_specialize=["rows"])
 def _prefill(
-    queries,
-    keys,
-    values,
-    sinks,
-    positions,
-    slots,
-    counts,
-    tables,
-    out,
+    queries_ptr,
+    keys_ptr,
+    values_ptr,
+    sinks_ptr,
+    positions_ptr,
+    slots_ptr,
+    counts_ptr,
+    tables_ptr,
+    out_ptr,
     rows,
     scale,
     TABLE: tl.constexpr,
     HEADS: tl.constexpr,
     KV_HEADS: tl.constexpr,
-    SIZE: tl.constexpr,
+    HEAD_DIM: tl.constexpr,
     PAGE: tl.constexpr,
     WINDOW: tl.constexpr,
     ROWS: tl.constexpr,
     TILE: tl.constexpr,
 ):
+    """out = softmax([scale Q K^T, sink]) V, each row over the keys up to its own.
+
+    `queries` and `out` [rows, HEADS, HEAD_DIM]; a program has ROWS rows of one head, and goes
+    through their keys in tiles.
+    """
     wait_for_inputs()
     block, head = tl.num_programs(0) - 1 - tl.program_id(0), tl.program_id(1)  # longest first
-    start, count = tl.load(positions), tl.load(counts)
-    table = tables + tl.load(slots) * TABLE
+    start, count = tl.load(positions_ptr), tl.load(counts_ptr)
+    table_ptr = tables_ptr + tl.load(slots_ptr) * TABLE
     row = block * ROWS + tl.arange(0, ROWS)
-    column = tl.arange(0, SIZE)
-    line = (row[:, None] * HEADS + head) * SIZE + column[None, :]
-    query = tl.load(queries + line, mask=(row < rows)[:, None], other=0.0)
+    column = tl.arange(0, HEAD_DIM)
+    line = (row[:, None] * HEADS + head) * HEAD_DIM + column[None, :]
+    query = tl.load(queries_ptr + line, mask=(row < rows)[:, None], other=0.0)
     query = (query.to(tl.float32) * (scale * LOG2_E)).to(query.dtype)
     asking = start + row
     end = start + tl.minimum(count, (block + 1) * ROWS)
 
-    sink = tl.load(sinks + head).to(tl.float32) * LOG2_E
+    sink = tl.load(sinks_ptr + head).to(tl.float32) * LOG2_E
     greatest = tl.zeros([ROWS], tl.float32) + sink
     total = tl.full([ROWS], 1.0, tl.float32)
-    mixed = tl.zeros([ROWS, SIZE], tl.float32)
+    mixed = tl.zeros([ROWS, HEAD_DIM], tl.float32)
     state = (greatest, total, mixed)
     kv_head = head // (HEADS // KV_HEADS)
     place = tl.arange(0, TILE)
@@ -282,16 +293,24 @@ def _prefill(
         oldest = tl.maximum(start + block * ROWS + 1 - WINDOW, 0) // TILE * TILE
     else:
         before = tl.minimum(start + block * ROWS + 1, end) // TILE * TILE
-        for begin in range(0, before, TILE):  # keys that all rows see
+        for begin in range(0, before, TILE):  # keys_ptr that all rows see
             key, value = _keys_and_values(
-                keys, values, table, kv_head, begin + place, None, KV_HEADS, SIZE, PAGE
+                keys_ptr,
+                values_ptr,
+                table_ptr,
+                kv_head,
+                begin + place,
+                None,
+                KV_HEADS,
+                HEAD_DIM,
+                PAGE,
             )
             state = _attend(query, state, key, value, True)
         oldest = before
     for begin in range(oldest, end, TILE):
         position = begin + place
         key, value = _keys_and_values(
-            keys, values, table, kv_head, position, end, KV_HEADS, SIZE, PAGE
+            keys_ptr, values_ptr, table_ptr, kv_head, position, end, KV_HEADS, HEAD_DIM, PAGE
         )
         seen = position[None, :] <= asking[:, None]
         if WINDOW > 0:
@@ -299,7 +318,7 @@ def _prefill(
         state = _attend(query, state, key, value, seen)
     greatest, total, mixed = state
     mixed = mixed / total[:, None]
-    tl.store(out + line, mixed.to(out.dtype.element_ty), mask=(row < rows)[:, None])
+    tl.store(out_ptr + line, mixed.to(out_ptr.dtype.element_ty), mask=(row < rows)[:, None])
 
 
 def prefill_attention(

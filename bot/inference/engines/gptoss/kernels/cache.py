@@ -6,7 +6,7 @@ import triton.language as tl
 
 @triton.jit
 def cache_line(
-    page, kv_head, position, KV_HEADS: tl.constexpr, PAGE: tl.constexpr, SIZE: tl.constexpr
+    page, kv_head, position, KV_HEADS: tl.constexpr, PAGE: tl.constexpr, HEAD_DIM: tl.constexpr
 ):
     """Where the head's key or value at `position` begins, which is in `page`."""
-    return ((page * KV_HEADS + kv_head) * PAGE + position % PAGE) * SIZE
+    return ((page * KV_HEADS + kv_head) * PAGE + position % PAGE) * HEAD_DIM

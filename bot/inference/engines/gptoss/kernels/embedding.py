@@ -9,14 +9,19 @@ from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 
 
 @triton.jit
-def _embed(tokens, embedding, hidden, SIZE: tl.constexpr, BLOCK: tl.constexpr):
+def _embed(tokens_ptr, embedding_ptr, hidden_ptr, HIDDEN: tl.constexpr, BLOCK: tl.constexpr):
+    """hidden[row] = embedding[tokens[row]].
+
+    `tokens` [rows], `embedding` [vocabulary, HIDDEN], `hidden` [rows, HIDDEN]; a program has
+    one row.
+    """
     wait_for_inputs()
     row = tl.program_id(0)
-    token = tl.load(tokens + row).to(tl.int64)
+    token = tl.load(tokens_ptr + row).to(tl.int64)
     columns = tl.arange(0, BLOCK)
-    mask = columns < SIZE
-    values = tl.load(embedding + token * SIZE + columns, mask=mask)
-    tl.store(hidden + row * SIZE + columns, values.to(tl.float32), mask=mask)
+    mask = columns < HIDDEN
+    values = tl.load(embedding_ptr + token * HIDDEN + columns, mask=mask)
+    tl.store(hidden_ptr + row * HIDDEN + columns, values.to(tl.float32), mask=mask)
 
 
 def embed(tokens: Tensor, embedding: Tensor) -> Tensor:
@@ -28,21 +33,33 @@ def embed(tokens: Tensor, embedding: Tensor) -> Tensor:
 
 
 @triton.jit
-def _gather_state(rows, tokens, positions, out_tokens, out_positions, COUNT, BLOCK: tl.constexpr):
+def _gather_state(
+    slots_ptr,
+    tokens_ptr,
+    positions_ptr,
+    out_tokens_ptr,
+    out_positions_ptr,
+    COUNT,
+    BLOCK: tl.constexpr,
+):
+    """out_tokens[row], out_positions[row] = tokens[slots[row]], positions[slots[row]].
+
+    `slots` and the outputs [COUNT], `tokens` and `positions` [slots]; one program has them all.
+    """
     wait_for_inputs()
     index = tl.arange(0, BLOCK)
     mask = index < COUNT
-    slots = tl.load(rows + index, mask=mask, other=0)
-    tl.store(out_tokens + index, tl.load(tokens + slots, mask=mask), mask=mask)
-    tl.store(out_positions + index, tl.load(positions + slots, mask=mask), mask=mask)
+    slots = tl.load(slots_ptr + index, mask=mask, other=0)
+    tl.store(out_tokens_ptr + index, tl.load(tokens_ptr + slots, mask=mask), mask=mask)
+    tl.store(out_positions_ptr + index, tl.load(positions_ptr + slots, mask=mask), mask=mask)
 
 
-def gather_state(rows: Tensor, tokens: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
-    """`tokens` and `positions`, both int32 [slots], of the slots in `rows` int32 [rows]."""
-    count = len(rows)
-    out_tokens, out_positions = torch.empty_like(rows), torch.empty_like(rows)
+def gather_state(slots: Tensor, tokens: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+    """`tokens` and `positions`, both int32 [slots], of the rows' `slots` int32 [rows]."""
+    count = len(slots)
+    out_tokens, out_positions = torch.empty_like(slots), torch.empty_like(slots)
     _gather_state[(1,)](
-        rows,
+        slots,
         tokens,
         positions,
         out_tokens,

@@ -19,10 +19,10 @@ SHARED = {"TILES": 1, "SPLITS": 4, "AT_ONCE": 12, "num_warps": 4}
 
 
 @triton.jit
-def both_biases(bias, column):
+def both_biases(bias_ptr, column):
     """Of the outputs `column`, the biases of gate and up, which come in turn."""
-    gate = tl.load(bias + 2 * column).to(tl.float32)
-    return gate, tl.load(bias + 2 * column + 1).to(tl.float32)
+    gate = tl.load(bias_ptr + 2 * column).to(tl.float32)
+    return gate, tl.load(bias_ptr + 2 * column + 1).to(tl.float32)
 
 
 @triton.jit
@@ -36,11 +36,11 @@ def activate(gate, up, unit, biases, limit):
 
 @triton.jit
 def _narrow(
-    x,
-    words,
-    scales,
+    x_ptr,
+    words_ptr,
+    scales_ptr,
     tile,
-    order,
+    order_ptr,
     place,
     end,
     TOP: tl.constexpr,
@@ -52,9 +52,11 @@ def _narrow(
     """Tiles of lines from `tile` on times eight rows: float32 [lines, 8]."""
     thread = tl.arange(0, TILES * SPLITS * 32)
     place += thread % 32 // 4
-    row = tl.load(order + place, mask=place < end, other=0) // TOP
+    row = tl.load(order_ptr + place, mask=place < end, other=0) // TOP
     tile += thread // (SPLITS * 32)
-    acc = products(x, row, place < end, words, scales, tile, STEPS, TILES * SPLITS, SPLITS, AT_ONCE)
+    acc = products(
+        x_ptr, row, place < end, words_ptr, scales_ptr, tile, STEPS, TILES * SPLITS, SPLITS, AT_ONCE
+    )
     return tl.reshape(acc, [TILES * 16, 8])
 
 
@@ -74,11 +76,11 @@ def _settled(acc):
 
 @triton.jit
 def _wide(
-    x,
-    words,
-    scales,
+    x_ptr,
+    words_ptr,
+    scales_ptr,
     tile,
-    order,
+    order_ptr,
     place,
     end,
     TOP: tl.constexpr,
@@ -86,34 +88,34 @@ def _wide(
     TILES: tl.constexpr,
     ROWS: tl.constexpr,
 ):
-    """The same for many rows, whose columns are in their order."""
+    """The same for many rows, whose columns are in their order_ptr."""
     thread = tl.arange(0, TILES * 32)
     fragment = (tile + thread // 32).to(tl.int64) * STEPS
-    words += (fragment * 128 + thread % 32 * 4)[:, None] + tl.arange(0, 4)[None, :]
-    scales += fragment * 8 + thread % 32 // 4
+    words_ptr += (fragment * 128 + thread % 32 * 4)[:, None] + tl.arange(0, 4)[None, :]
+    scales_ptr += fragment * 8 + thread % 32 // 4
     place += tl.arange(0, ROWS)
     exists = place < end
-    row = tl.load(order + place, mask=exists, other=0) // TOP
-    x += (row * (STEPS * 64))[None, :] + tl.arange(0, 64)[:, None]
+    row = tl.load(order_ptr + place, mask=exists, other=0) // TOP
+    x_ptr += (row * (STEPS * 64))[None, :] + tl.arange(0, 64)[:, None]
     acc = tl.zeros([TILES * 16, ROWS], tl.float32)
     for _ in range(STEPS):
-        weights = decoded(tl.load(words), tl.load(scales), TILES, True)
-        columns = tl.load(x, mask=exists[None, :], other=0.0)
+        weights = decoded(tl.load(words_ptr), tl.load(scales_ptr), TILES, True)
+        columns = tl.load(x_ptr, mask=exists[None, :], other=0.0)
         weights = tl.reshape(weights, [TILES * 16, 64]).to(columns.dtype)
         acc = _settled(tl.dot(weights, columns, acc, input_precision="ieee"))
-        words += 128
-        scales += 8
-        x += 64
+        words_ptr += 128
+        scales_ptr += 8
+        x_ptr += 64
     return acc
 
 
 @triton.jit
 def _product(
-    x,
-    words,
-    scales,
+    x_ptr,
+    words_ptr,
+    scales_ptr,
     tile,
-    order,
+    order_ptr,
     place,
     end,
     TOP: tl.constexpr,
@@ -123,24 +125,39 @@ def _product(
     SPLITS: tl.constexpr,
     AT_ONCE: tl.constexpr,
 ):
-    """Lines from tile `tile` on, in the order tile, h, g, times rows: float32 [lines, ROWS]."""
+    """Lines from tile `tile` on, in the order_ptr tile, h, g, times rows: float32 [lines, ROWS]."""
     if ROWS > 8:
-        acc = _wide(x, words, scales, tile, order, place, end, TOP, STEPS, TILES, ROWS)
+        acc = _wide(
+            x_ptr, words_ptr, scales_ptr, tile, order_ptr, place, end, TOP, STEPS, TILES, ROWS
+        )
     else:
-        acc = _narrow(x, words, scales, tile, order, place, end, TOP, STEPS, TILES, SPLITS, AT_ONCE)
+        acc = _narrow(
+            x_ptr,
+            words_ptr,
+            scales_ptr,
+            tile,
+            order_ptr,
+            place,
+            end,
+            TOP,
+            STEPS,
+            TILES,
+            SPLITS,
+            AT_ONCE,
+        )
     return acc
 
 
 @triton.jit
 def _gate_up(
-    x,
-    words,
-    scales,
+    x_ptr,
+    words_ptr,
+    scales_ptr,
     unit,
-    bias,
-    order,
-    starts,
-    out,
+    bias_ptr,
+    order_ptr,
+    starts_ptr,
+    out_ptr,
     limit,
     TOP: tl.constexpr,
     STEPS: tl.constexpr,
@@ -150,39 +167,56 @@ def _gate_up(
     SPLITS: tl.constexpr,
     AT_ONCE: tl.constexpr,
 ):
+    """out[choice] = SwiGLU(W_expert x[choice // TOP] + bias_expert), for each expert's choices.
+
+    W is [experts, LINES, STEPS * 64] in fragments, `x` [rows, STEPS * 64], `out` [rows * TOP,
+    LINES / 2]; a program has TILES * 16 lines of one expert and ROWS of its choices.
+    """
     wait_for_inputs()
     expert = tl.program_id(2)
-    start = tl.load(starts + expert) + tl.program_id(0) * ROWS
-    end = tl.load(starts + expert + 1)
+    start = tl.load(starts_ptr + expert) + tl.program_id(0) * ROWS
+    end = tl.load(starts_ptr + expert + 1)
     if start >= end:
         return
     tile = expert * (LINES // 16) + tl.program_id(1) * TILES
     acc = _product(
-        x, words, scales, tile, order, start, end, TOP, STEPS, TILES, ROWS, SPLITS, AT_ONCE
+        x_ptr,
+        words_ptr,
+        scales_ptr,
+        tile,
+        order_ptr,
+        start,
+        end,
+        TOP,
+        STEPS,
+        TILES,
+        ROWS,
+        SPLITS,
+        AT_ONCE,
     )
     acc = tl.permute(tl.reshape(acc, [TILES, 2, 8, ROWS]), (0, 2, 3, 1))
     gate, up = tl.split(tl.reshape(acc, [TILES * 8, ROWS, 2]))
     column = tl.program_id(1) * (TILES * 8) + tl.arange(0, TILES * 8)
-    bias += expert * LINES
-    activated = activate(gate, up, unit, both_biases(bias, column[:, None]), limit)
+    bias_ptr += expert * LINES
+    activated = activate(gate, up, unit, both_biases(bias_ptr, column[:, None]), limit)
     if ROWS <= 8:
         column = in_fragments(column)
     place = start + tl.arange(0, ROWS)
-    choice = tl.load(order + place, mask=place < end, other=0)
-    target = out + choice[None, :] * (LINES // 2) + column[:, None]
-    tl.store(target, activated.to(out.dtype.element_ty), mask=(place < end)[None, :])
+    choice = tl.load(order_ptr + place, mask=place < end, other=0)
+    target_ptr = out_ptr + choice[None, :] * (LINES // 2) + column[:, None]
+    tl.store(target_ptr, activated.to(out_ptr.dtype.element_ty), mask=(place < end)[None, :])
 
 
 @triton.jit
 def _down(
-    x,
-    words,
-    scales,
+    x_ptr,
+    words_ptr,
+    scales_ptr,
     unit,
-    bias,
-    order,
-    starts,
-    out,
+    bias_ptr,
+    order_ptr,
+    starts_ptr,
+    out_ptr,
     STEPS: tl.constexpr,
     LINES: tl.constexpr,
     TILES: tl.constexpr,
@@ -190,24 +224,40 @@ def _down(
     SPLITS: tl.constexpr,
     AT_ONCE: tl.constexpr,
 ):
+    """out[choice] = W_expert x[choice] + bias_expert, for each expert's choices.
+
+    `x` is [rows * top, STEPS * 64], `out` [rows * top, LINES]; otherwise as _gate_up.
+    """
     wait_for_inputs()
     expert = tl.program_id(2)
-    start = tl.load(starts + expert) + tl.program_id(0) * ROWS
-    end = tl.load(starts + expert + 1)
+    start = tl.load(starts_ptr + expert) + tl.program_id(0) * ROWS
+    end = tl.load(starts_ptr + expert + 1)
     if start >= end:
         return
     tile = expert * (LINES // 16) + tl.program_id(1) * TILES
     acc = _product(
-        x, words, scales, tile, order, start, end, 1, STEPS, TILES, ROWS, SPLITS, AT_ONCE
+        x_ptr,
+        words_ptr,
+        scales_ptr,
+        tile,
+        order_ptr,
+        start,
+        end,
+        1,
+        STEPS,
+        TILES,
+        ROWS,
+        SPLITS,
+        AT_ONCE,
     )
     acc = tl.permute(tl.reshape(acc, [TILES, 2, 8, ROWS]), (0, 2, 1, 3))
     acc = tl.reshape(acc, [TILES * 16, ROWS])
     line = tl.program_id(1) * (TILES * 16) + tl.arange(0, TILES * 16)
-    acc = acc * unit + tl.load(bias + expert * LINES + line).to(tl.float32)[:, None]
+    acc = acc * unit + tl.load(bias_ptr + expert * LINES + line).to(tl.float32)[:, None]
     place = start + tl.arange(0, ROWS)
-    choice = tl.load(order + place, mask=place < end, other=0)
-    target = out + choice[None, :] * LINES + line[:, None]
-    tl.store(target, acc.to(out.dtype.element_ty), mask=(place < end)[None, :])
+    choice = tl.load(order_ptr + place, mask=place < end, other=0)
+    target_ptr = out_ptr + choice[None, :] * LINES + line[:, None]
+    tl.store(target_ptr, acc.to(out_ptr.dtype.element_ty), mask=(place < end)[None, :])
 
 
 def fitting(shares: dict[str, int], weights: Mxfp4) -> dict[str, int]:

@@ -31,20 +31,20 @@ def _fitting(choice: dict[str, int], arguments: dict[str, Any]) -> triton.Config
     """With no more fragments at once than a warp has, and warps for each of the experts."""
     splits = choice["SPLITS"]
     at_once = min(choice["AT_ONCE"], triton.cdiv(arguments["STEPS"], 4 * splits) * 4)
-    experts = arguments["TOP"] if "shares" in arguments else 1
+    experts = arguments["TOP"] if "shares_ptr" in arguments else 1
     return triton.Config({"SPLITS": splits, "AT_ONCE": at_once}, num_warps=splits * experts)
 
 
 @tuned(GATE_UP, _fitting, key=("STEPS", "LINES"))
 @triton.jit
 def _gate_up(
-    x,
-    words,
-    scales,
+    x_ptr,
+    words_ptr,
+    scales_ptr,
     unit,
-    bias,
-    chosen,
-    out,
+    bias_ptr,
+    chosen_ptr,
+    out_ptr,
     limit,
     TOP: tl.constexpr,
     STEPS: tl.constexpr,
@@ -52,53 +52,63 @@ def _gate_up(
     SPLITS: tl.constexpr,
     AT_ONCE: tl.constexpr,
 ):
+    """out[choice] = SwiGLU(W_chosen x[choice // TOP] + bias_chosen).
+
+    W is [experts, LINES, STEPS * 64] in fragments, `x` [rows, STEPS * 64], `out` [rows * TOP,
+    LINES / 2]; a program has 16 lines, which are 8 outputs, of one choice.
+    """
     wait_for_inputs()
     choice = tl.program_id(1)
-    expert = tl.load(chosen + choice)
+    expert = tl.load(chosen_ptr + choice)
     thread = tl.arange(0, SPLITS * 32)
-    row = x + thread * 0 + choice // TOP * (STEPS * 64)
+    row = x_ptr + thread * 0 + choice // TOP * (STEPS * 64)
     tile = thread * 0 + expert * (LINES // 16) + tl.program_id(0)
     column = tl.program_id(0) * 8 + tl.arange(0, 8)
-    biases = both_biases(bias + expert * LINES, column)
-    acc = row_products(row, words, scales, tile, STEPS, SPLITS, SPLITS, AT_ONCE)
+    biases = both_biases(bias_ptr + expert * LINES, column)
+    acc = row_products(row, words_ptr, scales_ptr, tile, STEPS, SPLITS, SPLITS, AT_ONCE)
     gate, up = tl.split(tl.permute(tl.reshape(tl.sum(acc, 2), [2, 8]), (1, 0)))
     activated = activate(gate, up, unit, biases, limit)
-    target = out + choice * (LINES // 2) + in_fragments(column)
-    tl.store(target, activated.to(out.dtype.element_ty))
+    target_ptr = out_ptr + choice * (LINES // 2) + in_fragments(column)
+    tl.store(target_ptr, activated.to(out_ptr.dtype.element_ty))
 
 
-@tuned(DOWN, _fitting, key=("STEPS", "LINES", "TOP"), restore=("hidden",))
+@tuned(DOWN, _fitting, key=("STEPS", "LINES", "TOP"), restore=("hidden_ptr",))
 @triton.jit
 def _down(
-    x,
-    words,
-    scales,
+    x_ptr,
+    words_ptr,
+    scales_ptr,
     unit,
-    bias,
-    chosen,
-    shares,
-    hidden,
+    bias_ptr,
+    chosen_ptr,
+    shares_ptr,
+    hidden_ptr,
     TOP: tl.constexpr,
     STEPS: tl.constexpr,
     LINES: tl.constexpr,
     SPLITS: tl.constexpr,
     AT_ONCE: tl.constexpr,
 ):
+    """hidden[row] += sum over choices of share * (W_chosen x[choice] + bias_chosen).
+
+    `x` is [rows * TOP, STEPS * 64], `hidden` [rows, LINES]; a program has 16 lines of one row, and
+    SPLITS warps for each of its experts.
+    """
     token = tl.program_id(1)
     thread = tl.arange(0, TOP * SPLITS * 32)
     choice = token * TOP + thread // (SPLITS * 32)
-    tile = tl.load(chosen + choice) * (LINES // 16) + tl.program_id(0)
+    tile = tl.load(chosen_ptr + choice) * (LINES // 16) + tl.program_id(0)
     place = tl.arange(0, 16)
     line = tl.program_id(0) * 16 + place % 8 * 2 + place // 8
     each = token * TOP + tl.arange(0, TOP)
-    start = tl.load(bias + tl.load(chosen + each)[:, None] * LINES + line[None, :])
-    share = tl.load(shares + each)
-    at = hidden + token * LINES + line
-    before = tl.load(at)
-    row = x + choice * (STEPS * 64)
-    acc = row_products(row, words, scales, tile, STEPS, TOP * SPLITS, SPLITS, AT_ONCE)
+    start = tl.load(bias_ptr + tl.load(chosen_ptr + each)[:, None] * LINES + line[None, :])
+    share = tl.load(shares_ptr + each)
+    at_ptr = hidden_ptr + token * LINES + line
+    before = tl.load(at_ptr)
+    row = x_ptr + choice * (STEPS * 64)
+    acc = row_products(row, words_ptr, scales_ptr, tile, STEPS, TOP * SPLITS, SPLITS, AT_ONCE)
     acc = (tl.sum(acc, 2) * unit + start.to(tl.float32)) * share[:, None]
-    tl.store(at, before + tl.sum(acc, 0))
+    tl.store(at_ptr, before + tl.sum(acc, 0))
 
 
 def few_experts(

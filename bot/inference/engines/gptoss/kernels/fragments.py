@@ -83,49 +83,53 @@ def _half(pair, WHICH: tl.constexpr):
 
 
 @triton.jit
-def _pairs(word):
-    """In the interpreter: see _PAIRS. As float16 [..., 2]."""
-    a = ((word << 5) & 0x0E000E00) | ((word << 15) & 0x80008000)
-    b = ((word >> 3) & 0x0E000E00) | ((word << 7) & 0x80008000)
-    c, d = (word << 8) & 0x8E008E00, word & 0x8E008E00
-    return (
-        tl.join(_half(a, 0), _half(a, 1)), tl.join(_half(b, 0), _half(b, 1)),
-        tl.join(_half(c, 0), _half(c, 1)), tl.join(_half(d, 0), _half(d, 1)),
-    )  # fmt: skip
+def _interpreted_numbers(words):
+    """In the interpreter: see _numbers, and mxfp4 for where a word has them."""
+    number = tl.reshape(tl.arange(0, 8), [2, 2, 2, 1])  # i, j % 2, j // 2
+    half = 16 * (number // 4) + 8 * (number // 2 % 2)
+    code, sign = half + 4 - 3 * (number % 2), half + 7 * (number % 2)
+    for _ in tl.static_range(3):
+        words = tl.expand_dims(words, -2)
+    bits = ((words >> code.to(tl.uint32)) & 7) << 9 | ((words >> sign.to(tl.uint32)) & 1) << 15
+    return bits.to(tl.uint16).to(tl.float16, bitcast=True)
 
 
 @triton.jit
-def _decode(words):
-    """The numbers of words [..., 2]: float16 [..., i] for j = 0 to 3 of each of the two.
+def _joined(a, b, c, d, e, f, g, h):
+    """Numbers [..., i] for j = 0 to 3 of two words as one tensor [..., i, j % 2, j // 2, word]."""
+    first = tl.join(tl.join(a, b), tl.join(c, d))
+    second = tl.join(tl.join(e, f), tl.join(g, h))
+    return tl.join(first, second)
+
+
+@triton.jit
+def _numbers(words):
+    """The numbers of words [..., 2]: float16 [..., i, j % 2, j // 2, word].
 
     2^-14 times too small, see mxfp4. The two words must be beside each other in a lane's registers.
     """
     if INTERPRETED:
-        first, second = tl.split(words)
-        a, b, c, d = _pairs(first)
-        e, f, g, h = _pairs(second)
-        return a, b, c, d, e, f, g, h
-    return tl.inline_asm_elementwise(
+        return _interpreted_numbers(words)
+    a, b, c, d, e, f, g, h = tl.inline_asm_elementwise(
         _DECODE, "=&r,=&r,=&r,=&r,=&r,=&r,=&r,=&r,r,r", [words],
         dtype=(tl.float16,) * 8, is_pure=True, pack=2,
     )  # fmt: skip
+    return _joined(a, b, c, d, e, f, g, h)
 
 
 @triton.jit
-def _decode_and_scale(words, scales):
-    """The same, each times its block's scale, which makes good for the factor."""
+def _scaled_numbers(words, scales):
+    """The same, each times its block's scale [..., 2], which makes good for the factor."""
     if INTERPRETED:
-        a, b, c, d, e, f, g, h = _decode(words)
-        first, second = tl.split(scales)
-        first, second = tl.expand_dims(_half(first, 0), -1), tl.expand_dims(_half(second, 0), -1)
-        return (
-            a * first, b * first, c * first, d * first,
-            e * second, f * second, g * second, h * second,
-        )  # fmt: skip
-    return tl.inline_asm_elementwise(
+        scale = _half(scales, 0)
+        for _ in tl.static_range(3):
+            scale = tl.expand_dims(scale, -2)
+        return _interpreted_numbers(words) * scale
+    a, b, c, d, e, f, g, h = tl.inline_asm_elementwise(
         _DECODE_AND_SCALE, "=&r,=&r,=&r,=&r,=&r,=&r,=&r,=&r,r,r,r,r", [words, scales],
         dtype=(tl.float16,) * 8, is_pure=True, pack=2,
     )  # fmt: skip
+    return _joined(a, b, c, d, e, f, g, h)
 
 
 @triton.jit
@@ -138,25 +142,23 @@ def decoded(word, scales, TILES: tl.constexpr, IN_ORDER: tl.constexpr):
     s00, s01, s10, s11 = _spread(scales)
     scale = tl.join(tl.join(s00, s10), tl.join(s01, s11))
     shape: tl.constexpr = [TILES, 8, 4, 2, 2]  # g, c, h, b
-    a, b, c, d, e, f, g, h = _decode_and_scale(tl.reshape(word, shape), tl.reshape(scale, shape))
-    first = tl.join(tl.join(a, b), tl.join(c, d))  # g, c, h, i, j % 2, j // 2
-    second = tl.join(tl.join(e, f), tl.join(g, h))
-    number = tl.join(first, second)
+    number = _scaled_numbers(tl.reshape(word, shape), tl.reshape(scale, shape))
     if IN_ORDER:
         return tl.reshape(tl.permute(number, (0, 3, 1, 7, 6, 5, 2, 4)), [TILES, 16, 64])
     return tl.reshape(tl.permute(number, (0, 3, 1, 7, 5, 2, 6, 4)), [TILES, 16, 64])
 
 
 @triton.jit
-def _rows(x, exists, TILES: tl.constexpr):
+def _rows(x_ptr, exists, TILES: tl.constexpr):
     """64 columns of eight rows for each tile, [TILES, 64, 8].
 
-    `x` [TILES * 32, 8] points at what each lane (row, c) has of the first block, see in_fragments.
+    `x_ptr` [TILES * 32, 8] is where each lane (row, c) has its part of the first block, see
+    in_fragments.
     Columns are b, j % 2, c, j // 2, i, so that an instruction takes j = 0 and 1, or 2 and 3, of a
     row: registers beside each other.
     """
-    first = tl.load(x, mask=exists[:, None], other=0.0)
-    second = tl.load(x + 32, mask=exists[:, None], other=0.0)
+    first = tl.load(x_ptr, mask=exists[:, None], other=0.0)
+    second = tl.load(x_ptr + 32, mask=exists[:, None], other=0.0)
     part = tl.reshape(tl.join(first, second), [TILES, 8, 4, 2, 2, 2, 2])
     return tl.reshape(tl.permute(part, (0, 6, 4, 2, 3, 5, 1)), [TILES, 64, 8])
 
@@ -167,11 +169,8 @@ def _block(words, TILES: tl.constexpr):
 
     `words` is uint32 [TILES, 8, 4, 2]: g, c, h. Columns are j % 2, c, j // 2, i.
     """
-    a, b, c, d, e, f, g, h = _decode(words)
-    first = tl.join(tl.join(a, b), tl.join(c, d))  # g, c, i, j % 2, j // 2
-    second = tl.join(tl.join(e, f), tl.join(g, h))
-    number = tl.permute(tl.join(first, second), (0, 6, 1, 4, 2, 5, 3))
-    return tl.reshape(number, [TILES, 16, 32])
+    number = _numbers(words)  # g, c, i, j % 2, j // 2, h
+    return tl.reshape(tl.permute(number, (0, 6, 1, 4, 2, 5, 3)), [TILES, 16, 32])
 
 
 @triton.jit
@@ -187,17 +186,17 @@ def _scales_of_lines(scales, TILES: tl.constexpr):
 
 
 @triton.jit
-def _eight_blocks(x, step, steps):
-    """What each lane of `x` has of a row from fragment `step` on, if there are so many `steps`."""
-    at = (x + step * 64)[:, None] + tl.arange(0, 8)[None, :]
+def _eight_blocks(x_ptr, step, steps):
+    """What each lane at `x_ptr` has of a row from fragment `step` on; zeros after `steps`."""
+    at = (x_ptr + step * 64)[:, None] + tl.arange(0, 8)[None, :]
     return tl.load(at, mask=(step < steps)[:, None], other=0.0)
 
 
 @triton.jit
 def row_products(
-    x,
-    words,
-    scales,
+    x_ptr,
+    words_ptr,
+    scales_ptr,
     tile,
     STEPS: tl.constexpr,
     WARPS: tl.constexpr,
@@ -206,20 +205,20 @@ def row_products(
 ):
     """Tiles of lines times one row each: float32 [WARPS / SPLITS, 16, 8], to be added up over 8.
 
-    As `products`, with x [WARPS * 32] pointing at the lane's row. The instruction has eight columns
-    for rows, which get eight blocks of the one row instead: of a block's products with them, one is
-    wanted. So a row's part is read once, not for each fragment, and a block's sum comes out by
-    itself: it is scaled, not each of its weights. `AT_ONCE` is a multiple of 4, the fragments that
-    have eight blocks.
+    As `products`, with the place of each lane's row in x_ptr [WARPS * 32]. The instruction has
+    eight columns for rows, which get eight blocks of the one row instead: of a block's products
+    with them, one is wanted. So a row's part is read once, not for each fragment, and a block's sum
+    comes out by itself: it is scaled, not each of its weights. `AT_ONCE` is a multiple of 4, the
+    fragments that have eight blocks.
     """
     part: tl.constexpr = tl.cdiv(STEPS, SPLITS * AT_ONCE) * AT_ONCE
     thread = tl.arange(0, WARPS * 32)
     lane = thread % 32
     first = thread // 32 % SPLITS * part
     fragment = tile.to(tl.int64) * STEPS + first
-    words += (fragment * 128 + lane * 4)[:, None] + tl.arange(0, 4)[None, :]
-    scales += (fragment + lane % 4) * 8 + lane // 4
-    x += first * 64 + lane // 4 * 32 + lane % 4 * 8
+    words_ptr += (fragment * 128 + lane * 4)[:, None] + tl.arange(0, 4)[None, :]
+    scales_ptr += (fragment + lane % 4) * 8 + lane // 4
+    x_ptr += first * 64 + lane // 4 * 32 + lane % 4 * 8
     column = tl.arange(0, 8)[None, None, :]
     total = tl.zeros([WARPS, 16, 8], tl.float32)
     for begin in tl.range(0, part, AT_ONCE, num_stages=1):
@@ -227,18 +226,18 @@ def row_products(
         for step in tl.static_range(AT_ONCE):
             at = begin + step
             inside = first + at < STEPS
-            word += (tl.load(words + at * 128, mask=inside[:, None], other=0),)  # type: ignore[assignment]
+            word += (tl.load(words_ptr + at * 128, mask=inside[:, None], other=0),)  # type: ignore[assignment]
         for step in tl.static_range(0, AT_ONCE, 4):
             at = begin + step
             inside = first + at + lane % 4 < STEPS
-            scale += (tl.load(scales + at * 8, mask=inside, other=0),)  # type: ignore[assignment]
+            scale += (tl.load(scales_ptr + at * 8, mask=inside, other=0),)  # type: ignore[assignment]
         wait_for_inputs()
         left = STEPS - first - lane // 8
         for step in tl.static_range(4, AT_ONCE, 4):
-            later += (_eight_blocks(x, begin + step, left),)  # type: ignore[assignment]
+            later += (_eight_blocks(x_ptr, begin + step, left),)  # type: ignore[assignment]
         # The compiler would load each just before its use, and drop a barrier that no load follows.
         tl.debug_barrier()
-        rows = (_eight_blocks(x, begin, left),) + later  # noqa: RUF005 (Triton has no asterisk)
+        rows = (_eight_blocks(x_ptr, begin, left),) + later  # noqa: RUF005 (Triton has no asterisk)
         for group in tl.static_range(AT_ONCE // 4):
             columns = tl.reshape(rows[group], [WARPS, 8, 4, 2, 2, 2])  # g, c, j // 2, j % 2, i
             columns = tl.reshape(tl.permute(columns, (0, 4, 2, 3, 5, 1)), [WARPS, 32, 8])
@@ -246,7 +245,7 @@ def row_products(
             for step in tl.static_range(4):
                 both = tl.split(tl.reshape(word[4 * group + step], [WARPS, 8, 4, 2, 2]))
                 for which in tl.static_range(2):
-                    weights = _block(both[which], WARPS).to(x.dtype.element_ty)
+                    weights = _block(both[which], WARPS).to(x_ptr.dtype.element_ty)
                     of_all = tl.dot(weights, columns, input_precision="ieee")
                     total = tl.where(column == 2 * step + which, total + of_all * by, total)
     return tl.sum(tl.reshape(total, [WARPS // SPLITS, SPLITS, 16, 8]), 1)
@@ -254,18 +253,18 @@ def row_products(
 
 @triton.jit
 def products(
-    x,
+    x_ptr,
     row,
     exists,
-    words,
-    scales,
+    words_ptr,
+    scales_ptr,
     tile,
     STEPS: tl.constexpr,
     WARPS: tl.constexpr,
     SPLITS: tl.constexpr,
     AT_ONCE: tl.constexpr,
 ):
-    """Tiles of lines times eight rows of x: float32 [WARPS / SPLITS, 16, 8], lines h, g.
+    """Tiles of lines times eight rows of x_ptr: float32 [WARPS / SPLITS, 16, 8], lines h, g.
 
     The vectors have an entry for every lane: its warp's `tile`, and the row whose parts it reads,
     if it exists. `SPLITS` warps in turn share the columns of a tile. Each has
@@ -276,22 +275,22 @@ def products(
     lane = thread % 32
     first = thread // 32 % SPLITS * part
     fragment = tile.to(tl.int64) * STEPS + first
-    words += (fragment * 128 + lane * 4)[:, None] + tl.arange(0, 4)[None, :]
-    scales += fragment * 8 + lane // 4
+    words_ptr += (fragment * 128 + lane * 4)[:, None] + tl.arange(0, 4)[None, :]
+    scales_ptr += fragment * 8 + lane // 4
     column = first * 64 + lane % 4 * 8
-    part_of_x = x + (row * (STEPS * 64) + column)[:, None] + tl.arange(0, 8)[None, :]
+    part_of_x_ptr = x_ptr + (row * (STEPS * 64) + column)[:, None] + tl.arange(0, 8)[None, :]
     acc = tl.zeros([WARPS, 16, 8], tl.float32)
     for begin in tl.range(0, part, AT_ONCE, num_stages=1):
         word, scale = (), ()
         for step in tl.static_range(AT_ONCE):
             at = begin + step
             inside = first + at < STEPS
-            word += (tl.load(words + at * 128, mask=inside[:, None], other=0),)  # type: ignore[assignment]
-            scale += (tl.load(scales + at * 8, mask=inside, other=0),)  # type: ignore[assignment]
+            word += (tl.load(words_ptr + at * 128, mask=inside[:, None], other=0),)  # type: ignore[assignment]
+            scale += (tl.load(scales_ptr + at * 8, mask=inside, other=0),)  # type: ignore[assignment]
         for step in tl.static_range(AT_ONCE):
             at = begin + step
             inside = first + at < STEPS
-            weights = decoded(word[step], scale[step], WARPS, False).to(x.dtype.element_ty)
-            columns = _rows(part_of_x + at * 64, exists & inside, WARPS)
+            weights = decoded(word[step], scale[step], WARPS, False).to(x_ptr.dtype.element_ty)
+            columns = _rows(part_of_x_ptr + at * 64, exists & inside, WARPS)
             acc = tl.dot(weights, columns, acc, input_precision="ieee")
     return tl.sum(tl.reshape(acc, [WARPS // SPLITS, SPLITS, 16, 8]), 1)

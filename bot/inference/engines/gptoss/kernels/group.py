@@ -9,23 +9,27 @@ from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 
 
 @triton.jit(do_not_specialize=["COUNT"])
-def _group(chosen, order, starts, COUNT, BLOCK: tl.constexpr):
+def _group(chosen_ptr, order_ptr, starts_ptr, COUNT, BLOCK: tl.constexpr):
+    """order = argsort(chosen), stable; starts[expert] = how many chose an expert before it.
+
+    `chosen` and `order` [COUNT], `starts` [experts + 1]; a program has one expert.
+    """
     wait_for_inputs()
     expert = tl.program_id(0)
     index = tl.arange(0, BLOCK)
     before = tl.zeros([BLOCK], tl.int32)
     for begin in range(0, COUNT, BLOCK):
-        which = tl.load(chosen + begin + index, mask=begin + index < COUNT, other=1 << 30)
+        which = tl.load(chosen_ptr + begin + index, mask=begin + index < COUNT, other=1 << 30)
         before += (which < expert).to(tl.int32)
     place = tl.sum(before)
-    tl.store(starts + expert, place)
+    tl.store(starts_ptr + expert, place)
     for begin in range(0, COUNT, BLOCK):
-        which = tl.load(chosen + begin + index, mask=begin + index < COUNT, other=1 << 30)
+        which = tl.load(chosen_ptr + begin + index, mask=begin + index < COUNT, other=1 << 30)
         mine = (which == expert).to(tl.int32)
-        tl.store(order + place + tl.cumsum(mine, 0) - 1, begin + index, mask=mine == 1)
+        tl.store(order_ptr + place + tl.cumsum(mine, 0) - 1, begin + index, mask=mine == 1)
         place += tl.sum(mine)
     if expert == tl.num_programs(0) - 1:
-        tl.store(starts + expert + 1, place)
+        tl.store(starts_ptr + expert + 1, place)
 
 
 def group(chosen: Tensor, experts: int) -> tuple[Tensor, Tensor]:
@@ -44,30 +48,39 @@ def group(chosen: Tensor, experts: int) -> tuple[Tensor, Tensor]:
 
 @triton.jit
 def _combine(
-    hidden,
-    outputs,
-    shares,
-    norm,
-    x,
+    hidden_ptr,
+    outputs_ptr,
+    shares_ptr,
+    norm_ptr,
+    x_ptr,
     epsilon,
-    SIZE: tl.constexpr,
+    HIDDEN: tl.constexpr,
     TOP: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
+    """hidden += sum over TOP of share * output; x = hidden / sqrt(mean(hidden^2) + epsilon) * norm.
+
+    `hidden` and `x` [rows, HIDDEN], `outputs` [rows * TOP, HIDDEN], `shares` [rows, TOP]; a program
+    has one row.
+    """
     wait_for_inputs()
     row = tl.program_id(0)
     column = tl.arange(0, BLOCK)
-    inside = column < SIZE
-    value = tl.load(hidden + row * SIZE + column, mask=inside, other=0.0)
+    inside = column < HIDDEN
+    value = tl.load(hidden_ptr + row * HIDDEN + column, mask=inside, other=0.0)
     for i in tl.static_range(TOP):
         choice = row * TOP + i
-        output = tl.load(outputs + choice * SIZE + column, mask=inside, other=0.0)
-        value += tl.load(shares + choice) * output.to(tl.float32)
+        output = tl.load(outputs_ptr + choice * HIDDEN + column, mask=inside, other=0.0)
+        value += tl.load(shares_ptr + choice) * output.to(tl.float32)
     if TOP > 0:
-        tl.store(hidden + row * SIZE + column, value, mask=inside)
-    factor = tl.rsqrt(tl.sum(value * value) / SIZE + epsilon)
-    weight = tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
-    tl.store(x + row * SIZE + column, (value * factor * weight).to(x.dtype.element_ty), mask=inside)
+        tl.store(hidden_ptr + row * HIDDEN + column, value, mask=inside)
+    factor = tl.rsqrt(tl.sum(value * value) / HIDDEN + epsilon)
+    weight = tl.load(norm_ptr + column, mask=inside, other=0.0).to(tl.float32)
+    tl.store(
+        x_ptr + row * HIDDEN + column,
+        (value * factor * weight).to(x_ptr.dtype.element_ty),
+        mask=inside,
+    )
 
 
 def combine(

@@ -25,15 +25,15 @@ CHOICES = [
 
 def _fitting(choice: dict[str, int], arguments: dict[str, Any]) -> triton.Config:
     """With lines of one head, where there are heads."""
-    lines = min(choice["LINES"], arguments.get("HEAD_SIZE", choice["LINES"]))
+    lines = min(choice["LINES"], arguments.get("HEAD_DIM", choice["LINES"]))
     return triton.Config({"LINES": lines, "CHUNK": choice["CHUNK"]}, num_warps=choice["WARPS"])
 
 
 @triton.jit
 def _product(
-    x,
-    norm,
-    weight,
+    x_ptr,
+    norm_ptr,
+    weight_ptr,
     line,
     epsilon,
     NORM: tl.constexpr,
@@ -41,7 +41,7 @@ def _product(
     LINES: tl.constexpr,
     CHUNK: tl.constexpr,
 ):
-    """The row x, normed or not, times weight lines `line` [LINES]: float32 [LINES].
+    """The row x, normed or not, times the lines `line` [LINES] of the weight: float32 [LINES].
 
     Waits for x, and only for x: all else is on its way by then.
     """
@@ -49,10 +49,10 @@ def _product(
     for begin in tl.static_range(0, COLUMNS, CHUNK):
         column = begin + tl.arange(0, CHUNK)
         inside = column < COLUMNS
-        at = weight + line[:, None] * COLUMNS + column[None, :]
+        at = weight_ptr + line[:, None] * COLUMNS + column[None, :]
         weights += (tl.load(at, mask=inside[None, :], other=0.0),)  # type: ignore[assignment]
         if NORM:
-            factors += (tl.load(norm + column, mask=inside, other=0.0),)  # type: ignore[assignment]
+            factors += (tl.load(norm_ptr + column, mask=inside, other=0.0),)  # type: ignore[assignment]
     wait_for_inputs()
     tl.debug_barrier()  # the compiler would load each one just before its use
     acc = tl.zeros([LINES, CHUNK], tl.float32)
@@ -60,7 +60,7 @@ def _product(
     for begin in tl.static_range(0, COLUMNS, CHUNK):
         column = begin + tl.arange(0, CHUNK)
         inside = column < COLUMNS
-        value = tl.load(x + column, mask=inside, other=0.0).to(tl.float32)
+        value = tl.load(x_ptr + column, mask=inside, other=0.0).to(tl.float32)
         if NORM:
             squares += value * value
             value *= factors[begin // CHUNK].to(tl.float32)
@@ -71,29 +71,35 @@ def _product(
     return result
 
 
-@tuned(CHOICES, _fitting, key=("SIZE", "COLUMNS", "NORM"))
+@tuned(CHOICES, _fitting, key=("OUTPUTS", "COLUMNS", "NORM"))
 @triton.jit
 def _linear(
-    x,
-    norm,
-    weight,
-    bias,
-    out,
+    x_ptr,
+    norm_ptr,
+    weight_ptr,
+    bias_ptr,
+    out_ptr,
     epsilon,
-    SIZE: tl.constexpr,
+    OUTPUTS: tl.constexpr,
     NORM: tl.constexpr,
     BIAS: tl.constexpr,
     COLUMNS: tl.constexpr,
     LINES: tl.constexpr,
     CHUNK: tl.constexpr,
 ):
+    """out = W norm(x) + bias, with or without the norm and the bias.
+
+    `weight` [OUTPUTS, COLUMNS], `x` [COLUMNS], `out` [OUTPUTS]; a program has LINES outputs.
+    """
     row = tl.program_id(0) * LINES + tl.arange(0, LINES)
-    line = (row % SIZE).to(tl.int64)
+    line = (row % OUTPUTS).to(tl.int64)
     start = tl.zeros([LINES], tl.float32)
     if BIAS:
-        start = tl.load(bias + line).to(tl.float32)
-    result = start + _product(x, norm, weight, line, epsilon, NORM, COLUMNS, LINES, CHUNK)
-    tl.store(out + row, result, mask=row < SIZE)
+        start = tl.load(bias_ptr + line).to(tl.float32)
+    result = start + _product(
+        x_ptr, norm_ptr, weight_ptr, line, epsilon, NORM, COLUMNS, LINES, CHUNK
+    )
+    tl.store(out_ptr + row, result, mask=row < OUTPUTS)
 
 
 def linear(
@@ -121,48 +127,55 @@ def linear(
 @tuned(CHOICES, _fitting, key=("HEADS", "KV_HEADS", "COLUMNS"))
 @triton.jit
 def _norm_qkv(
-    hidden,
-    norm,
-    weight,
-    bias,
-    queries,
-    keys,
-    values,
-    cosines,
-    sines,
-    positions,
-    slots,
-    tables,
+    hidden_ptr,
+    norm_ptr,
+    weight_ptr,
+    bias_ptr,
+    queries_ptr,
+    keys_ptr,
+    values_ptr,
+    cosines_ptr,
+    sines_ptr,
+    positions_ptr,
+    slots_ptr,
+    tables_ptr,
     epsilon,
     TABLE: tl.constexpr,
     HEADS: tl.constexpr,
     KV_HEADS: tl.constexpr,
-    HEAD_SIZE: tl.constexpr,
+    HEAD_DIM: tl.constexpr,
     PAGE: tl.constexpr,
     COLUMNS: tl.constexpr,
     LINES: tl.constexpr,
     CHUNK: tl.constexpr,
 ):
+    """W norm(hidden) + bias, with queries and keys rotated as in rotary.py.
+
+    `weight` [(HEADS + 2 KV_HEADS) * HEAD_DIM, COLUMNS], `hidden` [COLUMNS]; a program has LINES
+    outputs of one head. They go to `queries` [HEADS, HEAD_DIM] and to their places in the cache.
+    """
     row = tl.program_id(0) * LINES + tl.arange(0, LINES)
-    head = tl.program_id(0) * LINES // HEAD_SIZE
-    column = tl.program_id(0) * LINES % HEAD_SIZE + 2 * tl.arange(0, LINES // 2)
-    start = tl.load(bias + row).to(tl.float32)
-    position = tl.load(positions)
-    at = position * (HEAD_SIZE // 2) + column // 2
-    cosine, sine = tl.load(cosines + at), tl.load(sines + at)
-    page = tl.load(tables + tl.load(slots) * TABLE + position // PAGE)
-    result = start + _product(hidden, norm, weight, row, epsilon, True, COLUMNS, LINES, CHUNK)
+    head = tl.program_id(0) * LINES // HEAD_DIM
+    column = tl.program_id(0) * LINES % HEAD_DIM + 2 * tl.arange(0, LINES // 2)
+    start = tl.load(bias_ptr + row).to(tl.float32)
+    position = tl.load(positions_ptr)
+    at = position * (HEAD_DIM // 2) + column // 2
+    cosine, sine = tl.load(cosines_ptr + at), tl.load(sines_ptr + at)
+    page = tl.load(tables_ptr + tl.load(slots_ptr) * TABLE + position // PAGE)
+    result = start + _product(
+        hidden_ptr, norm_ptr, weight_ptr, row, epsilon, True, COLUMNS, LINES, CHUNK
+    )
     a, b = tl.split(tl.reshape(result, [LINES // 2, 2]))
     if head < HEADS + KV_HEADS:
         a, b = rotate(a, b, cosine, sine)
     if head < HEADS:
-        target = queries + head * HEAD_SIZE + column
+        target_ptr = queries_ptr + head * HEAD_DIM + column
     else:
         kv_head = (head - HEADS) % KV_HEADS
-        line = cache_line(page, kv_head, position, KV_HEADS, PAGE, HEAD_SIZE)
-        target = (keys if head < HEADS + KV_HEADS else values) + line + column
-    tl.store(target, a.to(keys.dtype.element_ty))
-    tl.store(target + 1, b.to(keys.dtype.element_ty))
+        line = cache_line(page, kv_head, position, KV_HEADS, PAGE, HEAD_DIM)
+        target_ptr = (keys_ptr if head < HEADS + KV_HEADS else values_ptr) + line + column
+    tl.store(target_ptr, a.to(keys_ptr.dtype.element_ty))
+    tl.store(target_ptr + 1, b.to(keys_ptr.dtype.element_ty))
 
 
 def norm_qkv(

@@ -20,42 +20,47 @@ def rotate(a, b, cosine, sine):
 
 @triton.jit
 def _rotate_and_store(
-    qkv,
-    queries,
-    keys,
-    values,
-    cosines,
-    sines,
-    positions,
-    slots,
-    tables,
+    qkv_ptr,
+    queries_ptr,
+    keys_ptr,
+    values_ptr,
+    cosines_ptr,
+    sines_ptr,
+    positions_ptr,
+    slots_ptr,
+    tables_ptr,
     TABLE: tl.constexpr,
     HEADS: tl.constexpr,
     KV_HEADS: tl.constexpr,
-    SIZE: tl.constexpr,
+    HEAD_DIM: tl.constexpr,
     PAGE: tl.constexpr,
     GROUP: tl.constexpr,
 ):
+    """(a, b) -> (a cos - b sin, b cos + a sin) for pairs of queries and keys, by their position.
+
+    `qkv` [rows, HEADS + 2 KV_HEADS, HEAD_DIM]; a program has GROUP heads of one row. Queries go to
+    `queries` [rows, HEADS, HEAD_DIM], keys and values to their places in the cache.
+    """
     wait_for_inputs()
     row = tl.program_id(0)
-    position = tl.load(positions + row)
+    position = tl.load(positions_ptr + row)
     head = tl.program_id(1) * GROUP + tl.arange(0, GROUP)[:, None]
-    column = tl.arange(0, SIZE)[None, :]
+    column = tl.arange(0, HEAD_DIM)[None, :]
     exists = head < HEADS + 2 * KV_HEADS
     whole = tl.load(
-        qkv + (row * (HEADS + 2 * KV_HEADS) + head) * SIZE + column, mask=exists, other=0.0
+        qkv_ptr + (row * (HEADS + 2 * KV_HEADS) + head) * HEAD_DIM + column, mask=exists, other=0.0
     )
-    a, b = tl.split(tl.reshape(whole.to(tl.float32), [GROUP, SIZE // 2, 2]))
-    at = position * (SIZE // 2) + tl.arange(0, SIZE // 2)[None, :]
-    a, b = rotate(a, b, tl.load(cosines + at), tl.load(sines + at))
-    turned = tl.reshape(tl.join(a, b), [GROUP, SIZE]).to(qkv.dtype.element_ty)
+    a, b = tl.split(tl.reshape(whole.to(tl.float32), [GROUP, HEAD_DIM // 2, 2]))
+    at = position * (HEAD_DIM // 2) + tl.arange(0, HEAD_DIM // 2)[None, :]
+    a, b = rotate(a, b, tl.load(cosines_ptr + at), tl.load(sines_ptr + at))
+    turned = tl.reshape(tl.join(a, b), [GROUP, HEAD_DIM]).to(qkv_ptr.dtype.element_ty)
 
-    tl.store(queries + (row * HEADS + head) * SIZE + column, turned, mask=head < HEADS)
-    page = tl.load(tables + tl.load(slots + row) * TABLE + position // PAGE)
+    tl.store(queries_ptr + (row * HEADS + head) * HEAD_DIM + column, turned, mask=head < HEADS)
+    page = tl.load(tables_ptr + tl.load(slots_ptr + row) * TABLE + position // PAGE)
     kv_head = (head - HEADS) % KV_HEADS
-    line = cache_line(page, kv_head, position, KV_HEADS, PAGE, SIZE) + column
-    tl.store(keys + line, turned, mask=(head >= HEADS) & (head < HEADS + KV_HEADS))
-    tl.store(values + line, whole, mask=(head >= HEADS + KV_HEADS) & exists)
+    line = cache_line(page, kv_head, position, KV_HEADS, PAGE, HEAD_DIM) + column
+    tl.store(keys_ptr + line, turned, mask=(head >= HEADS) & (head < HEADS + KV_HEADS))
+    tl.store(values_ptr + line, whole, mask=(head >= HEADS + KV_HEADS) & exists)
 
 
 def rotate_and_store(

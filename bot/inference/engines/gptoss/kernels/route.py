@@ -44,19 +44,19 @@ def _share(scores, place, TOP: tl.constexpr):
 
 @triton.jit
 def _route(
-    hidden,
-    added,
-    norm,
-    router,
-    router_bias,
-    x,
-    chosen,
-    shares,
-    part_squares,
-    part_products,
-    arrived,
+    hidden_ptr,
+    added_ptr,
+    norm_ptr,
+    router_ptr,
+    router_bias_ptr,
+    x_ptr,
+    chosen_ptr,
+    shares_ptr,
+    part_squares_ptr,
+    part_products_ptr,
+    arrived_ptr,
     epsilon,
-    SIZE: tl.constexpr,
+    HIDDEN: tl.constexpr,
     EXPERTS: tl.constexpr,
     TOP: tl.constexpr,
     PARTS: tl.constexpr,
@@ -66,118 +66,131 @@ def _route(
     WRITTEN: tl.constexpr,
     IN_FRAGMENTS: tl.constexpr,
 ):
+    """hidden += added; x = norm(hidden); chosen, shares = top(router x + bias) and its softmax.
+
+    `hidden`, `added` and `x` [rows, HIDDEN], `router` [EXPERTS, HIDDEN], `chosen` and `shares`
+    [rows, TOP]; a program has SPAN columns of one row, and the row's last program adds up the
+    parts: squares [rows, PARTS], products [rows, PARTS, EXPERTS].
+    """
     row, part = tl.program_id(0), tl.program_id(1)
     expert = tl.arange(0, EXPERTS)
-    expert_bias = tl.load(router_bias + expert).to(tl.float32)
+    expert_bias = tl.load(router_bias_ptr + expert).to(tl.float32)
     squares = tl.zeros([BLOCK], tl.float32)
     products = tl.zeros([EXPERTS, BLOCK], tl.float32)
     for begin in range(0, SPAN, BLOCK):
         column = part * SPAN + begin + tl.arange(0, BLOCK)
-        inside = column < SIZE
-        line = expert[:, None] * SIZE + column[None, :]
-        towards = tl.load(router + line, mask=inside[None, :], other=0.0).to(tl.float32)
-        weight = tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
+        inside = column < HIDDEN
+        line = expert[:, None] * HIDDEN + column[None, :]
+        towards = tl.load(router_ptr + line, mask=inside[None, :], other=0.0).to(tl.float32)
+        weight = tl.load(norm_ptr + column, mask=inside, other=0.0).to(tl.float32)
         wait_for_inputs()
-        value = tl.load(hidden + row * SIZE + column, mask=inside, other=0.0)
-        value += tl.load(added + row * SIZE + column, mask=inside, other=0.0).to(tl.float32)
+        value = tl.load(hidden_ptr + row * HIDDEN + column, mask=inside, other=0.0)
+        value += tl.load(added_ptr + row * HIDDEN + column, mask=inside, other=0.0).to(tl.float32)
         tl.debug_barrier()  # several threads have the same columns: all read before one writes
-        tl.store(hidden + row * SIZE + column, value, mask=inside)
+        tl.store(hidden_ptr + row * HIDDEN + column, value, mask=inside)
         squares += value * value
         products += towards * (value * weight)[None, :]
     square, scores = tl.sum(squares), tl.sum(products, 1)
 
     if PARTS > 1:
         place = row * PARTS + part
-        tl.store(part_squares + place, square)
-        tl.store(part_products + place * EXPERTS + expert, scores)
+        tl.store(part_squares_ptr + place, square)
+        tl.store(part_products_ptr + place * EXPERTS + expert, scores)
         tl.debug_barrier()  # every thread's part is written before this program counts as arrived
-        if tl.atomic_add(arrived + row, 1) != PARTS - 1:
+        if tl.atomic_add(arrived_ptr + row, 1) != PARTS - 1:
             return
-        tl.store(arrived + row, 0)
+        tl.store(arrived_ptr + row, 0)
         each = tl.arange(0, PADDED)
         place = row * PARTS + each
         exists = each < PARTS
-        square = tl.sum(tl.load(part_squares + place, mask=exists, other=0.0, cache_modifier=".cg"))
+        square = tl.sum(
+            tl.load(part_squares_ptr + place, mask=exists, other=0.0, cache_modifier=".cg")
+        )
         line = place[:, None] * EXPERTS + expert[None, :]
-        parts = tl.load(part_products + line, mask=exists[:, None], other=0.0, cache_modifier=".cg")
+        parts = tl.load(
+            part_products_ptr + line, mask=exists[:, None], other=0.0, cache_modifier=".cg"
+        )
         scores = tl.sum(parts, 0)
     else:
-        tl.debug_barrier()  # what one thread has added to hidden, another one reads below
+        tl.debug_barrier()  # what one thread has added_ptr to hidden_ptr, another one reads below
 
-    factor = tl.rsqrt(square / SIZE + epsilon)
+    factor = tl.rsqrt(square / HIDDEN + epsilon)
     scores = scores * factor + expert_bias
     scores = tl.where(scores > LOWEST, scores, LOWEST)[None, :]
     place = _places(scores, expert)
     share, choice = _share(scores, place, TOP), row * TOP + place
-    tl.store(chosen + choice, expert[None, :], mask=place < TOP)
-    tl.store(shares + choice, share, mask=place < TOP)
+    tl.store(chosen_ptr + choice, expert[None, :], mask=place < TOP)
+    tl.store(shares_ptr + choice, share, mask=place < TOP)
 
     column = tl.arange(0, WRITTEN)
-    inside = column < SIZE
-    value = tl.load(hidden + row * SIZE + column, mask=inside, other=0.0, cache_modifier=".cg")
-    weight = tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
-    normed = (value * factor * weight).to(x.dtype.element_ty)
+    inside = column < HIDDEN
+    value = tl.load(
+        hidden_ptr + row * HIDDEN + column, mask=inside, other=0.0, cache_modifier=".cg"
+    )
+    weight = tl.load(norm_ptr + column, mask=inside, other=0.0).to(tl.float32)
+    normed = (value * factor * weight).to(x_ptr.dtype.element_ty)
     if IN_FRAGMENTS:
         column = in_fragments(column)
-    tl.store(x + row * SIZE + column, normed, mask=inside)
+    tl.store(x_ptr + row * HIDDEN + column, normed, mask=inside)
 
 
 @triton.jit(do_not_specialize=["COUNT"])
 def _route_many(
-    hidden,
-    added,
-    norm,
-    router,
-    router_bias,
-    x,
-    chosen,
-    shares,
+    hidden_ptr,
+    added_ptr,
+    norm_ptr,
+    router_ptr,
+    router_bias_ptr,
+    x_ptr,
+    chosen_ptr,
+    shares_ptr,
     epsilon,
     COUNT,
-    SIZE: tl.constexpr,
+    HIDDEN: tl.constexpr,
     EXPERTS: tl.constexpr,
     TOP: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
+    """The same for COUNT rows, ROWS of them a program, the product on the tensor cores."""
     wait_for_inputs()
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     exists = (row < COUNT)[:, None]
     expert = tl.arange(0, EXPERTS)
     squares = tl.zeros([ROWS, BLOCK], tl.float32)
     scores = tl.zeros([ROWS, EXPERTS], tl.float32)
-    for begin in range(0, SIZE, BLOCK):
+    for begin in range(0, HIDDEN, BLOCK):
         column = begin + tl.arange(0, BLOCK)
-        inside = column < SIZE
-        line, here = row[:, None] * SIZE + column[None, :], exists & inside[None, :]
-        value = tl.load(hidden + line, mask=here, other=0.0)
-        value += tl.load(added + line, mask=here, other=0.0).to(tl.float32)
-        tl.store(hidden + line, value, mask=here)
+        inside = column < HIDDEN
+        line, here = row[:, None] * HIDDEN + column[None, :], exists & inside[None, :]
+        value = tl.load(hidden_ptr + line, mask=here, other=0.0)
+        value += tl.load(added_ptr + line, mask=here, other=0.0).to(tl.float32)
+        tl.store(hidden_ptr + line, value, mask=here)
         squares += value * value
-        value *= tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)[None, :]
-        at = router + expert[None, :] * SIZE + column[:, None]
+        value *= tl.load(norm_ptr + column, mask=inside, other=0.0).to(tl.float32)[None, :]
+        at = router_ptr + expert[None, :] * HIDDEN + column[:, None]
         towards = tl.load(at, mask=inside[:, None], other=0.0)
         high = value.to(towards.dtype)
         low = (value - high.to(tl.float32)).to(towards.dtype)  # together nearly a float32
         scores = tl.dot(high, towards, scores, input_precision="ieee")
         scores = tl.dot(low, towards, scores, input_precision="ieee")
-    factor = tl.rsqrt(tl.sum(squares, 1) / SIZE + epsilon)[:, None]
-    expert_bias = tl.load(router_bias + expert).to(tl.float32)
+    factor = tl.rsqrt(tl.sum(squares, 1) / HIDDEN + epsilon)[:, None]
+    expert_bias = tl.load(router_bias_ptr + expert).to(tl.float32)
     scores = scores * factor + expert_bias[None, :]
     scores = tl.where(scores > LOWEST, scores, LOWEST)
     place = _places_in_turn(scores, expert, TOP)
     share, choice = _share(scores, place, TOP), row[:, None] * TOP + place
     best = exists & (place < TOP)
-    tl.store(chosen + choice, expert[None, :], mask=best)
-    tl.store(shares + choice, share, mask=best)
-    tl.debug_barrier()  # what one thread has added to hidden, another one reads below
-    for begin in range(0, SIZE, BLOCK):
+    tl.store(chosen_ptr + choice, expert[None, :], mask=best)
+    tl.store(shares_ptr + choice, share, mask=best)
+    tl.debug_barrier()  # what one thread has added_ptr to hidden_ptr, another one reads below
+    for begin in range(0, HIDDEN, BLOCK):
         column = begin + tl.arange(0, BLOCK)
-        inside = column < SIZE
-        line, here = row[:, None] * SIZE + column[None, :], exists & inside[None, :]
-        weight = tl.load(norm + column, mask=inside, other=0.0).to(tl.float32)
-        normed = tl.load(hidden + line, mask=here, other=0.0) * factor * weight[None, :]
-        tl.store(x + line, normed.to(x.dtype.element_ty), mask=here)
+        inside = column < HIDDEN
+        line, here = row[:, None] * HIDDEN + column[None, :], exists & inside[None, :]
+        weight = tl.load(norm_ptr + column, mask=inside, other=0.0).to(tl.float32)
+        normed = tl.load(hidden_ptr + line, mask=here, other=0.0) * factor * weight[None, :]
+        tl.store(x_ptr + line, normed.to(x_ptr.dtype.element_ty), mask=here)
 
 
 class Router:

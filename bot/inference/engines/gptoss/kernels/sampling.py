@@ -62,60 +62,84 @@ class SamplingState:
 
 
 @triton.jit
-def _scores(logits, row, slot, token, temperatures, penalties, seen, SIZE: tl.constexpr):
+def _scores(
+    logits_ptr, row, slot, token, temperatures_ptr, penalties_ptr, seen_ptr, VOCAB: tl.constexpr
+):
     """Logits with penalty over temperature; a temperature of 0 leaves them as they are."""
-    inside = token < SIZE
-    score = tl.load(logits + row.to(tl.int64) * SIZE + token, mask=inside, other=float("-inf"))
+    inside = token < VOCAB
+    score = tl.load(logits_ptr + row.to(tl.int64) * VOCAB + token, mask=inside, other=float("-inf"))
     score = score.to(tl.float32)
-    penalty = tl.load(penalties + slot)
+    penalty = tl.load(penalties_ptr + slot)
     if penalty != 1.0:
-        came = tl.load(seen + slot.to(tl.int64) * SIZE + token, mask=inside, other=0)
+        came = tl.load(seen_ptr + slot.to(tl.int64) * VOCAB + token, mask=inside, other=0)
         punished = tl.where(score > 0, score / penalty, score * penalty)
         score = tl.where(came > 0, punished, score)
-    temperature = tl.load(temperatures + slot)
+    temperature = tl.load(temperatures_ptr + slot)
     return score / tl.where(temperature > 0, temperature, 1.0)
 
 
 @triton.jit
 def _maxima(
-    logits, rows, temperatures, penalties, seen, maxima,
-    SIZE: tl.constexpr, CHUNKS: tl.constexpr, CHUNK: tl.constexpr,
-):  # fmt: skip
+    logits_ptr,
+    slots_ptr,
+    temperatures_ptr,
+    penalties_ptr,
+    seen_ptr,
+    maxima_ptr,
+    VOCAB: tl.constexpr,
+    CHUNKS: tl.constexpr,
+    CHUNK: tl.constexpr,
+):
+    """maxima[row, chunk] = the greatest score of a chunk of the vocabulary.
+
+    `logits` [rows, VOCAB], `slots` [rows], `maxima` [rows, CHUNKS]; a program has one chunk of
+    one row.
+    """
     wait_for_inputs()
     row, chunk = tl.program_id(0), tl.program_id(1)
     token = chunk * CHUNK + tl.arange(0, CHUNK)
-    slot = tl.load(rows + row)
-    score = _scores(logits, row, slot, token, temperatures, penalties, seen, SIZE)
-    tl.store(maxima + row * CHUNKS + chunk, tl.max(score))
+    slot = tl.load(slots_ptr + row)
+    score = _scores(logits_ptr, row, slot, token, temperatures_ptr, penalties_ptr, seen_ptr, VOCAB)
+    tl.store(maxima_ptr + row * CHUNKS + chunk, tl.max(score))
 
 
 @triton.jit
-def _greatest(maxima, row, CHUNKS: tl.constexpr, PADDED: tl.constexpr):
+def _greatest(maxima_ptr, row, CHUNKS: tl.constexpr, PADDED: tl.constexpr):
+    """The greatest score of a row, of `maxima` [rows, CHUNKS]."""
     chunk = tl.arange(0, PADDED)
-    return tl.max(tl.load(maxima + row * CHUNKS + chunk, mask=chunk < CHUNKS, other=float("-inf")))
+    return tl.max(
+        tl.load(maxima_ptr + row * CHUNKS + chunk, mask=chunk < CHUNKS, other=float("-inf"))
+    )
 
 
 @triton.jit
 def _narrowed(
-    row, p, greatest, bounds, masses,
-    ROUND: tl.constexpr, PARTS: tl.constexpr, CHUNKS: tl.constexpr, PADDED: tl.constexpr,
-):  # fmt: skip
+    row,
+    p,
+    greatest,
+    bounds_ptr,
+    masses_ptr,
+    ROUND: tl.constexpr,
+    PARTS: tl.constexpr,
+    CHUNKS: tl.constexpr,
+    PADDED: tl.constexpr,
+):
     """Where the interval begins that ROUND rounds have left, and the mass from the floor on.
 
-    `bounds` [rows, 2] has both as they were a round ago, `masses` [rows, CHUNKS, PARTS] what was
-    found in it since.
+    `bounds_ptr` [rows, 2] has both as they were a round ago, `masses_ptr` [rows, CHUNKS, PARTS]
+    what was found in it since.
     """
     low = greatest - RANGE
     wanted = greatest * 0
     if ROUND > 0:
         chunk, part = tl.arange(0, PADDED)[:, None], tl.arange(0, PARTS)[None, :]
-        at = masses + (row * CHUNKS + chunk) * PARTS + part
+        at = masses_ptr + (row * CHUNKS + chunk) * PARTS + part
         mass = tl.sum(tl.load(at, mask=chunk < CHUNKS, other=0.0), 0)
         if ROUND == 1:
             wanted = p * tl.max(mass)
         else:
-            low = tl.load(bounds + 2 * row)
-            wanted = tl.load(bounds + 2 * row + 1)
+            low = tl.load(bounds_ptr + 2 * row)
+            wanted = tl.load(bounds_ptr + 2 * row + 1)
         enough = tl.sum((mass >= wanted).to(tl.int32))
         low += (enough - 1) * (RANGE / PARTS**ROUND)
     return low, wanted
@@ -123,31 +147,52 @@ def _narrowed(
 
 @triton.jit
 def _narrow(
-    logits, rows, temperatures, penalties, seen, top_p, maxima, bounds, masses, new_bounds,
-    new_masses,
-    ROUND: tl.constexpr, PARTS: tl.constexpr, SIZE: tl.constexpr, CHUNKS: tl.constexpr,
-    PADDED: tl.constexpr, CHUNK: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
+    logits_ptr,
+    slots_ptr,
+    temperatures_ptr,
+    penalties_ptr,
+    seen_ptr,
+    top_p_ptr,
+    maxima_ptr,
+    bounds_ptr,
+    masses_ptr,
+    new_bounds_ptr,
+    new_masses_ptr,
+    ROUND: tl.constexpr,
+    PARTS: tl.constexpr,
+    VOCAB: tl.constexpr,
+    CHUNKS: tl.constexpr,
+    PADDED: tl.constexpr,
+    CHUNK: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """new_masses[row, chunk, part] = sum of exp(score - greatest) over scores >= the part's floor.
+
+    Floors divide the interval that the rounds before have left into PARTS. `bounds` [rows, 2] and
+    `masses` [rows, CHUNKS, PARTS] as in _narrowed; a program has one chunk of one row.
+    """
     wait_for_inputs()
     row, chunk = tl.program_id(0), tl.program_id(1)
-    slot = tl.load(rows + row)
-    p = tl.load(top_p + slot)
+    slot = tl.load(slots_ptr + row)
+    p = tl.load(top_p_ptr + slot)
     if p >= 1.0:
         return
-    greatest = _greatest(maxima, row, CHUNKS, PADDED)
-    low, wanted = _narrowed(row, p, greatest, bounds, masses, ROUND, PARTS, CHUNKS, PADDED)
+    greatest = _greatest(maxima_ptr, row, CHUNKS, PADDED)
+    low, wanted = _narrowed(row, p, greatest, bounds_ptr, masses_ptr, ROUND, PARTS, CHUNKS, PADDED)
     if chunk == 0:
-        tl.store(new_bounds + 2 * row, low)
-        tl.store(new_bounds + 2 * row + 1, wanted)
+        tl.store(new_bounds_ptr + 2 * row, low)
+        tl.store(new_bounds_ptr + 2 * row + 1, wanted)
     part = tl.arange(0, PARTS)
     floor = low + part * (RANGE / PARTS ** (ROUND + 1))
     sums = tl.zeros([PARTS, BLOCK], tl.float32)
     for begin in range(0, CHUNK, BLOCK):
         token = chunk * CHUNK + begin + tl.arange(0, BLOCK)
-        score = _scores(logits, row, slot, token, temperatures, penalties, seen, SIZE)
+        score = _scores(
+            logits_ptr, row, slot, token, temperatures_ptr, penalties_ptr, seen_ptr, VOCAB
+        )
         weight = tl.exp(score - greatest)
         sums += tl.where(score[None, :] >= floor[:, None], weight[None, :], 0.0)
-    tl.store(new_masses + (row * CHUNKS + chunk) * PARTS + part, tl.sum(sums, 1))
+    tl.store(new_masses_ptr + (row * CHUNKS + chunk) * PARTS + part, tl.sum(sums, 1))
 
 
 @triton.jit
@@ -161,55 +206,93 @@ def _noise(seed, position, token):
 
 @triton.jit
 def _draw(
-    logits, rows, temperatures, penalties, seen, seeds, positions, top_p, min_p, maxima, bounds,
-    masses, best, best_token,
-    ROUNDS: tl.constexpr, PARTS: tl.constexpr, SIZE: tl.constexpr, CHUNKS: tl.constexpr,
-    PADDED: tl.constexpr, CHUNK: tl.constexpr,
-):  # fmt: skip
+    logits_ptr,
+    slots_ptr,
+    temperatures_ptr,
+    penalties_ptr,
+    seen_ptr,
+    seeds_ptr,
+    positions_ptr,
+    top_p_ptr,
+    min_p_ptr,
+    maxima_ptr,
+    bounds_ptr,
+    masses_ptr,
+    best_ptr,
+    best_token_ptr,
+    ROUNDS: tl.constexpr,
+    PARTS: tl.constexpr,
+    VOCAB: tl.constexpr,
+    CHUNKS: tl.constexpr,
+    PADDED: tl.constexpr,
+    CHUNK: tl.constexpr,
+):
+    """best[row, chunk] = max of score + noise over a chunk's scores above the floor, and its token.
+
+    The floor is the higher one of top-p's and min-p's; `best` and `best_token` [rows, CHUNKS]; a
+    program has one chunk of one row.
+    """
     wait_for_inputs()
     row, chunk = tl.program_id(0), tl.program_id(1)
-    slot = tl.load(rows + row)
-    greatest = _greatest(maxima, row, CHUNKS, PADDED)
+    slot = tl.load(slots_ptr + row)
+    greatest = _greatest(maxima_ptr, row, CHUNKS, PADDED)
     floor = greatest - float("inf")
-    p, least = tl.load(top_p + slot), tl.load(min_p + slot)
+    p, least = tl.load(top_p_ptr + slot), tl.load(min_p_ptr + slot)
     if p < 1.0:
-        floor, _ = _narrowed(row, p, greatest, bounds, masses, ROUNDS, PARTS, CHUNKS, PADDED)
+        floor, _ = _narrowed(
+            row, p, greatest, bounds_ptr, masses_ptr, ROUNDS, PARTS, CHUNKS, PADDED
+        )
     if least > 0.0:
         floor = tl.maximum(floor, greatest + tl.log(least))
     floor = tl.minimum(floor, greatest)
     token = chunk * CHUNK + tl.arange(0, CHUNK)
-    score = _scores(logits, row, slot, token, temperatures, penalties, seen, SIZE)
+    score = _scores(logits_ptr, row, slot, token, temperatures_ptr, penalties_ptr, seen_ptr, VOCAB)
     score = tl.where(score >= floor, score, float("-inf"))
-    if tl.load(temperatures + slot) > 0:
-        score += _noise(tl.load(seeds + slot), tl.load(positions + slot), token)
-    tl.store(best + row * CHUNKS + chunk, tl.max(score))
-    tl.store(best_token + row * CHUNKS + chunk, chunk * CHUNK + tl.argmax(score, 0))
+    if tl.load(temperatures_ptr + slot) > 0:
+        score += _noise(tl.load(seeds_ptr + slot), tl.load(positions_ptr + slot), token)
+    tl.store(best_ptr + row * CHUNKS + chunk, tl.max(score))
+    tl.store(best_token_ptr + row * CHUNKS + chunk, chunk * CHUNK + tl.argmax(score, 0))
 
 
 @triton.jit
 def _take(
-    rows, best, best_token, penalties, seen, forced, tokens, positions, out, last_slot,
-    SIZE: tl.constexpr, CHUNKS: tl.constexpr, PADDED: tl.constexpr,
-):  # fmt: skip
+    slots_ptr,
+    best_ptr,
+    best_token_ptr,
+    penalties_ptr,
+    seen_ptr,
+    forced_ptr,
+    tokens_ptr,
+    positions_ptr,
+    out_ptr,
+    last_slot,
+    VOCAB: tl.constexpr,
+    CHUNKS: tl.constexpr,
+    PADDED: tl.constexpr,
+):
+    """out[row] = the best chunk's token, or the one that is forced; its slot goes on by one.
+
+    `best` and `best_token` [rows, CHUNKS], `out` [rows]; a program has one row.
+    """
     wait_for_inputs()
     row = tl.program_id(0)
-    slot = tl.load(rows + row)
+    slot = tl.load(slots_ptr + row)
     chunk = tl.arange(0, PADDED)
-    score = tl.load(best + row * CHUNKS + chunk, mask=chunk < CHUNKS, other=float("-inf"))
-    token = tl.load(best_token + row * CHUNKS + tl.argmax(score, 0))
-    instead = tl.load(forced + slot)
+    score = tl.load(best_ptr + row * CHUNKS + chunk, mask=chunk < CHUNKS, other=float("-inf"))
+    token = tl.load(best_token_ptr + row * CHUNKS + tl.argmax(score, 0))
+    instead = tl.load(forced_ptr + slot)
     if instead >= 0:
         token = instead
-    elif tl.load(penalties + slot) != 1.0:
-        tl.store(seen + slot.to(tl.int64) * SIZE + token, tl.full([], 1, tl.uint8))
-    tl.store(forced + slot, -1)
-    tl.store(tokens + slot, token)
-    tl.store(positions + slot, tl.where(slot < last_slot, tl.load(positions + slot) + 1, 0))
-    tl.store(out + row, token)
+    elif tl.load(penalties_ptr + slot) != 1.0:
+        tl.store(seen_ptr + slot.to(tl.int64) * VOCAB + token, tl.full([], 1, tl.uint8))
+    tl.store(forced_ptr + slot, -1)
+    tl.store(tokens_ptr + slot, token)
+    tl.store(positions_ptr + slot, tl.where(slot < last_slot, tl.load(positions_ptr + slot) + 1, 0))
+    tl.store(out_ptr + row, token)
 
 
-def sample(logits: Tensor, rows: Tensor, state: SamplingState) -> Tensor:
-    """The next tokens int32 [rows] of the slots in `rows` int32, from `logits` [rows, vocabulary].
+def sample(logits: Tensor, slots: Tensor, state: SamplingState) -> Tensor:
+    """The next tokens int32 [rows] of the rows' `slots` int32, from `logits` [rows, vocabulary].
 
     They are put into `state` too: as the slots' tokens, one position on.
     """
@@ -225,22 +308,22 @@ def sample(logits: Tensor, rows: Tensor, state: SamplingState) -> Tensor:
     best_token, out = empty(count, chunks, dtype=torch.int32), empty(count, dtype=torch.int32)
     changes = (state.temperatures, state.penalties, state.seen)
     _maxima[(count, chunks)](
-        logits, rows, *changes, maxima, size, chunks, chunk, num_warps=8, **early()
+        logits, slots, *changes, maxima, size, chunks, chunk, num_warps=8, **early()
     )
     narrowed = (empty(count, 2), empty(count, chunks, PARTS))
     for number in range(ROUNDS):
         before, narrowed = narrowed, (empty(count, 2), empty(count, chunks, PARTS))
         _narrow[(count, chunks)](
-            logits, rows, *changes, state.top_p, maxima, *before, *narrowed, number, PARTS, size,
+            logits, slots, *changes, state.top_p, maxima, *before, *narrowed, number, PARTS, size,
             chunks, padded, chunk, min(128, chunk), num_warps=4, **early(),
         )  # fmt: skip
     _draw[(count, chunks)](
-        logits, rows, *changes, state.seeds, state.positions, state.top_p, state.min_p, maxima,
+        logits, slots, *changes, state.seeds, state.positions, state.top_p, state.min_p, maxima,
         *narrowed, best, best_token, ROUNDS, PARTS, size, chunks, padded, chunk, num_warps=8,
         **early(),
     )  # fmt: skip
     _take[(count,)](
-        rows, best, best_token, state.penalties, state.seen, state.forced, state.tokens,
+        slots, best, best_token, state.penalties, state.seen, state.forced, state.tokens,
         state.positions, out, len(state.seeds) - 1, size, chunks, padded, num_warps=1, **early(),
     )  # fmt: skip
     return out
