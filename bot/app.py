@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from prometheus_client import start_http_server
+from pydantic import SecretStr
 
 from bot.client import InferenceClient
 from bot.client.supervisor import ServiceUnusable, Supervisor
@@ -57,7 +58,11 @@ class App:
                 return ExitCode.FAILURE
             store = await stack.enter_async_context(Store.open(self.config.storage.url))
             inference = self.config.inference
-            supervisor = None if inference.url else Supervisor(self.config.path)
+            supervisor = (
+                None
+                if inference.url
+                else Supervisor(self.config.path, _platform_secrets(self.config))
+            )
             client = InferenceClient(
                 supervisor.url if supervisor else inference.url,
                 inference.api_key.get_secret_value(),
@@ -128,6 +133,14 @@ def _terminal(core: Core) -> "ConsolePlatform":
     from bot.platforms.console import ConsolePlatform  # only for `bot chat`
 
     return ConsolePlatform(core)
+
+
+def _platform_secrets(config: Config) -> list[str]:
+    """What the inference service doesn't need: tokens of the platforms, and the database's URL."""
+    values = [value for section in (config.discord, config.slack) for _, value in section]
+    secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+    with_password = [config.storage.url] if "@" in config.storage.url else []
+    return [secret for secret in (*secrets, *with_password) if secret]
 
 
 def _serve_metrics(listen: str) -> Callable[[], None]:

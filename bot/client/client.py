@@ -74,19 +74,23 @@ class InferenceClient:
         max_tokens: int,
         user: str,
         weight: float = 1.0,
+        cache_salt: str = "",
         sampling: dict[str, float] | None = None,
     ) -> AsyncGenerator[Event, None]:
         """Stream the answer to `messages`. Closing the iterator cancels the request.
 
         The service's logs call the request `request_id` too, as vLLM's do. `weight` is the user's
-        server's, which only `bot serve` knows. `sampling` may have `temperature`, `top_p` and
-        `min_p`; the service has defaults for what is left out.
+        server's, which only `bot serve` knows. Only prompts with the same `cache_salt` share what
+        is cached of them, as with vLLM. `sampling` may have `temperature`, `top_p` and `min_p`; the
+        service has defaults for what is left out.
         Raises InferenceError.
         """
         sampling = dict(sampling or {})
         extra: dict[str, Any] = {"min_p": sampling.pop("min_p")} if "min_p" in sampling else {}
         if weight != 1:
             extra["weight"] = weight
+        if cache_salt:
+            extra["cache_salt"] = cache_salt
         extra |= {
             "stream_options": {"include_usage": True},
             "reasoning_effort": effort,

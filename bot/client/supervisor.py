@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import structlog
@@ -38,13 +39,15 @@ class Supervisor:
     """One `bot serve` on a loopback port of its own, reachable at `url` whenever it is up.
 
     The port is listened on here and handed down, so that nothing else can take it while the
-    service restarts; who connects meanwhile is served once it is back.
+    service restarts; who connects meanwhile is served once it is back. Variables of the environment
+    that hold one of the `withheld` secrets are empty for the service.
     """
 
-    def __init__(self, config_path: Path | None) -> None:
+    def __init__(self, config_path: Path | None, withheld: Collection[str] = ()) -> None:
         self._listener = bind("127.0.0.1:0", api_key="")
         self._listen = "127.0.0.1:{1}".format(*self._listener.getsockname())
         self._config_path = config_path
+        self._withheld = withheld
         self._process: asyncio.subprocess.Process | None = None
         self._worked = False
         self.url = f"http://{self._listen}/v1"
@@ -87,12 +90,19 @@ class Supervisor:
             # The child ends when this pipe closes, so it can't outlive a bot that was killed.
             stdin=asyncio.subprocess.PIPE,
             stdout=2,  # sys.stderr can be a proxy at the moment
-            env=os.environ | {"BOT_SUPERVISED": "1", HANDED_DOWN: str(listener)},
+            env=self._environment() | {"BOT_SUPERVISED": "1", HANDED_DOWN: str(listener)},
             pass_fds=[listener],
             start_new_session=True,  # Ctrl-C in the terminal is for the bot only
         )
         log.info("inference service started", pid=self._process.pid)
         return await self._process.wait()
+
+    def _environment(self) -> dict[str, str]:
+        # Empty, not missing: the configuration file that the service reads too may name them.
+        return {
+            name: "" if any(secret in value for secret in self._withheld) else value
+            for name, value in os.environ.items()
+        }
 
     async def _end(self) -> None:
         process = self._process

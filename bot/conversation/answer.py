@@ -165,6 +165,7 @@ class Answer:
             max_tokens=max_tokens,
             user=_fair_share_key(self.question),
             weight=self._weight(),
+            cache_salt=_cache_salt(self.config, self.question),
             sampling=sampling.model_dump(exclude_none=True) if sampling else None,
         )
         async with aclosing(stream):
@@ -241,3 +242,20 @@ def _fair_share_key(question: Question) -> str:
     place = question.place
     ids = (f"{place.platform}:{place.server}", f"{place.platform}:{question.message.author.id}")
     return "/".join(hashlib.blake2s(part.encode(), digest_size=8).hexdigest() for part in ids)
+
+
+def _cache_salt(config: Config, question: Question) -> str:
+    """Keeps a server's prompts to itself in the service's cache, where times would tell of them.
+
+    Keyed with the bot's secrets, so that nobody can compute it from a server's id.
+    """
+    secrets = (
+        config.discord.token,
+        config.slack.bot_token,
+        config.slack.client_secret,
+        config.inference.api_key,
+    )
+    joined = "\n".join(secret.get_secret_value() for secret in secrets)
+    key = hashlib.blake2b(joined.encode()).digest()
+    server = f"{question.place.platform}:{question.place.server}"
+    return hashlib.blake2b(server.encode(), key=key, digest_size=16).hexdigest()

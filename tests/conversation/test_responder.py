@@ -7,7 +7,7 @@ import pytest
 from bot.client import client as client_module
 from bot.config import Config, Effort
 from bot.conversation import answer as answer_module
-from bot.conversation.events import Message, Question
+from bot.conversation.events import Message, Place, Question
 from bot.conversation.reply import Reply, ReplyState
 from tests.conversation.conftest import ADMIN, ANN, CHANNEL, THREAD, Chat, finished
 from tests.doubles.inference import Drop, Error, Queue, Raw, Say, Wait
@@ -278,3 +278,11 @@ async def test_admins_and_askers_stop_by_command(chat: Chat) -> None:
     assert "No answer of yours" in await chat.command("/stop", author=ADMIN, place=THREAD)
     assert await chat.command("/stop", author=ANN) == "Stopping."
     await until(reply, ReplyState.STOPPED)
+
+
+async def test_each_server_has_a_cache_of_its_own_in_the_service_and_keeps_it(chat: Chat) -> None:
+    for place in (CHANNEL, Place("test", "another server", "channel"), THREAD):
+        await chat.answer("Hi", place=place)
+    first, other, again = (request["cache_salt"] for request in chat.inference.requests)
+    assert first == again != other
+    assert "server" not in first + other

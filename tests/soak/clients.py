@@ -47,7 +47,8 @@ async def _post(
     """A request with `body`, or with headers alone that promise `length` bytes."""
     url = it.http.base_url
     reader, writer = await asyncio.open_connection(url.host, url.port, limit=1024)
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {length or len(body)}"
+    head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+    head += f"Content-Length: {length or len(body)}"
     writer.write(f"{head}\r\nContent-Type: application/json\r\n\r\n".encode() + body)
     return reader, writer
 

@@ -1,9 +1,9 @@
 """The wire: OpenAI's chat completions, as far as this service speaks them.
 
-https://platform.openai.com/docs/api-reference/chat. Beyond the standard are `min_p` and
-`repetition_penalty` (as in vLLM), `weight`, `delta.reasoning_content` (as in DeepSeek's API and
-vLLM) and `queue` in the chunks of a waiting request. Unknown fields are ignored, as by other
-compatible servers; so is `messages[].name`.
+https://platform.openai.com/docs/api-reference/chat. Beyond the standard are `min_p`,
+`repetition_penalty` and `cache_salt` (as in vLLM), `weight`, `delta.reasoning_content` (as in
+DeepSeek's API and vLLM) and `queue` in the chunks of a waiting request. Unknown fields are ignored,
+as by other compatible servers; so is `messages[].name`.
 """
 
 from collections.abc import Sequence
@@ -111,6 +111,7 @@ class ChatRequest(_Request):
     `max_tokens`) counts reasoning too and is cut to what the context has left; left out, it is
     that. Beside low, medium and high, `reasoning_effort` may be none or minimal, which mean low.
     `user` as `server/user` decides whose turn it is when requests wait; `weight` is the server's.
+    A request reuses what is cached of requests with the same `cache_salt`, and of no others.
     """
 
     model: Text
@@ -132,6 +133,7 @@ class ChatRequest(_Request):
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high"] | None = None
     user: Annotated[Text, StringConstraints(max_length=256)] | None = None
     weight: Annotated[float, Field(ge=0.01, le=100)] | None = None
+    cache_salt: Annotated[Text, StringConstraints(min_length=1, max_length=256)] | None = None
     n: Annotated[int, Field(ge=1, le=1), _WHOLE] | None = None
 
     @property

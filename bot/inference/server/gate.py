@@ -1,11 +1,14 @@
 """What a request must pass before its body is read, and the limits of its body.
 
-The API key, room in the queue, the body's size and pace: a client that asks too much costs little.
+The API key or the sender's own machine, room in the queue, the body's size and pace: a client that
+asks too much costs little.
 """
 
 import asyncio
 import hmac
+import ipaddress
 from collections.abc import Callable, Container, Mapping
+from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
@@ -16,6 +19,9 @@ from bot.inference.server.errors import ApiError
 
 MAX_BODY_BYTES = 8 * 2**20
 """Room for the longest context in any script, escaped."""
+MAX_BODY_VALUES = 2**19
+"""Opening brackets and commas, those in texts included: lists of nothing take 100 bytes each once
+they are parsed, and the time of others."""
 BODY_SECONDS = 30.0
 """In which a body must have come."""
 OPEN_PATHS = ("/health", "/metrics")
@@ -25,7 +31,10 @@ Refuse = Callable[[Request, ApiError, Mapping[str, str]], Response]
 
 
 class Gate:
-    """ASGI middleware. An empty `api_key` lets everyone in; `refuse` answers who may not.
+    """ASGI middleware. `refuse` answers requests that may not pass.
+
+    With an empty `api_key` every program on this machine may ask, but no web page in its browser: a
+    page sends its `Origin`, or the `Host` of its own name, pointed at this machine (DNS rebinding).
 
     `check` is called for each request whose method and path are in `checked`; it raises ApiError
     while none of them could be served.
@@ -49,7 +58,9 @@ class Gate:
         app = self._app
         if scope["type"] == "http":
             receive = _bounded(receive)
-            if not self._knows(scope):
+            if not self._authorization and (problem := _from_a_web_page(scope)):
+                app = self._refuse(Request(scope), ApiError(403, problem, code="forbidden"), {})
+            elif not self._knows(scope):
                 error = ApiError(401, "The API key is missing or wrong.", code="invalid_api_key")
                 app = self._refuse(Request(scope), error, {"WWW-Authenticate": "Bearer"})
             elif (scope["method"], scope["path"]) in self._checked:
@@ -66,14 +77,33 @@ class Gate:
         return hmac.compare_digest(sent, self._authorization)
 
 
+def _from_a_web_page(scope: Scope) -> str | None:
+    """Why a request without a key may come from a page in a browser; None if it can't."""
+    headers = HTTPConnection(scope).headers
+    if "origin" in headers:
+        return "A request with an Origin needs inference.api_key to be set."
+    if not _is_local(headers.get("host", "")):
+        return "A request to another Host than this machine needs inference.api_key to be set."
+    return None
+
+
+def _is_local(host: str) -> bool:
+    """Whether `host`, perhaps with a port, names this machine; a missing one is HTTP/1.0's."""
+    try:
+        name = urlsplit(f"//{host}").hostname or "localhost"
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
 def _bounded(receive: Receive) -> Receive:
-    """`receive` that raises HTTPException 413 or 408 while a body is too long or does not come."""
-    size = 0
+    """`receive` that raises HTTPException 413 for too large a body, and 408 for a slow one."""
+    size = values = 0
     complete = False
     deadline = asyncio.get_running_loop().time() + BODY_SECONDS
 
     async def bounded() -> Message:
-        nonlocal size, complete
+        nonlocal size, values, complete
         if complete:  # what follows is the disconnect, whenever it comes
             return await receive()
         try:
@@ -81,9 +111,13 @@ def _bounded(receive: Receive) -> Receive:
                 message = await receive()
         except TimeoutError:
             raise HTTPException(408, f"The body did not come within {BODY_SECONDS:g} s") from None
-        size += len(message.get("body", b""))
+        body = message.get("body", b"")
+        size += len(body)
         if size > MAX_BODY_BYTES:
             raise HTTPException(413, f"The body is over {MAX_BODY_BYTES} bytes")
+        values += sum(map(body.count, (b"[", b"{", b",")))
+        if values > MAX_BODY_VALUES:
+            raise HTTPException(413, f"The body has over {MAX_BODY_VALUES} values")
         complete = not message.get("more_body", False)
         return message
 

@@ -292,7 +292,8 @@ def _prepare(
     if model.chat_format.reasoning != ReasoningStyle.NONE:
         budget = reasoning_budget(max_tokens, request.effort)
     asked = request.model_dump(include=SAMPLING_FIELDS, exclude_none=True)
-    sequence = Sequence(prompt, replace(model.sampling, **asked))
+    sampling = replace(model.sampling, **asked)
+    sequence = Sequence(prompt, sampling, cache_salt=request.cache_salt)
     generation = Generation(
         model.chat_format,
         sequence,

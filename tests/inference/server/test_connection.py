@@ -23,7 +23,7 @@ from tests.inference.serving import NAME, loaded, serving, until
 from tests.inference.tokenizers_fixture import SMOLLM2_TEMPLATE, chatml_tokenizer
 
 FORMAT = ChatFormat(chatml_tokenizer(SMOLLM2_TEMPLATE))
-HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def endless(sequence: Sequence) -> Iterator[int]:
@@ -33,7 +33,11 @@ def endless(sequence: Sequence) -> Iterator[int]:
 def question(*headers: str, stream: bool = True) -> bytes:
     chat = {"model": NAME, "stream": stream, "messages": [{"role": "user", "content": "Hello"}]}
     body = json.dumps(chat)
-    lines = ["POST /v1/chat/completions HTTP/1.1", "Host: x", "Content-Type: application/json"]
+    lines = [
+        "POST /v1/chat/completions HTTP/1.1",
+        "Host: localhost",
+        "Content-Type: application/json",
+    ]
     lines += [f"Content-Length: {len(body)}", *headers, "", body]
     return "\r\n".join(lines).encode()
 
@@ -117,7 +121,7 @@ async def test_what_follows_the_last_request_of_a_connection_does_not_end_its_an
     [
         b"GARBAGE\r\n\r\n",
         b"GET / HTTP/1.1\r\nX: no host\r\n\r\n",
-        b"POST /tokenize HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
 async def test_what_is_no_http_is_refused_in_openais_form(sent: bytes) -> None:
@@ -132,7 +136,7 @@ async def test_a_body_that_breaks_off_into_no_http_gets_no_second_answer(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with connected() as (_, reader, writer):
-        head = b"POST /unknown HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = b"POST /unknown HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
         writer.write(head)
         assert b" 404 " in await reader.readuntil(b"\r\n")
         writer.write(b"zz\r\n")

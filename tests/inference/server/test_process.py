@@ -95,7 +95,7 @@ async def test_clients_that_neither_send_nor_read_do_not_hold_up_the_end_nor_fil
         streaming = await ask(client, model, stream=True, max_tokens=90_000, temperature=0)
         await anext(aiter(streaming))
         _, half = await asyncio.open_connection("127.0.0.1", client.base_url.port)
-        half.write(b"POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+        half.write(b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
         await half.drain()
         process.terminate()
         await until_health(str(client.base_url).removesuffix("/v1/"), 503)

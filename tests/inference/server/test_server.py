@@ -336,7 +336,7 @@ async def test_a_client_that_sends_headers_only_is_refused_after_a_while(
     async with http(ScriptedEngine(short)) as client:
         reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
         writer.write(
-            b"POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Content-Length: 100\r\n\r\n{"
         )
         assert b" 408 " in await reader.readline()
@@ -354,3 +354,14 @@ async def test_a_mistake_of_ours_is_a_500_without_details(
         response = await client.get("/health")
     assert response.status_code == 500
     assert "secret" not in response.text
+
+
+async def test_the_engine_is_told_the_salt_of_a_requests_cache() -> None:
+    engine = ScriptedEngine(short)
+    async with http(engine) as client:
+        for salt in ({"cache_salt": "mine"}, {}):
+            body = CHAT | salt
+            assert (await client.post("/v1/chat/completions", json=body)).status_code == 200
+        empty = await client.post("/v1/chat/completions", json=CHAT | {"cache_salt": ""})
+    assert [sequence.cache_salt for sequence in engine.admitted] == ["mine", None]
+    assert empty.json()["error"]["param"] == "cache_salt"
