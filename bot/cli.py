@@ -158,6 +158,28 @@ def bench(
         raise typer.Exit(ExitCode.UNUSABLE) from error
 
 
+@app.command("discord-invite")
+def discord_invite(
+    application: Annotated[
+        int | None,
+        typer.Argument(
+            help="The application's id; the token's own without it.", show_default=False
+        ),
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Print the link with which people add the bot to their Discord server."""
+    from bot.platforms.discord.permissions import invitation
+    from bot.platforms.inspection import PlatformProblem, inspect_discord
+
+    try:
+        id = application or asyncio.run(inspect_discord(_load(config).discord)).application
+    except PlatformProblem as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(ExitCode.UNUSABLE) from error
+    typer.echo(invitation(id))
+
+
 @app.command("slack-manifest")
 def slack_manifest(
     config: ConfigOption = None,

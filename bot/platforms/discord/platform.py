@@ -16,7 +16,7 @@ from bot.platforms.background import Background
 from bot.platforms.base import PlatformUnusable
 from bot.platforms.discord.answers import Answers
 from bot.platforms.discord.buttons import AnswerButton
-from bot.platforms.discord.client import new_client
+from bot.platforms.discord.client import UNREACHABLE, new_client
 from bot.platforms.discord.commands import add_commands, fingerprint
 from bot.platforms.discord.interactions import Interactions
 from bot.platforms.discord.limits import CONTENT_LENGTH
@@ -77,7 +77,7 @@ class DiscordPlatform:
             await connecting
         except discord.LoginFailure as error:
             raise PlatformUnusable("discord.token: Discord does not accept it") from error
-        except (discord.HTTPException, discord.ConnectionClosed, OSError) as error:
+        except UNREACHABLE as error:
             reason = " ".join(str(error).split())
             raise PlatformUnusable(
                 f"Discord can't be reached at {settings.api_url}: {reason}"

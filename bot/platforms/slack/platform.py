@@ -5,7 +5,7 @@ import re
 from contextlib import AsyncExitStack
 
 import structlog
-from aiohttp import web
+from aiohttp import ClientError, web
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.async_context import AsyncBoltContext
@@ -70,7 +70,7 @@ class SlackPlatform:
                     await self._connect(handler)
                 await self._stopping.wait()
                 await self._background.done()
-        except OSError as error:
+        except (OSError, ClientError) as error:
             reason = " ".join(str(error).split())
             raise PlatformUnusable(
                 f"Slack can't be reached at {config.api_url}: {reason}"

@@ -6,8 +6,10 @@ from typing import Any
 
 import discord
 
+from bot.exit_code import ExitCode
 from bot.platforms.discord.permissions import WANTED, invitation
 from tests.doubles.discord import Channel, DiscordDouble, Guild
+from tests.end_to_end.processes import piped, write_config
 from tests.platforms.discord.conftest import Running
 
 PAGE = (Path(__file__).parents[3] / "docs/install-discord.md").read_text(encoding="utf-8")
@@ -35,3 +37,20 @@ async def test_a_bot_that_is_in_no_server_logs_its_invitation(running: Running) 
 
     async with running(prepare=leave) as scene:
         await scene.bot.err.see(re.escape(invitation(scene.discord.application_id)))
+
+
+async def test_the_command_prints_the_invitation_of_the_token_s_application(
+    tmp_path: Path,
+) -> None:
+    double = DiscordDouble()
+    async with double.running():
+        api = {"token": double.token, "api_url": double.api_url}
+        config = write_config(tmp_path, discord=api)
+        async with piped(config, command="discord-invite") as bot:
+            assert await bot.exit_code() == ExitCode.OK
+        assert bot.out.text.strip() == invitation(double.application_id)
+        config = write_config(tmp_path, discord=api | {"token": "a.b.c"})
+        async with piped(config, command="discord-invite") as bot:
+            assert await bot.exit_code() == ExitCode.UNUSABLE
+        (line,) = bot.err.text.splitlines()
+        assert line.startswith("discord.token: Discord does not accept it")
