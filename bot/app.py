@@ -29,7 +29,7 @@ GRACE_SECONDS = 20.0
 
 
 class App:
-    """The running bot. `config` is the one in force, replaced when its file changes."""
+    """The running bot. `config` is the one in effect, replaced when its file changes."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -69,7 +69,7 @@ class App:
                 inference.model,
             )
             stack.push_async_callback(client.close)
-            responder = Responder(lambda: self.config, store, client)
+            responder = Responder(store, client)
             core = Core(lambda: self.config, store, client, responder)
             self._terminal = terminal = _terminal(core) if console else None
             platforms: list[Platform] = [terminal] if terminal else self._platforms(core)
@@ -99,7 +99,7 @@ class App:
 
     def _platforms(self, core: Core) -> list[Platform]:
         """Those that the configuration has tokens for."""
-        platforms: list[Platform] = []  # each is loaded where it is used alone
+        platforms: list[Platform] = []  # each is loaded only where it is used
         if self.config.discord.token.get_secret_value():
             from bot.platforms.discord import DiscordPlatform
 

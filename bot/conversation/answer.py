@@ -31,11 +31,10 @@ from bot.client import (
     Unreachable,
 )
 from bot.config import Config, Effort
-from bot.conversation.events import Question
+from bot.conversation.events import Author, Place, Question
 from bot.conversation.history import ChatMessage, Prompt, chat_messages, estimate_tokens, fit
-from bot.conversation.personas import Persona
-from bot.conversation.reply import Reply, ReplyState, Usage
-from bot.conversation.texts import Texts
+from bot.conversation.in_effect import InEffect
+from bot.conversation.reply import Reply, ReplyState, TokenCounts
 from bot.storage import StorageError, Store
 
 log = structlog.get_logger()
@@ -59,15 +58,16 @@ class Answer:
 
     question: Question
     reply: Reply
-    persona: Persona
-    texts: Texts
-    config: Config
+    here: InEffect
     store: Store
     client: InferenceClient
     id: str = field(default_factory=lambda: uuid4().hex)
     """Joins the log lines and spans of the bot with those of the service."""
     first_text: float | None = None
     """When something to read came, by the monotonic clock."""
+
+    def __post_init__(self) -> None:
+        self.config, self.texts = self.here.config, self.here.texts
 
     async def run(self) -> None:
         """Ask until there is an answer or none is to be had.
@@ -157,15 +157,15 @@ class Answer:
             context - max_tokens,
             self._count_tokens,
         )
-        sampling = self.persona.sampling
+        sampling = self.here.persona.sampling
         stream = self.client.chat(
             prompt.messages,
             request_id=self.id,
             effort=self.reply.effort,
             max_tokens=max_tokens,
-            user=_fair_share_key(self.question),
+            user=_fair_share_key(self.here.place, self.question.message.author),
             weight=self._weight(),
-            cache_salt=_cache_salt(self.config, self.question),
+            cache_salt=_cache_salt(self.config, self.here.place),
             sampling=sampling.model_dump(exclude_none=True) if sampling else None,
         )
         async with aclosing(stream):
@@ -176,11 +176,11 @@ class Answer:
         raise Unreachable("the stream ended before the answer did")
 
     def _weight(self) -> float:
-        server = self.config.servers.get(self.question.place.server)
+        server = self.config.servers.get(self.here.place.server)
         return 1.0 if server is None else server.weight
 
     def _system_prompt(self) -> str:
-        return "\n\n".join(filter(None, (self.persona.prompt, self.texts("answer_language"))))
+        return "\n\n".join(filter(None, (self.here.persona.prompt, self.texts("answer_language"))))
 
     def _apply(self, event: Event) -> None:
         reply = self.reply
@@ -204,14 +204,14 @@ class Answer:
         if end.reason == "length":
             reply.notices.append(texts("length_reached"))
         in_answer = end.completion_tokens - end.reasoning_tokens
-        reply.usage = Usage(end.prompt_tokens, end.reasoning_tokens, in_answer, seconds)
+        reply.usage = TokenCounts(end.prompt_tokens, end.reasoning_tokens, in_answer, seconds)
         await self._count(prompt_tokens=end.prompt_tokens, completion_tokens=end.completion_tokens)
         reply.change(ReplyState.DONE)
 
     async def _count(self, **used: int) -> None:
-        place, author = self.question.place, self.question.message.author
+        place, author = self.here.place, self.question.message.author
         try:
-            await self.store.add_usage(place.platform, place.server, author.id, **used)
+            await self.store.usage.add(place.platform, place.server, author.id, **used)
         except StorageError as error:  # a full disk must not cost the person the answer
             log.error("usage not stored", error=str(error))
 
@@ -237,14 +237,13 @@ def answer_tokens(config: Config, effort: Effort, context: int | None) -> int:
     return min(config.efforts[effort].max_tokens, (context or ASSUMED_CONTEXT) // 2)
 
 
-def _fair_share_key(question: Question) -> str:
+def _fair_share_key(place: Place, author: Author) -> str:
     """`server/user` for the service's fair queue, hashed: ids stay in the bot."""
-    place = question.place
-    ids = (f"{place.platform}:{place.server}", f"{place.platform}:{question.message.author.id}")
+    ids = (f"{place.platform}:{place.server}", f"{place.platform}:{author.id}")
     return "/".join(hashlib.blake2s(part.encode(), digest_size=8).hexdigest() for part in ids)
 
 
-def _cache_salt(config: Config, question: Question) -> str:
+def _cache_salt(config: Config, place: Place) -> str:
     """Keeps a server's prompts to itself in the service's cache, where times would tell of them.
 
     Keyed with the bot's secrets, so that nobody can compute it from a server's id.
@@ -257,5 +256,5 @@ def _cache_salt(config: Config, question: Question) -> str:
     )
     joined = "\n".join(secret.get_secret_value() for secret in secrets)
     key = hashlib.blake2b(joined.encode()).digest()
-    server = f"{question.place.platform}:{question.place.server}"
+    server = f"{place.platform}:{place.server}"
     return hashlib.blake2b(server.encode(), key=key, digest_size=16).hexdigest()

@@ -1,7 +1,7 @@
 """The parts of the bot that every platform works with."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -11,10 +11,10 @@ from bot.client import InferenceClient
 from bot.config import Config
 from bot.conversation import metrics
 from bot.conversation.access import refusal
-from bot.conversation.commands import Command, CommandError, Context, Conversation, run_text
+from bot.conversation.commands import Call, CommandError, Context, Conversation, Result, parse
 from bot.conversation.events import Author, Place
+from bot.conversation.in_effect import InEffect
 from bot.conversation.responder import Responder
-from bot.conversation.settings import Settings, resolve
 from bot.conversation.texts import Texts
 from bot.storage import StorageError, Store
 
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Core:
-    """What a platform adapter is given. `config` returns the configuration in force now."""
+    """What a platform adapter is given. `config` returns the configuration as it is now."""
 
     config: Callable[[], Config]
     store: Store
@@ -31,99 +31,53 @@ class Core:
     responder: Responder
     started: float = field(default_factory=time.monotonic)
 
-    async def settings(self, place: Place) -> Settings:
-        """What is in force at `place`. Raises StorageError."""
-        return resolve(self.config(), place, await self.store.get_settings(place.scopes()))
+    async def read(self, place: Place) -> InEffect:
+        """What is in effect at `place`, in one transaction. Raises StorageError."""
+        stored = await self.store.place(place.platform, place.server, place.scopes())
+        return InEffect.at(place, self.config(), stored)
 
-    async def texts(self, place: Place) -> Texts:
-        """The bot's own words in the language of `place`. Raises StorageError."""
-        language = (await self.settings(place)).language.value
-        return Texts(self.config(), language, place.platform)
-
-    async def refusal(self, place: Place, author: Author) -> str | None:
-        """Why the author may not ask at `place` now, in one line; None: they may.
+    async def refusal(self, here: InEffect, author: Author) -> str | None:
+        """Why the author may not ask here now, in one line; None: they may.
 
         Raises StorageError.
         """
-        texts, now = await self.texts(place), datetime.now(UTC)
-        reason = await refusal(self.config(), self.store, texts, place, author, now)
+        reason = await refusal(here, self.store, author, datetime.now(UTC))
         if reason is not None:
-            metrics.REFUSALS.labels(place.platform).inc()
+            metrics.REFUSALS.labels(here.place.platform).inc()
         return reason
 
-    async def command(
-        self, line: str, place: Place, author: Author, conversation: Conversation
-    ) -> str:
-        """Carry out a command typed as text; the answer says what happened, or why nothing did."""
-        return await self._told(self._carry_out(line, place, author, conversation))
-
-    async def run(
-        self,
-        command: Command,
-        values: Mapping[str, str],
-        place: Place,
-        author: Author,
-        conversation: Conversation,
-    ) -> str:
-        """Carry out a command whose options came one by one; the answer as for `command`."""
-        return await self._told(self.run_checked(command, values, place, author, conversation))
-
-    async def run_checked(
-        self,
-        command: Command,
-        values: Mapping[str, str],
-        place: Place,
-        author: Author,
-        conversation: Conversation,
-    ) -> str:
-        """Like `run`, but raises CommandError where nothing was done."""
-        try:
-            context = await self._context(place, author, conversation)
-            return await command.handler(context, **values)
-        except StorageError as error:
-            raise CommandError(self.storage_failed(error)) from error
-
-    async def fill_form(
-        self,
-        command: Command,
-        values: Mapping[str, str],
-        place: Place,
-        author: Author,
-        conversation: Conversation,
-    ) -> dict[str, str]:
-        """The values that the command's form begins with, by option. Raises CommandError."""
-        assert command.fill_form is not None
-        try:
-            context = await self._context(place, author, conversation)
-            return await command.fill_form(context, **values)
-        except StorageError as error:
-            raise CommandError(self.storage_failed(error)) from error
-
-    async def _carry_out(
-        self, line: str, place: Place, author: Author, conversation: Conversation
-    ) -> str:
-        return await run_text(line, await self._context(place, author, conversation))
-
-    async def _context(self, place: Place, author: Author, conversation: Conversation) -> Context:
+    def context(self, here: InEffect, author: Author, conversation: Conversation) -> Context:
+        """What a command that the author gives here works on."""
         return Context(
-            place=place,
+            here=here,
             author=author,
             conversation=conversation,
-            config=self.config(),
-            texts=await self.texts(place),
             store=self.store,
             client=self.client,
             responder=self.responder,
             started=self.started,
         )
 
-    async def _told(self, work: Awaitable[str]) -> str:
+    async def run(self, given: str | Call, context: Context) -> Result:
+        """Carry out a typed line or a call; the result says what happened, or why nothing did."""
         try:
-            return await work
+            call = parse(given, context.texts) if isinstance(given, str) else given
+            return Result(await call.run(context), call.command.private)
         except CommandError as error:
-            return str(error)
+            return Result(str(error), private=True, done=False)
         except StorageError as error:
-            return self.storage_failed(error)
+            return Result(self.storage_failed(error), private=True, done=False)
+
+    async def fill_form(self, call: Call, context: Context) -> dict[str, str]:
+        """The values that the call's form begins with, by option. Raises CommandError."""
+        try:
+            return await call.fill_form(context)
+        except StorageError as error:
+            raise CommandError(self.storage_failed(error)) from error
+
+    def explained(self, error: CommandError | StorageError) -> str:
+        """What to tell the person about an error."""
+        return str(error) if isinstance(error, CommandError) else self.storage_failed(error)
 
     def storage_failed(self, error: StorageError) -> str:
         """Log the error; what to tell the person, in the default language."""

@@ -74,8 +74,9 @@ class Place:
 class Question:
     """A message that wants an answer, with the conversation before it, oldest first."""
 
-    place: Place
     message: Message
     history: Sequence[Message] = field(default=(), repr=False)
     effort: Effort | None = None
-    """Effort for this answer alone."""
+    """Effort for only this answer."""
+    notices: Sequence[str] = ()
+    """Lines for the person about what could not be read."""

@@ -28,7 +28,6 @@ class Prompt:
     """Chat messages within the budget, and what had to be left out for that."""
 
     messages: list[ChatMessage]
-    dropped_turns: int = 0
     cut_characters: int = 0
 
 
@@ -74,10 +73,10 @@ async def fit(messages: list[ChatMessage], budget: int, count: CountTokens) -> P
     fitting = await _first(borders, fits)
     if fitting is None:
         newest, cut = await _cut_to_fit(system, turns[-1], budget, count)
-        return Prompt([system, newest], dropped_turns=len(turns) - 1, cut_characters=cut)
+        return Prompt([system, newest], cut_characters=cut)
     rounded = -(-fitting // DROP_STEP) * DROP_STEP
     stable = next((border for border in borders if border >= rounded), fitting)
-    return Prompt([system, *turns[stable:]], dropped_turns=stable)
+    return Prompt([system, *turns[stable:]])
 
 
 def estimate_tokens(messages: Sequence[ChatMessage]) -> int:

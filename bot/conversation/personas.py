@@ -1,13 +1,11 @@
 """The personas that a server can use: its own from chat, above the configuration file's."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from bot.config import Config, Effort, SamplingConfig
-from bot.conversation.events import Place
-from bot.conversation.settings import Settings
-from bot.storage import Store
+from bot.storage import StoredPersona
 
 
 @dataclass(frozen=True)
@@ -34,13 +32,13 @@ class UnknownPersona(Exception):
         self.nearest = next(iter(get_close_matches(name, known, n=1)), None)
 
 
-async def personas_at(config: Config, store: Store, place: Place) -> dict[str, Persona]:
-    """All personas of the place's server by name, sorted."""
+def all_personas(config: Config, stored: Iterable[StoredPersona]) -> dict[str, Persona]:
+    """A server's personas by name, sorted: those that are `stored` for it, and the file's."""
     found = {
         name: Persona(name, p.prompt, p.description, p.effort, p.sampling, p.suggestions)
         for name, p in config.personas.items()
     }
-    for row in await store.list_personas(place.platform, place.server):
+    for row in stored:
         found[row.name] = Persona(
             row.name,
             row.prompt,
@@ -51,23 +49,8 @@ async def personas_at(config: Config, store: Store, place: Place) -> dict[str, P
     return dict(sorted(found.items()))
 
 
-async def persona_named(config: Config, store: Store, place: Place, name: str) -> Persona:
-    """The persona `name` of the place's server. Raises UnknownPersona."""
-    personas = await personas_at(config, store, place)
+def persona_named(personas: Mapping[str, Persona], name: str) -> Persona:
+    """The persona `name`. Raises UnknownPersona."""
     if name not in personas:
         raise UnknownPersona(name, list(personas))
     return personas[name]
-
-
-async def persona_in_force(
-    config: Config, store: Store, place: Place, settings: Settings
-) -> Persona:
-    """The persona that answers at `place`.
-
-    One that was deleted while in use gives way to the file's default, so that the bot never falls
-    silent over a name.
-    """
-    if settings.system_prompt is not None:
-        return Persona("", settings.system_prompt.value)
-    personas = await personas_at(config, store, place)
-    return personas.get(settings.persona.value) or personas[config.defaults.persona]

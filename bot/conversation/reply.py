@@ -30,7 +30,7 @@ class ReplyState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Usage:
+class TokenCounts:
     """Token counts of a finished reply, and the seconds from question to last token."""
 
     prompt_tokens: int
@@ -55,7 +55,7 @@ class Reply:
         self.text = ""
         self.notices: list[str] = []
         """Lines for the person about this answer, such as why it ends early."""
-        self.usage: Usage | None = None
+        self.usage: TokenCounts | None = None
         self._abandoned = False
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()

@@ -2,21 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
 from bot.client import InferenceClient
-from bot.config import Config
 from bot.conversation import metrics
 from bot.conversation.answer import Answer
 from bot.conversation.events import Place, Question
-from bot.conversation.personas import persona_in_force
+from bot.conversation.in_effect import InEffect
 from bot.conversation.reply import Reply, ReplyState
-from bot.conversation.settings import resolve
-from bot.conversation.texts import Texts
 from bot.storage import Store
 from bot.tracing import tracer
 
@@ -26,35 +22,25 @@ log = structlog.get_logger()
 class Responder:
     """Starts replies, stops them on request, and ends them all at shutdown."""
 
-    def __init__(self, config: Callable[[], Config], store: Store, client: InferenceClient) -> None:
-        self._config = config
+    def __init__(self, store: Store, client: InferenceClient) -> None:
         self._store = store
         self._client = client
         self._running: dict[asyncio.Task[None], tuple[Place, Reply]] = {}
 
-    async def answer(self, question: Question) -> Reply:
+    def answer(self, question: Question, here: InEffect) -> Reply:
         """Begin to answer; the reply fills by itself and is followed with `reply.updates()`."""
-        config = self._config()
-        place = question.place
-        stored = await self._store.get_settings(place.scopes())
-        settings = resolve(config, place, stored, question.effort)
-        persona = await persona_in_force(config, self._store, place, settings)
+        here = here.for_message(question.effort)
         reply = Reply(
             asker=question.message.author.id,
-            effort=settings.effective_effort(persona.effort, config.defaults.effort).value,
-            show_reasoning=settings.show_reasoning.value,
+            effort=here.effort.value,
+            show_reasoning=here.settings.show_reasoning.value,
         )
+        reply.notices.extend(question.notices)
         answer = Answer(
-            question=question,
-            reply=reply,
-            persona=persona,
-            texts=Texts(config, settings.language.value),
-            config=config,
-            store=self._store,
-            client=self._client,
+            question=question, reply=reply, here=here, store=self._store, client=self._client
         )
         task = asyncio.create_task(self._run(answer))
-        self._running[task] = (place, reply)
+        self._running[task] = (here.place, reply)
         task.add_done_callback(self._running.pop)
         return reply
 
@@ -80,7 +66,7 @@ class Responder:
 
     async def _run(self, answer: Answer) -> None:
         """Work on the reply until it is final or somebody stops it, and tell how it went."""
-        reply, platform = answer.reply, answer.question.place.platform
+        reply, platform = answer.reply, answer.here.place.platform
         asked = time.monotonic()
         with (
             bound_contextvars(request_id=answer.id),

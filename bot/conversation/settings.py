@@ -1,22 +1,19 @@
-"""Which settings are in force at a place, and where each one comes from.
+"""Which settings are in effect at a place, and where each one comes from.
 
 message > thread > channel > server, as set in chat; below them the configuration file's channel,
 server and defaults: the file is the floor that chat overrides.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from bot.config import AnswerMode, ChannelConfig, Config, Effort, ServerConfig
 from bot.conversation.events import Place
-from bot.storage import ScopeKey
+from bot.storage import SettingsByScope
 
 T = TypeVar("T", covariant=True)
-
-Stored = Mapping[ScopeKey, Mapping[str, Any]]
-"""What was set in chat: the values by scope and key."""
 
 
 class Source(StrEnum):
@@ -34,7 +31,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True)
 class Setting(Generic[T]):
-    """A value in force and its origin."""
+    """A value in effect and its origin."""
 
     value: T
     source: Source
@@ -53,8 +50,12 @@ class Settings:
     show_reasoning: Setting[bool]
     answer: Setting[AnswerMode]
 
+    def with_effort(self, effort: Effort | None) -> "Settings":
+        """These settings for a message that asks for an effort of its own, if it does."""
+        return replace(self, effort=Setting(effort, Source.MESSAGE)) if effort else self
+
     def effective_effort(self, persona_effort: Effort | None, default: Effort) -> Setting[Effort]:
-        """The effort in force: an explicit one, else the persona's, else the default."""
+        """The effort in effect: an explicit one, else the persona's, else the default."""
         if self.effort is not None:
             return self.effort
         if persona_effort is not None:
@@ -62,8 +63,8 @@ class Settings:
         return Setting(default, Source.DEFAULT)
 
 
-def resolve(config: Config, place: Place, stored: Stored, effort: Effort | None = None) -> Settings:
-    """The settings in force at `place`; `effort` is the message's own, if it has one."""
+def resolve(config: Config, place: Place, stored: SettingsByScope) -> Settings:
+    """The settings in effect at `place`."""
     server = config.servers.get(place.server, ServerConfig())
     channel = server.channels.get(place.channel, ChannelConfig())
 
@@ -84,13 +85,12 @@ def resolve(config: Config, place: Place, stored: Stored, effort: Effort | None 
     def first(key: str) -> Setting[Any]:
         return next(chain(key), Setting(getattr(config.defaults, key), Source.DEFAULT))
 
-    message_effort = None if effort is None else Setting(effort, Source.MESSAGE)
     chat_effort = next(chain("effort"), None)
     if chat_effort is not None:
         chat_effort = Setting(Effort(chat_effort.value), chat_effort.source)
     prompt = next(in_file("system_prompt", Source.FILE_CHANNEL, channel), None)
     return Settings(
-        effort=message_effort or chat_effort,
+        effort=chat_effort,
         persona=first("persona"),
         # The file's channel prompt stands where its channel persona would: chat overrides it.
         system_prompt=None if next(in_chat("persona"), None) else prompt,

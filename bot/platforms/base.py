@@ -2,7 +2,6 @@
 
 from typing import Protocol
 
-from bot.conversation.reply import Reply
 from bot.exit_code import ExitCode
 
 
@@ -25,10 +24,3 @@ class Platform(Protocol):
 
     def stop(self) -> None:
         """Take no more messages."""
-
-
-class ReplyView(Protocol):
-    """How one reply looks on a platform."""
-
-    async def follow(self, reply: Reply) -> None:
-        """Show the reply as it changes, at the platform's own pace; return once it is final."""

@@ -2,34 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
-import structlog
-
 from bot.config import Effort
-from bot.conversation.events import Message, Question
+from bot.conversation.core import Core
+from bot.conversation.events import Place, Question
+from bot.conversation.in_effect import InEffect
 from bot.conversation.reply import Reply
-from bot.conversation.responder import Responder
 from bot.storage import StorageError
-
-log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A question, and lines for the person about it: what could not be read, say."""
-
-    question: Question
-    notices: list[str]
-
-
-@dataclass(frozen=True)
-class Read:
-    """A message as the core has it, and a line about each attachment that could not be read."""
-
-    message: Message
-    notices: list[str]
 
 
 class View(Protocol):
@@ -41,11 +22,15 @@ class View(Protocol):
     async def follow(self, reply: Reply) -> None:
         """Show what the reply becomes; returns once its end is shown."""
 
-    async def fail(self) -> None:
-        """Show that the question could not be asked."""
+    async def fail(self, line: str) -> None:
+        """Show why there is no answer."""
 
     async def delete(self) -> None:
         """Take the answer away."""
+
+    def shows(self, message: str) -> bool:
+        """Whether the message with this key is one of the answer's."""
+        ...
 
 
 AQuestion = TypeVar("AQuestion")
@@ -55,33 +40,44 @@ AView = TypeVar("AView", bound=View)
 class Exchange(Generic[AQuestion, AView]):
     """An answer that can be stopped, made again in place, and taken away.
 
-    `question` is the platform's own; after an edit it is replaced. `ask` reads it and its
-    conversation as they are now, for an answer at an effort of its own or at the usual one.
+    question: the platform's own; after an edit it is replaced.
+    asker: the id of who asked.
+    place: where the answer is, and whose settings it follows.
+    read: reads a question and its conversation as they are now.
     """
 
     def __init__(
         self,
         question: AQuestion,
-        ask: Callable[[AQuestion, Effort | None], Awaitable[Asked]],
+        asker: str,
+        place: Place,
+        read: Callable[[AQuestion, InEffect], Awaitable[Question]],
         view: AView,
-        responder: Responder,
+        core: Core,
     ) -> None:
         self.question = question
+        self.asker = asker
+        self.place = place
         self.view = view
-        self._ask = ask
-        self._responder = responder
+        self._read = read
+        self._core = core
         self._reply: Reply | None = None
         self._stopped = False
         self._turn = 0
         self._lock = asyncio.Lock()
 
-    async def answer(self, effort: Effort | None = None) -> None:
-        """Answer, in place of the answer so far; returns once it is shown."""
+    async def answer(self, effort: Effort | None = None, here: InEffect | None = None) -> None:
+        """Answer, in place of the answer so far; returns once it is shown.
+
+        effort: the effort of only this answer; None: the usual one.
+        here: what is in effect, where that was just read. The place may be a thread that was
+            opened since: nothing is set in it yet.
+        """
         self._abandon()
         turn = self._turn
         async with self._lock:
             if turn == self._turn:
-                await self._answer(effort, turn)
+                await self._answer(effort, here, turn)
 
     def stop(self) -> None:
         """Stop an answer that is being written, or asked for, and keep what came."""
@@ -101,25 +97,26 @@ class Exchange(Generic[AQuestion, AView]):
         if self._reply is not None:
             self._reply.abandon()
 
-    async def _answer(self, effort: Effort | None, turn: int) -> None:
+    async def _answer(self, effort: Effort | None, here: InEffect | None, turn: int) -> None:
         self._stopped = False
         try:
-            _, asked = await asyncio.gather(self.view.open(), self._ask(self.question, effort))
-            if turn != self._turn:
-                return
-            reply = await self._responder.answer(asked.question)
+            _, (question, here) = await asyncio.gather(self.view.open(), self._ask(effort, here))
         except StorageError as error:
-            log.error("a question could not be asked", error=str(error))
-            await self.view.fail()
+            await self.view.fail(self._core.storage_failed(error))
             return
-        self._reply = reply
-        reply.notices.extend(asked.notices)
         if turn != self._turn:
-            reply.abandon()
-        elif self._stopped:
+            return
+        self._reply = reply = self._core.responder.answer(question, here)
+        if self._stopped:
             reply.stop()
         try:
             await self.view.follow(reply)
         finally:
             reply.stop()  # nobody sees the rest; nothing if it has ended
             self._reply = None
+
+    async def _ask(self, effort: Effort | None, here: InEffect | None) -> tuple[Question, InEffect]:
+        """The question as it is now, and what is in effect for it."""
+        here = here or await self._core.read(self.place)
+        here = replace(here, place=self.place).for_message(effort)
+        return await self._read(self.question, here), here

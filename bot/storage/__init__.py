@@ -1,7 +1,18 @@
 """What the bot keeps between starts."""
 
 from bot.storage.database import StorageError
-from bot.storage.store import Store, StoredPersona, Usage
+from bot.storage.personas import StoredPersona
+from bot.storage.settings import SettingsByScope
+from bot.storage.store import Store, StoredPlace
 from bot.storage.tables import ScopeKey
+from bot.storage.usage import UsageSum
 
-__all__ = ["ScopeKey", "StorageError", "Store", "StoredPersona", "Usage"]
+__all__ = [
+    "ScopeKey",
+    "SettingsByScope",
+    "StorageError",
+    "Store",
+    "StoredPersona",
+    "StoredPlace",
+    "UsageSum",
+]

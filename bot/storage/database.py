@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,30 +14,39 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 0x626F74
-"""PostgreSQL's advisory lock that every transaction holds; any number of our own will do."""
+"""PostgreSQL's advisory lock, which every writing transaction holds; any number will do."""
 
 
 class StorageError(Exception):
     """The database can't be used as asked; one line that names it and says why."""
 
 
+@dataclass(frozen=True)
+class Database:
+    """The ways to one database: SQLite's readers wait for no writer."""
+
+    reading: AsyncEngine
+    writing: AsyncEngine
+
+
 @asynccontextmanager
-async def open_database(url: str) -> AsyncIterator[AsyncEngine]:
+async def open_database(url: str) -> AsyncIterator[Database]:
     """The database at an SQLAlchemy URL, at this version's schema. Raises StorageError."""
     where = f"storage.url: {_shown(url)}"
     try:
-        engine = _create_engine(make_url(url))
+        database = _create_engines(make_url(url))
     except (SQLAlchemyError, ImportError, ValueError) as error:  # ValueError: the port
         reason = f"{_reason(error)}; allowed: such as sqlite+aiosqlite:///data/bot.db"
         raise StorageError(f"{where} can't be opened: {reason}") from error
     try:
         with storage_errors(where):
-            _make_file(engine.url)
-            async with engine.begin() as connection:
+            _make_file(database.writing.url)
+            async with database.writing.begin() as connection:
                 await connection.run_sync(_migrate, where)
-        yield engine
+        yield database
     finally:
-        await engine.dispose()
+        await database.reading.dispose()
+        await database.writing.dispose()
 
 
 @contextmanager
@@ -49,7 +59,7 @@ def storage_errors(what: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """In one line, without the values of a statement: those are in SQLAlchemy's text alone."""
+    """In one line, without the values of a statement, which SQLAlchemy's own text has."""
     if isinstance(error, StatementError):
         error = error.orig or error
     text: object = error
@@ -60,18 +70,29 @@ def _reason(error: BaseException) -> str:
     return " ".join(str(text).split())
 
 
-def _create_engine(url: URL) -> AsyncEngine:
+def _create_engines(url: URL) -> Database:
     if url.get_backend_name() != "sqlite":
-        engine = create_async_engine(url, pool_pre_ping=True)
-        if engine.dialect.name == "postgresql":
-            event.listen(engine.sync_engine, "begin", _take_lock)
-        return engine
+        # A reader sees the database as it was at its first statement.
+        reading = create_async_engine(url, pool_pre_ping=True, isolation_level="REPEATABLE READ")
+        writing = create_async_engine(url, pool_pre_ping=True)
+        if writing.dialect.name == "postgresql":
+            event.listen(writing.sync_engine, "begin", _take_lock)
+        return Database(reading, writing)
     # SQLite has one writer at a time. One connection makes transactions wait for each other in
     # order; several would poll for the file's lock.
-    engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0)
-    event.listen(engine.sync_engine, "connect", _set_pragmas)
-    event.listen(engine.sync_engine, "begin", _begin_immediately)
-    return engine
+    writing = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0)
+    event.listen(writing.sync_engine, "connect", _set_pragmas)
+    event.listen(writing.sync_engine, "begin", _begin_immediately)
+    if not _is_file(url):
+        return Database(writing, writing)  # a database in memory is its connection's own
+    reading = create_async_engine(url, poolclass=AsyncAdaptedQueuePool)
+    event.listen(reading.sync_engine, "connect", _set_pragmas_of_reader)
+    event.listen(reading.sync_engine, "begin", _begin)
+    return Database(reading, writing)
+
+
+def _is_file(url: URL) -> bool:
+    return not (url.database or ":memory:").startswith((":memory:", "file:"))
 
 
 def _make_file(url: URL) -> None:
@@ -79,10 +100,10 @@ def _make_file(url: URL) -> None:
 
     SQLite would say less, and aiosqlite's thread may end with a traceback when connecting fails.
     """
-    name = url.database or ":memory:"
-    if url.get_backend_name() == "sqlite" and not name.startswith((":memory:", "file:")):
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).open("ab").close()
+    if url.get_backend_name() == "sqlite" and _is_file(url):
+        path = Path(str(url.database))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
 
 
 def _migrate(connection: Connection, where: str) -> None:
@@ -108,12 +129,28 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _set_pragmas(connection: Any, _: object) -> None:
+    _configure(connection, "busy_timeout=5000", "journal_mode=WAL", "foreign_keys=ON")
+
+
+def _set_pragmas_of_reader(connection: Any, _: object) -> None:
+    _configure(connection, "busy_timeout=5000", "query_only=ON")
+
+
+def _configure(connection: Any, *pragmas: str) -> None:
     # The driver's own transactions begin too late for a migration (sqlite3's legacy mode).
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("busy_timeout=5000", "journal_mode=WAL", "foreign_keys=ON"):
+    for pragma in pragmas:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    """Take no lock: in WAL mode a reader sees one state, whatever is written meanwhile.
+
+    https://sqlite.org/isolation.html
+    """
+    connection.exec_driver_sql("BEGIN")
 
 
 def _begin_immediately(connection: Connection) -> None:
@@ -125,7 +162,7 @@ def _begin_immediately(connection: Connection) -> None:
 
 
 def _take_lock(connection: Connection) -> None:
-    """Let transactions follow each other, as SQLite's do: what one has read stays true.
+    """Let those that may write follow each other, as SQLite's do: what one has read stays true.
 
     A question costs a few short ones, so that a lock for all is simpler than trying again.
     https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS

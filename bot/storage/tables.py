@@ -1,4 +1,4 @@
-"""What is stored: settings, personas, feedback and usage. Never the text of a message."""
+"""The tables of what is stored. Never the text of a message."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -49,8 +49,29 @@ class SettingRow(Base):
     updated_by: Mapped[str]
 
 
+class ConversationStartRow(Base):
+    """The message after which the conversation in a scope starts."""
+
+    __tablename__ = "conversation_starts"
+
+    platform: Mapped[str] = mapped_column(primary_key=True)
+    scope_kind: Mapped[ScopeKind] = mapped_column(String, primary_key=True)
+    scope_id: Mapped[str] = mapped_column(primary_key=True)
+    after: Mapped[str]
+
+
+class RegisteredCommandsRow(Base):
+    """Which commands a platform has of an application."""
+
+    __tablename__ = "registered_commands"
+
+    platform: Mapped[str] = mapped_column(primary_key=True)
+    application: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]
+
+
 class PersonaRow(Base):
-    """A server's own persona; what it says is in its versions, the highest one in force."""
+    """A server's own persona; what it says is in its versions, the newest one in effect."""
 
     __tablename__ = "personas"
     __table_args__ = (UniqueConstraint("platform", "server", "name"),)
@@ -97,7 +118,7 @@ class FeedbackRow(Base):
     server: Mapped[str] = mapped_column(primary_key=True)
     channel: Mapped[str] = mapped_column(primary_key=True)
     message_id: Mapped[str] = mapped_column(primary_key=True)
-    """Unique in its channel alone: Slack's is a time."""
+    """Unique only in its channel: Slack's is a time."""
     user_id: Mapped[str] = mapped_column(primary_key=True)
     vote: Mapped[int]
     created_at: Mapped[datetime]

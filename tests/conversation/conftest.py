@@ -9,6 +9,7 @@ import pytest
 
 from bot.client import InferenceClient
 from bot.config import Config
+from bot.conversation.commands import Call, Context, Result
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Message, Place, Question
 from bot.conversation.reply import Reply
@@ -34,7 +35,18 @@ class Chat:
     regenerates: bool = False
 
     async def command(self, line: str, author: Author = ADMIN, place: Place = CHANNEL) -> str:
-        return await self.core.command(line, place, author, self)
+        return (await self.run(line, author, place)).text
+
+    async def run(
+        self, given: str | Call, author: Author = ADMIN, place: Place = CHANNEL
+    ) -> Result:
+        return await self.core.run(given, await self.context(author, place))
+
+    async def context(self, author: Author = ADMIN, place: Place = CHANNEL) -> Context:
+        return self.core.context(await self.core.read(place), author, self)
+
+    async def refusal(self, place: Place, author: Author) -> str | None:
+        return await self.core.refusal(await self.core.read(place), author)
 
     async def forget(self) -> None:
         self.forgotten.append("forgotten")
@@ -44,7 +56,10 @@ class Chat:
 
     async def ask(self, text: str, author: Author = ANN, place: Place = CHANNEL) -> Reply:
         """Ask without waiting for the answer."""
-        return await self.core.responder.answer(Question(place, Message("m", author, text)))
+        return await self.ask_question(Question(Message("m", author, text)), place)
+
+    async def ask_question(self, question: Question, place: Place = CHANNEL) -> Reply:
+        return self.core.responder.answer(question, await self.core.read(place))
 
     async def answer(self, text: str, author: Author = ANN, place: Place = CHANNEL) -> Reply:
         """Ask and wait for the final state."""
@@ -69,7 +84,7 @@ async def chatting(inference: ScriptedInference, folder: Path) -> AsyncIterator[
         Store.open(f"sqlite+aiosqlite:///{folder / 'bot.db'}") as store,
     ):
         client = InferenceClient(inference.url, inference.api_key, "scripted")
-        responder = Responder(lambda: configs[-1], store, client)
+        responder = Responder(store, client)
         yield Chat(Core(lambda: configs[-1], store, client, responder), inference, configs)
         await responder.drain(0)
         await client.close()

@@ -38,7 +38,7 @@ async def test_lists_say_who_may_ask_where(
     chat: Chat, access: dict[str, Any], place: Place, author: Author, refused: str | None
 ) -> None:
     chat.configure(Config.model_validate({"access": access}))
-    assert await chat.core.refusal(place, author) == refused
+    assert await chat.refusal(place, author) == refused
 
 
 @pytest.mark.parametrize("quota", [{"requests": 1}, {"tokens": 10}])
@@ -46,21 +46,21 @@ async def test_a_person_who_has_used_up_a_quota_is_told_until_when(
     chat: Chat, quota: dict[str, int]
 ) -> None:
     chat.configure(Config.model_validate({"quotas": {"user": quota}}))
-    assert await chat.core.refusal(CHANNEL, ANN) is None
+    assert await chat.refusal(CHANNEL, ANN) is None
     await chat.answer("Hi")
-    refused = await chat.core.refusal(CHANNEL, ANN)
+    refused = await chat.refusal(CHANNEL, ANN)
     assert refused is not None
     assert refused.startswith("You have used up what you may ask for now. It starts anew in ")
-    assert await chat.core.refusal(CHANNEL, Author("9", "Zoe")) is None
+    assert await chat.refusal(CHANNEL, Author("9", "Zoe")) is None
 
 
 async def test_a_servers_quota_is_everybodys_there_and_nobodys_in_private(chat: Chat) -> None:
     chat.configure(Config.model_validate({"quotas": {"server": {"requests": 1}}}))
     await chat.answer("Hi")
-    refused = await chat.core.refusal(CHANNEL, Author("9", "Zoe"))
+    refused = await chat.refusal(CHANNEL, Author("9", "Zoe"))
     assert refused is not None
     assert refused.startswith("This server has used up")
-    assert await chat.core.refusal(DIRECT, ANN) is None
+    assert await chat.refusal(DIRECT, ANN) is None
 
 
 def test_windows_follow_each_other_from_midnight_and_the_last_ends_with_the_day() -> None:

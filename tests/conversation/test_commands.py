@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.config import Config
-from bot.conversation.commands import COMMANDS, CommandError, find_form, is_command, is_private
+from bot.conversation.commands import COMMANDS, Call, CommandError, is_command, parse
 from bot.conversation.texts import Texts
 from tests.conversation.conftest import ADMIN, ANN, CHANNEL, MODERATOR, THREAD, Chat
 
@@ -173,7 +173,7 @@ async def test_forget_deletes_what_is_stored_and_begins_anew(chat: Chat) -> None
     await chat.answer("Hi", ANN)
     assert "deleted" in await chat.command("/forget", ANN)
     assert chat.forgotten == ["forgotten"]
-    assert (await chat.core.store.usage_of("test", user_id=ANN.id)).requests == 0
+    assert (await chat.core.store.usage.of("test", user_id=ANN.id)).requests == 0
 
 
 async def test_status_tells_the_model_and_the_queue(chat: Chat) -> None:
@@ -200,9 +200,10 @@ async def test_a_channel_prompt_of_the_file_is_shown_in_settings(chat: Chat) -> 
 
 
 async def test_a_database_that_fails_is_one_clear_line(chat: Chat, tmp_path: Path) -> None:
+    context = await chat.context()
     with sqlite3.connect(tmp_path / "bot.db") as database:
         database.execute("DROP TABLE settings")
-    assert await chat.command("/effort high") == (
+    assert (await chat.core.run("/effort high", context)).text == (
         "That could not be saved: the database failed. The log says why."
     )
 
@@ -223,12 +224,11 @@ async def test_regenerate_answers_the_last_question_again_or_says_that_there_is_
 
 async def test_options_that_come_one_by_one_do_what_the_typed_line_does(chat: Chat) -> None:
     effort = COMMANDS["effort"]
-    assert "Effort is now" in await chat.core.run(
-        effort, {"level": "low", "scope": "channel"}, CHANNEL, ADMIN, chat
-    )
-    assert "high" in await chat.core.run(
-        effort, {"level": "huge", "scope": "channel"}, CHANNEL, ADMIN, chat
-    )
+    done = await chat.run(Call(effort, {"level": "low", "scope": "channel"}))
+    assert "Effort is now" in done.text
+    refused = await chat.run(Call(effort, {"level": "huge", "scope": "channel"}))
+    assert "high" in refused.text
+    assert (done.done, refused.done) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -244,23 +244,29 @@ async def test_options_that_come_one_by_one_do_what_the_typed_line_does(chat: Ch
 def test_a_line_without_the_long_text_asks_for_it_with_a_form(
     line: str, form: tuple[str, dict[str, str]] | None
 ) -> None:
-    found = find_form(line, TEXTS)
-    assert (found and (found[0].name, found[1])) == form
+    try:
+        call = parse(line, TEXTS)
+    except CommandError:
+        assert form is None
+    else:
+        assert ((call.command.name, call.values) if call.needs_form else None) == form
 
 
 async def test_the_form_of_a_persona_begins_with_what_is_there(chat: Chat) -> None:
     await chat.command("/persona create pirate Talk like one.")
-    edit = COMMANDS["persona edit"]
-    filled = await chat.core.fill_form(edit, {"name": "pirate"}, CHANNEL, ADMIN, chat)
+    edit = Call(COMMANDS["persona edit"], {"name": "pirate"})
+    filled = await chat.core.fill_form(edit, await chat.context())
     assert filled["text"] == "Talk like one."
-    create = COMMANDS["persona create"]
-    assert await chat.core.fill_form(create, {}, CHANNEL, ADMIN, chat) == {}
+    create = Call(COMMANDS["persona create"])
+    assert await chat.core.fill_form(create, await chat.context()) == {}
     with pytest.raises(CommandError, match="administrators"):
-        await chat.core.fill_form(create, {}, CHANNEL, ANN, chat)
+        await chat.core.fill_form(create, await chat.context(ANN))
 
 
 @pytest.mark.parametrize(
     ("line", "private"), [("/settings", True), ("/effrt", True), ("/effort high", False)]
 )
-def test_what_only_the_person_needs_is_for_them_alone(line: str, *, private: bool) -> None:
-    assert is_private(line, TEXTS) is private
+async def test_what_only_the_person_needs_is_for_them_alone(
+    chat: Chat, line: str, *, private: bool
+) -> None:
+    assert (await chat.run(line)).private is private

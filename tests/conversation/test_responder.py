@@ -238,15 +238,15 @@ async def test_the_only_model_of_another_server_is_used_whatever_its_name(chat: 
 
 async def test_a_message_can_ask_for_an_effort_of_its_own(chat: Chat) -> None:
     await chat.command("/effort low")
-    question = Question(CHANNEL, Message("m", ANN, "Hi"), effort=Effort.HIGH)
-    await finished(await chat.core.responder.answer(question))
+    question = Question(Message("m", ANN, "Hi"), effort=Effort.HIGH)
+    await finished(await chat.ask_question(question))
     assert chat.inference.requests[0]["reasoning_effort"] == "high"
 
 
 async def test_usage_is_counted_for_the_person(chat: Chat) -> None:
     await chat.answer("Hi")
     await chat.answer("Hi")
-    usage = await chat.core.store.usage_of("test", user_id="1")
+    usage = await chat.core.store.usage.of("test", user_id="1")
     assert (usage.requests, usage.prompt_tokens, usage.completion_tokens) == (2, 20, 14)
 
 

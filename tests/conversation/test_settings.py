@@ -1,4 +1,4 @@
-"""Which value is in force where, and where it comes from."""
+"""Which value is in effect where, and where it comes from."""
 
 import pytest
 from hypothesis import given
@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from bot.config import Config, Effort
 from bot.conversation.events import Place
-from bot.conversation.settings import Setting, Source, Stored, resolve
-from bot.storage import ScopeKey
+from bot.conversation.settings import Setting, Source, resolve
+from bot.storage import ScopeKey, SettingsByScope
 
 PLACE = Place("test", "s", "c", "t")
 FILE = Config.model_validate(
@@ -21,7 +21,7 @@ FILE = Config.model_validate(
 LEVELS = st.sampled_from(list(Effort))
 
 
-def stored(**values: str) -> Stored:
+def stored(**values: str) -> SettingsByScope:
     """Efforts set in chat, by kind of scope."""
     ids = {"thread": "t", "channel": "c", "server": "s"}
     return {ScopeKey("test", kind, ids[kind]): {"effort": v} for kind, v in values.items()}  # type: ignore[arg-type]
@@ -40,7 +40,7 @@ def stored(**values: str) -> Stored:
 def test_the_narrowest_scope_wins_and_chat_overrides_the_file(
     values: dict[str, str], message: Effort | None, expected: Source
 ) -> None:
-    effort = resolve(FILE, PLACE, stored(**values), message).effort
+    effort = resolve(FILE, PLACE, stored(**values)).with_effort(message).effort
     assert effort is not None
     assert effort.source is expected
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.config import Config, Effort
-from bot.conversation.reply import Reply, ReplyState, Usage
+from bot.conversation.reply import Reply, ReplyState, TokenCounts
 from bot.conversation.status import end_lines, footer_line, status_line
 from bot.conversation.texts import Texts
 
@@ -46,7 +46,7 @@ def test_while_people_wait_they_are_told_for_what(reply: Reply, line: str) -> No
 
 
 def test_under_an_answer_stands_how_it_ended_and_what_it_took() -> None:
-    usage = Usage(prompt_tokens=10, reasoning_tokens=3, answer_tokens=4, seconds=1.25)
+    usage = TokenCounts(prompt_tokens=10, reasoning_tokens=3, answer_tokens=4, seconds=1.25)
     reply = reply_in(ReplyState.STOPPED, usage=usage, notices=["Cut."])
     assert end_lines(reply, TEXTS) == ["Stopped.", "Cut."]
     assert footer_line(reply, TEXTS).startswith("effort low · 3 tokens of thinking, 4 of answer")

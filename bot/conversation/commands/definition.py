@@ -8,6 +8,7 @@ from typing import Protocol
 from bot.client import InferenceClient
 from bot.config import Config, Permission, PermissionsConfig, ServerConfig
 from bot.conversation.events import Author, Place
+from bot.conversation.in_effect import InEffect
 from bot.conversation.responder import Responder
 from bot.conversation.texts import Texts
 from bot.storage import ScopeKey, Store
@@ -48,7 +49,7 @@ class Conversation(Protocol):
     """What commands ask of the platform about the conversation they were typed in."""
 
     async def forget(self) -> None:
-        """Begin anew: nothing said so far is part of a later prompt."""
+        """Start over: nothing said so far is part of a later prompt."""
 
     async def regenerate(self) -> bool:
         """Answer the person's last question again; False where there is none."""
@@ -59,16 +60,26 @@ class Conversation(Protocol):
 class Context:
     """Who gave a command where, and the parts of the bot that commands work on."""
 
-    place: Place
+    here: InEffect
     author: Author
     conversation: Conversation
-    config: Config
-    texts: Texts
     store: Store
     client: InferenceClient
     responder: Responder
     started: float
     """When the bot started, as time.monotonic()."""
+
+    @property
+    def place(self) -> Place:
+        return self.here.place
+
+    @property
+    def config(self) -> Config:
+        return self.here.config
+
+    @property
+    def texts(self) -> Texts:
+        return self.here.texts
 
     def scope(self, name: str | None) -> ScopeKey:
         """The scope called `name` here, or the narrowest one. Raises CommandError."""
@@ -118,7 +129,7 @@ class Command:
     handler: Handler
     options: tuple[Option, ...] = ()
     private: bool = True
-    """Shown to the person alone, where the platform can."""
+    """Shown only to the person, where the platform can."""
     fill_form: FillForm | None = None
     """Set for commands that open a form, where the platform has forms."""
 

@@ -13,7 +13,7 @@ async def set_effort(context: Context, level: str, scope: str | None = None) -> 
     effort = Effort(level.lower())
     target = context.scope(scope)
     context.require_change(target.kind)
-    await context.store.set_setting(target, "effort", effort.value, context.author.id)
+    await context.store.settings.set(target, "effort", effort.value, context.author.id)
     answer = texts("effort_set", level=effort.value, scope=texts(f"scope_{target.kind}"))
     try:
         model = await context.client.model_info()

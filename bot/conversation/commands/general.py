@@ -4,24 +4,21 @@ import time
 
 from bot.client import InferenceError
 from bot.conversation.commands.definition import Command, CommandError, Context
-from bot.conversation.personas import persona_in_force
-from bot.conversation.settings import Setting, resolve
+from bot.conversation.settings import Setting
 
 
 async def settings(context: Context) -> str:
-    """What is in force here, and where each value comes from."""
-    config, texts = context.config, context.texts
-    stored = await context.store.get_settings(context.place.scopes())
-    found = resolve(config, context.place, stored)
-    persona = await persona_in_force(config, context.store, context.place, found)
+    """What is in effect here, and where each value comes from."""
+    here, texts = context.here, context.texts
+    found = here.settings
     rows: list[tuple[str, Setting[object]]] = [
-        ("effort", found.effective_effort(persona.effort, config.defaults.effort)),
+        ("effort", here.effort),
         ("answer", found.answer),
         ("language", found.language),
         ("show_reasoning", found.show_reasoning),
     ]
     if found.system_prompt is None:
-        rows.insert(0, ("persona", Setting(persona.name, found.persona.source)))
+        rows.insert(0, ("persona", Setting(here.persona.name, found.persona.source)))
     else:
         rows.insert(0, ("system_prompt", found.system_prompt))
     return "\n".join(
@@ -88,10 +85,10 @@ async def privacy(context: Context) -> str:
 
 
 COMMANDS = [
-    Command("settings", "What is in force here, and where it comes from", settings),
+    Command("settings", "What is in effect here, and where it comes from", settings),
     Command("stop", "Stop the answer that is being written", stop),
     Command("regenerate", "Answer your last question again", regenerate),
-    Command("forget", "Delete what is stored about you and begin the conversation anew", forget),
+    Command("forget", "Delete what is stored about you and start the conversation over", forget),
     Command(
         "status", "The model, its queue, its speed, and how long the bot has been running", status
     ),

@@ -5,38 +5,36 @@ from dataclasses import replace
 from bot.config import ConfigError, Effort, check_persona
 from bot.conversation.commands.definition import Command, CommandError, Context, Option, OptionKind
 from bot.conversation.commands.effort import SCOPE
-from bot.conversation.personas import Persona, UnknownPersona, persona_named, personas_at
+from bot.conversation.personas import Persona, UnknownPersona, persona_named
 from bot.storage import StoredPersona
 
 
 async def use(context: Context, name: str, scope: str | None = None) -> str:
-    persona = await _named(context, name)
+    persona = _named(context, name)
     target = context.scope(scope)
     context.require_change(target.kind)
-    await context.store.set_setting(target, "persona", persona.name, context.author.id)
+    await context.store.settings.set(target, "persona", persona.name, context.author.id)
     scope_name = context.texts(f"scope_{target.kind}")
     return context.texts("persona_set", name=persona.name, scope=scope_name)
 
 
 async def show(context: Context, name: str) -> str:
-    persona = await _named(context, name)
+    persona = _named(context, name)
     heading = context.texts("persona_heading", name=persona.name, origin=_origin(context, persona))
     return "\n".join([heading, *(f"> {line}" for line in persona.prompt.splitlines())])
 
 
 async def list_all(context: Context) -> str:
-    personas = await personas_at(context.config, context.store, context.place)
     return "\n".join(
         f"- **{p.name}** ({_origin(context, p)}): {p.description or p.prompt.splitlines()[0][:80]}"
-        for p in personas.values()
+        for p in context.here.personas.values()
     )
 
 
 async def create(
     context: Context, name: str, text: str, description: str = "", level: str = ""
 ) -> str:
-    personas = await personas_at(context.config, context.store, context.place)
-    if name in personas:
+    if name in context.here.personas:
         raise CommandError(context.texts("persona_exists", name=name))
     return await _save(context, Persona(name, text, description, _effort(level)))
 
@@ -54,7 +52,7 @@ async def edit(
     level: str | None = None,
 ) -> str:
     """A new version; what isn't given stays as it is."""
-    persona = replace(await _named(context, name), prompt=text)
+    persona = replace(_named(context, name), prompt=text)
     if description is not None:
         persona = replace(persona, description=description)
     if level is not None:
@@ -64,7 +62,7 @@ async def edit(
 
 async def edit_form(context: Context, name: str) -> dict[str, str]:
     context.require_change("server")
-    persona = await _named(context, name)
+    persona = _named(context, name)
     return {
         "text": persona.prompt,
         "description": persona.description,
@@ -74,16 +72,16 @@ async def edit_form(context: Context, name: str) -> dict[str, str]:
 
 async def delete(context: Context, name: str) -> str:
     context.require_change("server")
-    persona = await _named(context, name)
+    persona = _named(context, name)
     if persona.version is None:
         raise CommandError(context.texts("persona_of_file", name=name))
     place = context.place
-    await context.store.delete_persona(place.platform, place.server, name, context.author.id)
+    await context.store.personas.delete(place.platform, place.server, name, context.author.id)
     return context.texts("persona_deleted", name=name)
 
 
 async def history(context: Context, name: str) -> str:
-    versions = await context.store.persona_versions(
+    versions = await context.store.personas.versions(
         context.place.platform, context.place.server, name
     )
     if not versions:
@@ -94,7 +92,7 @@ async def history(context: Context, name: str) -> str:
 async def undo(context: Context, name: str) -> str:
     context.require_change("server")
     place = context.place
-    restored = await context.store.undo_persona(
+    restored = await context.store.personas.undo(
         place.platform, place.server, name, context.author.id
     )
     if restored is None:
@@ -110,7 +108,7 @@ async def _save(context: Context, persona: Persona) -> str:
         check_persona(persona.name, persona.prompt, persona.description)
     except ConfigError as error:
         raise CommandError(error.problems[0]) from error
-    saved = await context.store.save_persona(
+    saved = await context.store.personas.save(
         place.platform,
         place.server,
         persona.name,
@@ -126,9 +124,9 @@ def _effort(level: str) -> Effort | None:
     return Effort(level) if level else None
 
 
-async def _named(context: Context, name: str) -> Persona:
+def _named(context: Context, name: str) -> Persona:
     try:
-        return await persona_named(context.config, context.store, context.place, name)
+        return persona_named(context.here.personas, name)
     except UnknownPersona as error:
         hint = (
             context.texts("did_you_mean", name=error.nearest)

@@ -25,6 +25,7 @@ from bot.conversation.reply import Reply, ReplyState
 from bot.platforms.console.lines import StdinLines
 from bot.platforms.console.loading import show_loading
 from bot.platforms.console.view import ConsoleView, print_answer, write
+from bot.storage import StorageError
 
 T = TypeVar("T")
 
@@ -129,9 +130,16 @@ class ConsolePlatform:
         return PromptSession(history=InMemoryHistory())
 
     async def _take(self, line: str) -> None:
-        text = _text_of(line)
+        try:
+            await self._hear(_text_of(line))
+        except StorageError as error:
+            print_answer(self._out, self._core.storage_failed(error))
+
+    async def _hear(self, text: str) -> None:
         if is_command(text):
-            print_answer(self._out, await self._core.command(text, PLACE, self._person, self))
+            here = await self._core.read(PLACE)
+            result = await self._core.run(text, self._core.context(here, self._person, self))
+            print_answer(self._out, result.text)
             if self._again is not None:
                 again, self._again = self._again, None
                 await self._ask(again)
@@ -141,8 +149,9 @@ class ConsolePlatform:
     async def _ask(self, text: str) -> None:
         history = self._history
         message = Message(next(self._ids), self._person, text)
-        view = ConsoleView(self._out, self._err, await self._core.texts(PLACE))
-        reply = await self._core.responder.answer(Question(PLACE, message, tuple(history)))
+        here = await self._core.read(PLACE)
+        view = ConsoleView(self._out, self._err, here.texts)
+        reply = self._core.responder.answer(Question(message, tuple(history)), here)
         self._reply = reply
         following = asyncio.create_task(view.follow(reply))
         try:

@@ -3,26 +3,13 @@
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 import discord
 
 from bot.config import Effort
-from bot.conversation.reply import Reply, ReplyState
 from bot.conversation.texts import Texts
-
-
-class Action(StrEnum):
-    """What a button does."""
-
-    STOP = "stop"
-    REGENERATE = "regenerate"
-    HARDER = "harder"
-    DELETE = "delete"
-    UP = "up"
-    DOWN = "down"
-
+from bot.platforms.buttons import VOTES, Action
 
 EMOJI = {
     Action.STOP: "⏹️",
@@ -36,8 +23,8 @@ TEMPLATE = r"gptoss:(?P<action>[a-z]+):(?P<asker>\d+):(?P<question>\d+):(?P<effo
 
 
 @dataclass(frozen=True)
-class Pressed:
-    """What a button knows: `question` is the id of the question's message."""
+class ButtonId:
+    """What a button knows, as its custom_id: `question` is the id of the question's message."""
 
     action: Action
     asker: int
@@ -45,7 +32,7 @@ class Pressed:
     effort: Effort
 
     @classmethod
-    def parse(cls, match: re.Match[str]) -> "Pressed":
+    def parse(cls, match: re.Match[str]) -> "ButtonId":
         """Raises ValueError for an action or effort that this version lacks."""
         return cls(
             Action(match["action"]),
@@ -54,55 +41,42 @@ class Pressed:
             Effort(match["effort"]),
         )
 
-    @property
-    def custom_id(self) -> str:
+    def __str__(self) -> str:
         return f"gptoss:{self.action}:{self.asker}:{self.question}:{self.effort}"
 
 
 class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMPLATE):
     """One button. The platform sets `on_press` once, before it connects."""
 
-    on_press: ClassVar[Callable[[discord.Interaction, Pressed], Awaitable[None]]]
+    on_press: ClassVar[Callable[[discord.Interaction, ButtonId], Awaitable[None]]]
 
-    def __init__(self, pressed: Pressed, label: str | None = None) -> None:
+    def __init__(self, id: ButtonId, label: str | None = None) -> None:
         super().__init__(
             discord.ui.Button(
                 label=label,
-                emoji=EMOJI[pressed.action],
+                emoji=EMOJI[id.action],
                 style=discord.ButtonStyle.secondary,
-                custom_id=pressed.custom_id,
+                custom_id=str(id),
             )
         )
-        self._pressed = pressed
+        self._button = id
 
     @classmethod
     async def from_custom_id(
         cls, interaction: discord.Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
     ) -> Self:
-        return cls(Pressed.parse(match))
+        return cls(ButtonId.parse(match))
 
     async def callback(self, interaction: discord.Interaction) -> None:
-        await type(self).on_press(interaction, self._pressed)
+        await type(self).on_press(interaction, self._button)
 
 
-def buttons_under(reply: Reply, *, again: bool) -> tuple[Action, ...]:
-    """The buttons for the reply as it is; `again`: whether it can be made again."""
-    if not reply.state.final:
-        return (Action.STOP,)
-    remake = [Action.REGENERATE, Action.HARDER] if again else []
-    if reply.effort is Effort.HIGH and again:
-        remake = [Action.REGENERATE]
-    if reply.state is ReplyState.FAILED:
-        return (*remake[:1], Action.DELETE)
-    return (*remake, Action.DELETE, Action.UP, Action.DOWN)
-
-
-def pressed_under(message: discord.Message) -> Iterator[Pressed]:
-    """What pressing each of the buttons under `message` would mean."""
+def buttons_of(message: discord.Message) -> Iterator[ButtonId]:
+    """The bot's buttons under a message."""
     for row in message.components:
         for button in row.children if isinstance(row, discord.ActionRow) else ():
             if match := re.fullmatch(TEMPLATE, getattr(button, "custom_id", None) or ""):
-                yield Pressed.parse(match)
+                yield ButtonId.parse(match)
 
 
 def view_of(
@@ -113,7 +87,7 @@ def view_of(
         return None
     view = discord.ui.View(timeout=None)
     for action in actions:
-        label = None if action in (Action.UP, Action.DOWN) else texts(f"button_{action}")
-        view.add_item(AnswerButton(Pressed(action, asker, question, effort), label))
+        label = None if action in VOTES else texts(f"button_{action}")
+        view.add_item(AnswerButton(ButtonId(action, asker, question, effort), label))
     view.stop()  # discord.py need not keep it: a pressed button is found by its id
     return view

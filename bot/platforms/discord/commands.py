@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 
 from bot.config import Effort
-from bot.conversation.commands import COMMANDS, Command
+from bot.conversation.commands import COMMANDS, Call, Command
 from bot.conversation.commands.definition import Option, OptionKind
 from bot.platforms.discord.interactions import Interactions
 from bot.platforms.discord.limits import CHOICES
@@ -55,7 +55,7 @@ def _build(
 ) -> app_commands.Command[Any, Any, Any]:
     async def callback(interaction: discord.Interaction, **values: str | None) -> None:
         given = {k: v for k, v in values.items() if v is not None}
-        await interactions.command(interaction, command, given)
+        await interactions.command(interaction, Call(command, given))
 
     async def personas(
         interaction: discord.Interaction, typed: str

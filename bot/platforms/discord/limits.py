@@ -13,12 +13,8 @@ for them); one is kept for an answer's end: https://docs.discord.com/developers/
 REQUESTS_A_SECOND = 40
 """For all channels together; Discord allows 50: the same page."""
 
-LONGEST_RETRY_SECONDS = 20.0
-GIVE_UP_SECONDS = 600.0
-"""How long the end of an answer is tried to be shown while Discord is down or busy."""
-
 EDITABLE_SECONDS = 3300.0
-"""Messages over an hour old take few edits (error 30046), so an older answer is sent anew."""
+"""Messages over an hour old take few edits (error 30046), so an older one is sent as new ones."""
 
 THREAD_NAME_LENGTH = 100
 """https://docs.discord.com/developers/resources/channel"""

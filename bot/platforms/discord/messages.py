@@ -1,6 +1,6 @@
 """Discord's messages as the core's, and the conversation that a message belongs to."""
 
-from __future__ import annotations  # some of discord.py's types exist for checkers alone
+from __future__ import annotations  # some of discord.py's types exist only for checkers
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,6 @@ import discord
 
 from bot.conversation.events import Attachment, Author, Message, Place
 from bot.conversation.texts import Texts
-from bot.platforms.exchange import Read
 
 OWN_LINE = "-# \u2063"
 """Begins the bot's own small lines (status, notices, footer). The invisible separator tells them
@@ -84,7 +83,7 @@ def plain_text(message: discord.Message, me: discord.ClientUser) -> str:
 
 async def read(
     message: discord.Message, me: discord.ClientUser, attachment_bytes: int, texts: Texts
-) -> Read:
+) -> Message:
     """The message with its attachments up to `attachment_bytes` that are UTF-8 text."""
     text = plain_text(message, me)
     files: list[Attachment] = []
@@ -108,7 +107,7 @@ async def read(
             else:
                 files.append(Attachment(file.filename, content))
     author = author_of(message.author, rights_in(message.channel, message.author), me)
-    return Read(Message(str(message.id), author, text, tuple(files)), notices)
+    return Message(str(message.id), author, text, tuple(files), tuple(notices))
 
 
 async def history_of(message: discord.Message, limit: int) -> Sequence[discord.Message]:

@@ -1,6 +1,6 @@
-"""What the bot lacks the permission for in a channel, and who is told."""
+"""The permissions that the bot wants in a channel and does not have."""
 
-from __future__ import annotations  # some of discord.py's types exist for checkers alone
+from __future__ import annotations  # some of discord.py's types exist only for checkers
 
 from dataclasses import dataclass
 
@@ -27,8 +27,8 @@ def invitation(application: int) -> str:
 
 
 @dataclass(frozen=True)
-class Lack:
-    """A missing permission by its name in Discord's settings, and the key of what it prevents."""
+class MissingPermission:
+    """`permission` is its name in Discord's settings, `effect` the key of what it prevents."""
 
     permission: str
     effect: str
@@ -38,33 +38,33 @@ class Lack:
         return texts("lacks_permission", permission=self.permission, effect=effect)
 
 
-def lack_of_sending(channel: discord.abc.MessageableChannel) -> Lack | None:
+def missing_to_send(channel: discord.abc.MessageableChannel) -> MissingPermission | None:
     """Why nothing can be sent here; None where it can."""
     if channel.guild is None:
         return None
     mine = channel.permissions_for(channel.guild.me)
     if isinstance(channel, discord.Thread):
         if not mine.send_messages_in_threads:
-            return Lack("Send Messages in Threads", "send")
+            return MissingPermission("Send Messages in Threads", "send")
     elif not mine.send_messages:
-        return Lack("Send Messages", "send")
+        return MissingPermission("Send Messages", "send")
     return None
 
 
-def lacks(
+def missing_to_answer(
     channel: discord.abc.MessageableChannel, *, thread: bool, reasoning: bool, file: bool
-) -> list[Lack]:
-    """What is wanted here and can't be had, beside sending."""
+) -> list[MissingPermission]:
+    """What the bot wants for answers here besides sending, and does not have."""
     if channel.guild is None:
         return []
     mine = channel.permissions_for(channel.guild.me)
     found = []
     if not mine.read_message_history:
-        found.append(Lack("Read Message History", "history"))
+        found.append(MissingPermission("Read Message History", "history"))
     if thread and not mine.create_public_threads:
-        found.append(Lack("Create Public Threads", "thread"))
+        found.append(MissingPermission("Create Public Threads", "thread"))
     if reasoning and not mine.embed_links:
-        found.append(Lack("Embed Links", "embed"))
+        found.append(MissingPermission("Embed Links", "embed"))
     if file and not mine.attach_files:
-        found.append(Lack("Attach Files", "file"))
+        found.append(MissingPermission("Attach Files", "file"))
     return found

@@ -1,6 +1,6 @@
 """Discord: its events become questions and commands, replies become views."""
 
-from __future__ import annotations  # some of discord.py's types exist for checkers alone
+from __future__ import annotations  # some of discord.py's types exist only for checkers
 
 import asyncio
 
@@ -9,7 +9,6 @@ import structlog
 from discord import app_commands
 
 from bot.config import AnswerMode
-from bot.conversation.commands import is_command
 from bot.conversation.core import Core
 from bot.conversation.settings import resolve
 from bot.platforms.background import Background
@@ -18,20 +17,12 @@ from bot.platforms.discord.answers import Answers
 from bot.platforms.discord.buttons import AnswerButton
 from bot.platforms.discord.client import UNREACHABLE, new_client
 from bot.platforms.discord.commands import add_commands, fingerprint
+from bot.platforms.discord.incoming import DiscordMessage
 from bot.platforms.discord.interactions import Interactions
-from bot.platforms.discord.limits import CONTENT_LENGTH
-from bot.platforms.discord.messages import (
-    author_of,
-    is_spoken,
-    own_line,
-    place_of,
-    plain_text,
-    rights_in,
-)
-from bot.platforms.discord.permissions import invitation, lack_of_sending
+from bot.platforms.discord.messages import is_spoken, own_line, place_of
+from bot.platforms.discord.permissions import invitation, missing_to_send
 from bot.platforms.discord.sending import Pace
-from bot.platforms.markdown.splitting import split_markdown
-from bot.storage import ScopeKey, StorageError
+from bot.platforms.hearing import hear
 
 log = structlog.get_logger()
 
@@ -48,7 +39,7 @@ class DiscordPlatform:
         self._core = core
         self._pace = Pace()
         self._background = Background(discord.HTTPException)
-        self._told: set[tuple[int, str]] = set()
+        self._reported_to_owner: set[tuple[int, str]] = set()
         """Channels that can't be sent to whose owner knows, and why."""
         self._stopping = asyncio.Event()
         self._client: discord.Client
@@ -90,7 +81,7 @@ class DiscordPlatform:
     def attach(self, client: discord.Client) -> app_commands.CommandTree[discord.Client]:
         """Hear the client's events; returns its commands, which have to be synced."""
         self._client = client
-        self._answers = Answers(self._core, client, self._pace)
+        self._answers = Answers(self._core, client, self._pace, self._background)
         self._interactions = Interactions(self._core, self._answers, self._pace, self._background)
         client.event(self.on_connect)
         client.event(self.on_message)
@@ -104,12 +95,14 @@ class DiscordPlatform:
 
     async def _sync(self, tree: app_commands.CommandTree[discord.Client]) -> None:
         """Register the commands if their definitions changed since the last time."""
-        application = ScopeKey("discord", "server", f"application-{self._client.application_id}")
+        registrations, application = (
+            self._core.store.registrations,
+            str(self._client.application_id),
+        )
         now = fingerprint(tree)
-        stored = await self._core.store.get_settings([application])
-        if stored.get(application, {}).get("commands") != now:
+        if await registrations.get("discord", application) != now:
             await tree.sync()
-            await self._core.store.set_setting(application, "commands", now, "")
+            await registrations.set("discord", application, now)
             log.info("discord commands registered")
 
     async def on_connect(self) -> None:
@@ -128,12 +121,12 @@ class DiscordPlatform:
     async def on_message(self, message: discord.Message) -> None:
         if self._stopping.is_set() or not is_spoken(message) or not self._is_for_me(message):
             return
-        if not self._answers.heard(message.id):
+        if await self._answers.exchanges.is_new("discord", str(self._me.id), str(message.id)):
             self._background.start(self._take(message))
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """The asker edits the question: the answer is made again in place."""
-        exchange = self._answers.to(event.message_id)
+        exchange = self._answers.exchanges.to(str(event.message_id))
         edited = event.message
         if exchange is None or exchange.question.content == edited.content:
             return  # Discord adds previews to what was said
@@ -145,9 +138,10 @@ class DiscordPlatform:
 
         Somebody takes the answer away: generation stops.
         """
-        if exchange := self._answers.to(event.message_id):
+        exchanges, message = self._answers.exchanges, str(event.message_id)
+        if exchange := exchanges.to(message):
             self._background.start(exchange.delete())
-        elif exchange := self._answers.showing(event.message_id):
+        elif exchange := exchanges.showing(message):
             exchange.stop()
 
     def _is_for_me(self, message: discord.Message) -> bool:
@@ -167,53 +161,23 @@ class DiscordPlatform:
         return mode is AnswerMode.ALWAYS
 
     async def _take(self, message: discord.Message) -> None:
-        """Answer a message, carry out the command in it, or say why not."""
-        if lack := lack_of_sending(message.channel):
-            await self._tell_owner(message, lack.permission)
-            return
-        try:
-            if line := await self._heard(message):
-                await self._say(message, line)
-        except StorageError as error:
-            await self._say(message, self._core.storage_failed(error))
-
-    async def _heard(self, message: discord.Message) -> str | None:
-        """Act on a message; a line to say where that is not an answer. Raises StorageError."""
-        place = place_of(message.channel, message.guild.id if message.guild else None)
-        author = author_of(message.author, rights_in(message.channel, message.author), self._me)
-        texts = await self._core.texts(place)
-        if problem := await self._core.refusal(place, author):
-            return problem
-        text = plain_text(message, self._me)
-        if is_command(text):
-            here = self._interactions.conversation(
-                message.channel, place, message.id, message.author.id
-            )
-            return await self._core.command(text, place, author, here)
-        if not (text or message.attachments or message.reference):
-            return texts("empty_question")
-        if not (message.content or message.attachments):
-            return texts("content_hidden")
-        exchange = await self._answers.open(message)
-        await exchange.answer()
-        return None
-
-    async def _say(self, message: discord.Message, text: str) -> None:
-        """Reply with lines of the bot's own."""
-        for part in split_markdown(text, CONTENT_LENGTH // 2):
-            content = own_line(part.text)
-            await self._pace.landed(lambda content=content: message.reply(content))  # type: ignore[misc]
+        """Hear a message, where its channel can be answered in."""
+        if missing := missing_to_send(message.channel):
+            await self._tell_owner(message, missing.permission)
+        else:
+            incoming = DiscordMessage(message, self._me, self._answers, self._pace)
+            await hear(incoming, self._core)
 
     async def _tell_owner(self, message: discord.Message, permission: str) -> None:
         """Nothing can be said in the channel: once, in private, to who can change that."""
         channel, guild = message.channel, message.guild
         assert guild is not None
-        if (channel.id, permission) in self._told or guild.owner_id is None:
+        if (channel.id, permission) in self._reported_to_owner or guild.owner_id is None:
             return
-        self._told.add((channel.id, permission))
+        self._reported_to_owner.add((channel.id, permission))
         log.warning("discord: a permission is missing", channel=channel.id, permission=permission)
-        texts = await self._core.texts(place_of(channel, guild.id))
+        texts = (await self._core.read(place_of(channel, guild.id))).texts
         name = getattr(channel, "name", "")
         line = texts("lacks_send_in", channel=name, server=guild.name, permission=permission)
         owner = await self._client.fetch_user(guild.owner_id)
-        await self._pace.landed(lambda: owner.send(own_line(line)))
+        await self._pace.retried(owner.send, own_line(line))

@@ -8,27 +8,21 @@ trying what must land.
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import aiohttp
 import discord
 from aiolimiter import AsyncLimiter
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception,
-    stop_after_delay,
-    wait_random_exponential,
-)
 
 from bot.conversation.reply import Reply
 from bot.platforms.discord.limits import (
     EDITS,
     EDITS_SECONDS,
-    GIVE_UP_SECONDS,
-    LONGEST_RETRY_SECONDS,
     REQUESTS_A_SECOND,
 )
+from bot.platforms.retrying import retried
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -49,19 +43,16 @@ class Pace:
         turn.cancel()
         end.cancel()
 
-    async def landed(self, call: Callable[[], Awaitable[T]]) -> T:
-        """What `call` gives, tried again while Discord is busy, down or out of reach."""
+    async def retried(
+        self, func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """What `func` returns, called again while Discord is busy, down or out of reach."""
 
         async def in_turn() -> T:
             async with self._all:
-                return await call()
+                return await func(*args, **kwargs)
 
-        return await AsyncRetrying(
-            retry=retry_if_exception(_is_passing),
-            wait=wait_random_exponential(max=LONGEST_RETRY_SECONDS),
-            stop=stop_after_delay(GIVE_UP_SECONDS),
-            reraise=True,
-        )(in_turn)
+        return await retried(_is_passing, in_turn)
 
 
 def _is_passing(error: BaseException) -> bool:

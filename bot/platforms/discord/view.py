@@ -13,7 +13,8 @@ from bot.config import Effort
 from bot.conversation.reply import Reply
 from bot.conversation.status import end_lines, footer_line, status_line
 from bot.conversation.texts import Texts
-from bot.platforms.discord.buttons import Action, buttons_under, view_of
+from bot.platforms.buttons import Action, buttons_under
+from bot.platforms.discord.buttons import view_of
 from bot.platforms.discord.limits import CONTENT_LENGTH, EMBED_LENGTH
 from bot.platforms.discord.messages import ANSWER_FILE, own_line
 from bot.platforms.discord.sending import Pace
@@ -23,7 +24,7 @@ OWN_LINES_LENGTH = 400
 """Characters kept free in each message for the bot's own lines."""
 
 
-Shown = discord.PartialMessage | discord.WebhookMessage
+SentMessage = discord.PartialMessage | discord.WebhookMessage
 """What is kept of a message; an interaction's answers can only be edited through its webhook."""
 
 
@@ -31,7 +32,7 @@ class Send(Protocol):
     """Sends a message of the answer; `after` is the one before it, None for the first."""
 
     async def __call__(
-        self, after: Shown | None, content: str, **options: Any
+        self, after: SentMessage | None, content: str, **options: Any
     ) -> discord.Message: ...
 
 
@@ -92,9 +93,13 @@ class DiscordView:
             if not reply.state.final:
                 await self._pace.edit(self.messages[0].channel.id, reply)
 
-    async def fail(self) -> None:
+    async def fail(self, line: str) -> None:
         """See exchange.View."""
-        await self._say(self.look.texts("storage_failed"))
+        await self._say(line)
+
+    def shows(self, message: str) -> bool:
+        """See exchange.View."""
+        return any(str(sent.id) == message for sent in self.messages)
 
     async def delete(self) -> None:
         """See exchange.View."""
@@ -154,7 +159,7 @@ class DiscordView:
                 options["files"] = [_file(part.file)]
             return await self._send(after, part.content, nonce=nonce, **options)
 
-        self.messages.append(_partial(await self._pace.landed(send)))
+        self.messages.append(_partial(await self._pace.retried(send)))
         self._shown.append(part)
 
     async def _edit(self, index: int, part: Part, effort: Effort) -> None:
@@ -170,7 +175,7 @@ class DiscordView:
                 options["attachments"] = []
             return await self.messages[index].edit(content=part.content, **options)
 
-        await self._pace.landed(edit)
+        await self._pace.retried(edit)
 
     def _options(self, part: Part, effort: Effort) -> dict[str, Any]:
         """Nobody but the asker can be pinged, whatever the model writes."""
@@ -196,10 +201,10 @@ class DiscordView:
             message = self.messages.pop()
             self._shown.pop()
             with suppress(discord.NotFound):  # somebody was quicker
-                await self._pace.landed(message.delete)
+                await self._pace.retried(message.delete)
 
 
-def _partial(message: discord.Message) -> Shown:
+def _partial(message: discord.Message) -> SentMessage:
     """Enough to edit it, for a thousandth of the memory."""
     if isinstance(message, discord.WebhookMessage):
         return message

@@ -4,12 +4,11 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any
 
 from bot.config import Effort
-from bot.conversation.reply import Reply, ReplyState
 from bot.conversation.texts import Texts
+from bot.platforms.buttons import VOTES, Action
 from bot.platforms.markdown.splitting import split_markdown
 from bot.platforms.slack.limits import TEXT_LENGTH
 from bot.platforms.slack.mrkdwn import plain_markdown, plain_text
@@ -22,19 +21,13 @@ PREFIX = "gptoss:"
 """Begins the action_id of every button."""
 
 
-class Action(StrEnum):
-    """What a button does. The two votes are one element."""
-
-    STOP = "stop"
-    REGENERATE = "regenerate"
-    HARDER = "harder"
-    DELETE = "delete"
-    VOTE = "vote"
+VOTE = "vote"
+"""The action of both votes: they are one element, and differ in their values."""
 
 
 @dataclass(frozen=True)
-class Pressed:
-    """What a button knows, so that it works after a restart.
+class ButtonValue:
+    """What a button knows, as its value, so that it works after a restart.
 
     question, thread: timestamps of the question and of the thread that it stands in.
     earlier: those of the answer's messages before the one with the button.
@@ -49,7 +42,7 @@ class Pressed:
     vote: int = 0
 
     @classmethod
-    def parse(cls, value: str) -> "Pressed":
+    def parse(cls, value: str) -> "ButtonValue":
         """Raises ValueError for what this version has not written."""
         try:
             fields = json.loads(value)
@@ -58,8 +51,7 @@ class Pressed:
         except (KeyError, TypeError) as error:
             raise ValueError(value) from error
 
-    @property
-    def value(self) -> str:
+    def __str__(self) -> str:
         return json.dumps(vars(self))
 
 
@@ -76,56 +68,53 @@ def own_lines(lines: Sequence[str], block_id: str = OWN) -> list[Block]:
     return [{"type": "context", "block_id": block_id, "elements": [element]}]
 
 
-def buttons_under(reply: Reply, pressed: Pressed, texts: Texts) -> list[Block]:
-    """The buttons for the reply as it is."""
-    if not reply.state.final:
-        return [stop_button(pressed, texts)]
-    actions = [Action.REGENERATE, Action.HARDER, Action.DELETE]
-    if reply.effort is Effort.HIGH:
-        actions.remove(Action.HARDER)
-    if reply.state is ReplyState.FAILED:
-        return [_actions([Action.REGENERATE, Action.DELETE], pressed, texts)]
-    feedback = {
-        "type": "feedback_buttons",
-        "action_id": PREFIX + Action.VOTE,
-        "positive_button": _choice("👍", replace(pressed, vote=1)),
-        "negative_button": _choice("👎", replace(pressed, vote=-1)),
-    }
-    votes = {"type": "context_actions", "elements": [feedback]}
-    return [_actions(actions, pressed, texts), votes]
-
-
-def stop_button(pressed: Pressed, texts: Texts) -> Block:
-    return _actions([Action.STOP], pressed, texts)
-
-
-def _actions(actions: Sequence[Action], pressed: Pressed, texts: Texts) -> Block:
+def buttons(actions: Sequence[Action], value: ButtonValue, texts: Texts) -> list[Block]:
+    """The buttons of an answer; the votes are an element of their own."""
     elements = [
         {
             "type": "button",
             "action_id": PREFIX + action,
             "text": {"type": "plain_text", "text": texts(f"button_{action}")},
-            "value": pressed.value,
+            "value": str(value),
         }
         for action in actions
+        if action not in VOTES
     ]
-    return {"type": "actions", "elements": elements}
+    blocks: list[Block] = [{"type": "actions", "elements": elements}]
+    if Action.UP in actions:
+        feedback = {
+            "type": "feedback_buttons",
+            "action_id": PREFIX + VOTE,
+            "positive_button": _vote("👍", value, VOTES[Action.UP]),
+            "negative_button": _vote("👎", value, VOTES[Action.DOWN]),
+        }
+        blocks.append({"type": "context_actions", "elements": [feedback]})
+    return blocks
 
 
-def _choice(label: str, pressed: Pressed) -> dict[str, Any]:
-    return {"text": {"type": "plain_text", "text": label}, "value": pressed.value}
+def action_of(action_id: str, value: ButtonValue) -> Action:
+    """What a pressed button does. Raises ValueError for what this version has not written."""
+    name = action_id.removeprefix(PREFIX)
+    if name == VOTE:
+        return Action.UP if value.vote > 0 else Action.DOWN
+    return Action(name)
 
 
-def pressed_under(blocks: Sequence[Block]) -> Iterator[Pressed]:
-    """What pressing each of a message's buttons would mean."""
+def _vote(label: str, value: ButtonValue, vote: int) -> dict[str, Any]:
+    text = {"type": "plain_text", "text": label}
+    return {"text": text, "value": str(replace(value, vote=vote))}
+
+
+def buttons_in(blocks: Sequence[Block]) -> Iterator[ButtonValue]:
+    """What a message's buttons know."""
     for block in blocks:
         for element in block.get("elements", ()):
             if str(element.get("action_id", "")).startswith(PREFIX) and "value" in element:
-                yield Pressed.parse(element["value"])
+                yield ButtonValue.parse(element["value"])
 
 
 def answer_in(message: dict[str, Any]) -> str | None:
-    """The Markdown of an answer in a message of the bot; None where it shows own lines alone.
+    """The Markdown of an answer in a message of the bot; None where it shows only own lines.
 
     Slack may give Markdown back as rich text; then the message's text has it, as mrkdwn.
     """
@@ -149,7 +138,7 @@ def section(text: str, block_id: str | None = None) -> Block:
     return plain_section(re.sub(r"^- ", "• ", shown, flags=re.MULTILINE), block_id)
 
 
-def told(text: str) -> list[Block]:
+def own_sections(text: str) -> list[Block]:
     """A command's answer, as lines of the bot's own."""
     parts = split_markdown(text, TEXT_LENGTH - 200)
     return [section(part.text, f"{OWN}-{at}") for at, part in enumerate(parts)]

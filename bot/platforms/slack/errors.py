@@ -17,8 +17,6 @@ ADVICE = {
     "token_revoked": "the token was revoked: install the app again",
 }
 PASSING = {"fatal_error", "internal_error", "ratelimited", "request_timeout", "service_unavailable"}
-UNUSABLE = {"account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked"}
-"""Errors that no later call with the same token is without."""
 
 
 def code_of(error: SlackApiError) -> str:

@@ -8,25 +8,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.config import Effort
-from bot.conversation.commands import COMMANDS, Command, Option, OptionKind
+from bot.conversation.commands import COMMANDS, Call, Option, OptionKind
 from bot.conversation.texts import Texts
 from bot.platforms.slack.limits import INPUT_LENGTH
 
 CALLBACK = "gptoss-form"
 
 
-def form(
-    command: Command,
-    values: Mapping[str, str],
-    filled: Mapping[str, str],
-    channel: str,
-    texts: Texts,
-) -> dict[str, Any]:
-    """The view of a command's form; `values` are the options before it, `filled` what it shows.
-
-    `channel` is where the command was given.
-    """
-    kept = {"command": command.name, "values": values, "channel": channel}
+def form(call: Call, filled: Mapping[str, str], channel: str, texts: Texts) -> dict[str, Any]:
+    """The view of a call's form, which shows `filled`; `channel` is where it was given."""
+    command = call.command
+    kept = {"command": command.name, "values": dict(call.values), "channel": channel}
     return {
         "type": "modal",
         "callback_id": CALLBACK,
@@ -37,8 +29,8 @@ def form(
     }
 
 
-def submitted(view: Mapping[str, Any]) -> tuple[Command, dict[str, str], str]:
-    """The command of a form that was sent, all its options, and the channel."""
+def submitted(view: Mapping[str, Any]) -> tuple[Call, str]:
+    """The call of a form that was sent, with all its options, and the channel."""
     kept = json.loads(view["private_metadata"])
     written = {}
     for name, state in view["state"]["values"].items():
@@ -46,7 +38,7 @@ def submitted(view: Mapping[str, Any]) -> tuple[Command, dict[str, str], str]:
         chosen = field.get("selected_option") or {}
         written[name] = str(field.get("value") or chosen.get("value") or "").strip()
     written = {name: "" if value == "-" else value for name, value in written.items()}
-    return COMMANDS[kept["command"]], kept["values"] | written, kept["channel"]
+    return Call(COMMANDS[kept["command"]], kept["values"] | written), kept["channel"]
 
 
 def _input(option: Option, value: str, texts: Texts) -> dict[str, Any]:

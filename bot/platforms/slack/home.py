@@ -1,4 +1,4 @@
-"""The Home tab: what is in force in the workspace, and its personas.
+"""The Home tab: what is in effect in the workspace, and its personas.
 
 https://docs.slack.dev/surfaces/app-home
 """

@@ -32,10 +32,6 @@ POSTS, POSTS_SECONDS = 1, 1.0
 PAGE = 200
 """Messages of a thread in one call; Slack advises no more."""
 
-GIVE_UP_SECONDS = 600.0
-LONGEST_RETRY_SECONDS = 20.0
-"""How long the end of an answer is tried to be shown while Slack is down or busy."""
-
 RATE_LIMIT_RETRIES = 30
 """Each waits as long as Slack says."""
 

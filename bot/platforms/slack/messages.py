@@ -11,11 +11,10 @@ from yarl import URL
 
 from bot.conversation.events import Attachment, Message, Place
 from bot.conversation.texts import Texts
-from bot.platforms.exchange import Read
-from bot.platforms.slack.blocks import Pressed, answer_in, pressed_under
+from bot.platforms.slack.blocks import ButtonValue, answer_in, buttons_in
 from bot.platforms.slack.limits import FILE_HOSTS, PAGE
 from bot.platforms.slack.mrkdwn import decoded
-from bot.platforms.slack.sending import landed
+from bot.platforms.slack.sending import retried
 from bot.platforms.slack.workspace import Workspace
 
 Payload = dict[str, Any]
@@ -23,12 +22,17 @@ Payload = dict[str, Any]
 SPOKEN = {None, "file_share", "thread_broadcast"}
 """Subtypes of messages that people wrote: https://docs.slack.dev/reference/events/message"""
 THREADS = 500
-"""Threads that are remembered, so that a turn reads what is new alone."""
+"""Threads that are remembered, so that a turn reads only what is new."""
 
 
 def place_of(team: str, channel: str, thread: str | None) -> Place:
     """Where a channel or thread is; ids that begin with D are private conversations."""
     return Place("slack", team, channel, thread, direct=channel.startswith("D"))
+
+
+def key_of(channel: str, ts: str) -> str:
+    """What a message is remembered by: its timestamp is unique only in its channel."""
+    return f"{channel}:{ts}"
 
 
 def thread_of(message: Payload) -> str:
@@ -47,7 +51,7 @@ async def text_of(message: Payload, workspace: Workspace) -> str:
     return (await decoded(text, workspace.name_of)).strip()
 
 
-async def read(message: Payload, workspace: Workspace, file_bytes: int, texts: Texts) -> Read:
+async def read(message: Payload, workspace: Workspace, file_bytes: int, texts: Texts) -> Message:
     """The message with its files up to `file_bytes` that are UTF-8 text.
 
     Raises SlackApiError.
@@ -55,7 +59,7 @@ async def read(message: Payload, workspace: Workspace, file_bytes: int, texts: T
     author = await workspace.author(message["user"])
     if author.is_bot:
         answer = await decoded(answer_in(message) or "", workspace.name_of)
-        return Read(Message(message["ts"], author, answer), [])
+        return Message(message["ts"], author, answer)
     files: list[Attachment] = []
     notices: list[str] = []
     for file in message.get("files", ()):
@@ -75,7 +79,7 @@ async def read(message: Payload, workspace: Workspace, file_bytes: int, texts: T
             else:
                 files.append(Attachment(name, text))
     text = await text_of(message, workspace)
-    return Read(Message(message["ts"], author, text, tuple(files)), notices)
+    return Message(message["ts"], author, text, tuple(files), tuple(notices))
 
 
 async def _download(file: Payload, workspace: Workspace) -> bytes:
@@ -117,13 +121,13 @@ class _Thread:
 
 
 class Threads:
-    """The messages of threads: Slack is asked for those that are new alone."""
+    """The messages of threads: Slack is asked only for new ones."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, str], _Thread] = OrderedDict()
 
     def forget(self, channel: str, thread: str) -> None:
-        """Something in the thread was changed or deleted: read it anew next time."""
+        """Something in the thread was changed or deleted: read it again next time."""
         self._known.pop((channel, thread), None)
 
     def answered(self, channel: str, thread: str, messages: Sequence[Payload]) -> None:
@@ -170,7 +174,7 @@ class Threads:
 
     async def latest_of(
         self, workspace: Workspace, channel: str, thread: str, person: str
-    ) -> tuple[Pressed, str] | None:
+    ) -> tuple[ButtonValue, str] | None:
         """The buttons of the person's newest answer in the thread, and the message with them.
 
         Raises SlackApiError.
@@ -178,9 +182,9 @@ class Threads:
         known = await self._read(workspace, channel, thread)
         for ts in sorted(known, reverse=True):
             if known[ts].get("user") == workspace.me:
-                for pressed in pressed_under(known[ts].get("blocks", ())):
-                    if pressed.asker == person:
-                        return pressed, ts
+                for button in buttons_in(known[ts].get("blocks", ())):
+                    if button.asker == person:
+                        return button, ts
         return None
 
     async def _read(self, workspace: Workspace, channel: str, thread: str) -> dict[str, Payload]:
@@ -188,14 +192,13 @@ class Threads:
         known = self._thread(channel, thread)
         cursor = ""
         while True:
-            page = await landed(
-                lambda cursor=cursor: workspace.client.conversations_replies(  # type: ignore[misc]
-                    channel=channel,
-                    ts=thread,
-                    oldest=known.until,
-                    limit=PAGE,
-                    cursor=cursor or None,
-                )
+            page = await retried(
+                workspace.client.conversations_replies,
+                channel=channel,
+                ts=thread,
+                oldest=known.until,
+                limit=PAGE,
+                cursor=cursor or None,
             )
             known.messages |= {m["ts"]: m for m in page["messages"]}
             cursor = (page.get("response_metadata") or {}).get("next_cursor", "")
@@ -214,10 +217,14 @@ class Threads:
 async def message_at(workspace: Workspace, channel: str, thread: str, ts: str) -> Payload | None:
     """A person's message as it is now; None where it is gone. Raises SlackApiError."""
     try:
-        found = await landed(
-            lambda: workspace.client.conversations_replies(
-                channel=channel, ts=thread, oldest=ts, latest=ts, inclusive=True, limit=1
-            )
+        found = await retried(
+            workspace.client.conversations_replies,
+            channel=channel,
+            ts=thread,
+            oldest=ts,
+            latest=ts,
+            inclusive=True,
+            limit=1,
         )
     except SlackApiError as error:
         if error.response.get("error") in ("thread_not_found", "channel_not_found"):

@@ -12,21 +12,22 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.errors import SlackApiError
 
 from bot.config import AnswerMode
-from bot.conversation.commands import is_command
 from bot.conversation.core import Core
 from bot.conversation.settings import resolve
 from bot.exit_code import ExitCode
 from bot.platforms.background import Background
 from bot.platforms.base import PlatformUnusable
+from bot.platforms.hearing import hear
 from bot.platforms.slack.answers import Answers
-from bot.platforms.slack.blocks import PREFIX, summary, told
+from bot.platforms.slack.blocks import PREFIX
 from bot.platforms.slack.errors import ADVICE, code_of, describe
 from bot.platforms.slack.forms import CALLBACK
 from bot.platforms.slack.home import COMMAND
+from bot.platforms.slack.incoming import SlackMessage
 from bot.platforms.slack.installations import EVENTS_PATH, new_app, scopes_for
 from bot.platforms.slack.interactions import Ack, Body, Interactions
-from bot.platforms.slack.messages import Payload, is_spoken, place_of, text_of, thread_of
-from bot.platforms.slack.sending import landed
+from bot.platforms.slack.messages import Payload, is_spoken, key_of, place_of, thread_of
+from bot.platforms.slack.sending import retried
 from bot.platforms.slack.workspace import Workspace
 from bot.storage import StorageError
 
@@ -83,7 +84,7 @@ class SlackPlatform:
     async def _check_token(self, app: AsyncApp) -> None:
         """Whether Slack accepts the token, and what it may do. Raises PlatformUnusable."""
         try:
-            answer = await landed(app.client.auth_test)
+            answer = await retried(app.client.auth_test)
         except SlackApiError as error:
             raise PlatformUnusable(f"slack.bot_token: {_why(error)}") from error
         granted = answer.headers.get("x-oauth-scopes", "")
@@ -94,7 +95,7 @@ class SlackPlatform:
     async def _connect(self, handler: AsyncSocketModeHandler) -> None:
         client = handler.client
         try:  # connect_async would try a wrong token for ever
-            client.wss_uri = await landed(client.issue_new_wss_url)
+            client.wss_uri = await retried(client.issue_new_wss_url)
         except SlackApiError as error:
             raise PlatformUnusable(f"slack.app_token: {_why(error)}") from error
         await handler.connect_async()  # type: ignore[no-untyped-call]
@@ -150,17 +151,19 @@ class SlackPlatform:
                     channel, event.get("previous_message", {}) | {"ts": event["deleted_ts"]}
                 )
             case _ if is_spoken(event) and await self._is_for_me(event, workspace):
-                if await self._answers.is_new(workspace.team, channel, event["ts"]):
-                    self._background.start(self._take(event, workspace))
+                message = key_of(channel, event["ts"])
+                bot = f"{workspace.team}:{workspace.me}"
+                if await self._answers.exchanges.is_new("slack", bot, message):
+                    self._background.start(self._hear(event, workspace))
 
     def _changed(self, channel: str, message: Payload) -> None:
         """The asker edits the question: the answer is made again in place."""
         self._answers.threads.forget(channel, thread_of(message))
-        exchange = self._answers.to(channel, message["ts"])
+        exchange = self._answers.exchanges.to(key_of(channel, message["ts"]))
         if exchange is None or exchange.question.get("text") == message.get("text"):
             return  # Slack adds previews to what was said
         exchange.question = exchange.question | {"text": message.get("text", "")}
-        self._answers.start(exchange)
+        self._background.start(exchange.answer())
 
     def _deleted(self, channel: str, message: Payload) -> None:
         """The asker deletes the question: generation stops and the answer goes.
@@ -168,9 +171,10 @@ class SlackPlatform:
         Somebody takes the answer away: generation stops.
         """
         self._answers.threads.forget(channel, thread_of(message))
-        if exchange := self._answers.to(channel, message["ts"]):
+        exchanges, key = self._answers.exchanges, key_of(channel, message["ts"])
+        if exchange := exchanges.to(key):
             self._background.start(exchange.delete())
-        elif exchange := self._answers.showing(channel, message["ts"]):
+        elif exchange := exchanges.showing(key):
             exchange.stop()
 
     async def _is_for_me(self, event: Payload, workspace: Workspace) -> bool:
@@ -185,50 +189,16 @@ class SlackPlatform:
             return False
         return await self._answers.threads.has_bot(workspace, channel, event)
 
-    async def _take(self, event: Payload, workspace: Workspace) -> None:
-        """Answer a message, carry out the command in it, or say why not."""
-        try:
-            await self._heard(event, workspace)
-        except StorageError as error:
-            await self._say(event, workspace, self._core.storage_failed(error))
+    async def _hear(self, event: Payload, workspace: Workspace) -> None:
+        await hear(SlackMessage(event, workspace, self._answers, self._background), self._core)
 
-    async def _heard(self, event: Payload, workspace: Workspace) -> None:
-        channel, thread, user = event["channel"], thread_of(event), event["user"]
-        place = place_of(workspace.team, channel, thread)
-        author = await workspace.author(user)
-        texts = await self._core.texts(place)
-        if problem := await self._core.refusal(place, author):
-            await self._interactions.whisper(
-                workspace, channel, user, problem, event.get("thread_ts")
-            )
-            return
-        text = await text_of(event, workspace)
-        if is_command(text):
-            here = self._answers.conversation(workspace, channel, thread, event["ts"], user)
-            answer = await self._core.command(text, place, author, here)
-            await self._say(event, workspace, answer)
-        elif not (text or event.get("files") or event.get("thread_ts")):
-            await self._say(event, workspace, texts("empty_question"))
-        else:
-            exchange = await self._answers.open(workspace, channel, event)
-            self._answers.start(exchange)
-            if channel.startswith("D") and thread == event["ts"]:
-                await self._answers.entitle(workspace, channel, event)
-
-    async def _say(self, event: Payload, workspace: Workspace, text: str) -> None:
-        """Reply with lines of the bot's own."""
-        await landed(
-            lambda: workspace.client.chat_postMessage(
-                channel=event["channel"],
-                thread_ts=thread_of(event),
-                blocks=told(text),
-                text=summary(text),
-            )
-        )
-
-    async def _on_session_stopped(self, event: Payload) -> None:
+    async def _on_session_stopped(
+        self, event: Payload, body: Body, context: AsyncBoltContext
+    ) -> None:
         """Slack's own Stop was pressed: it has ended the streams, the engine is ours to free."""
-        for exchange in self._answers.in_thread(event["channel"], event["thread_ts"]):
+        team = self._workspace(context, body).team
+        place = place_of(team, event["channel"], event["thread_ts"])
+        for exchange in self._answers.exchanges.at(place):
             exchange.stop()
 
     async def _on_home_opened(self, event: Payload, body: Body, context: AsyncBoltContext) -> None:

@@ -7,26 +7,20 @@ goes on trying what must land while Slack is down.
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from aiolimiter import AsyncLimiter
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception,
-    stop_after_delay,
-    wait_random_exponential,
-)
 
 from bot.conversation.reply import Reply
+from bot.platforms import retrying
 from bot.platforms.slack.errors import is_passing
 from bot.platforms.slack.limits import (
     CALLS,
-    GIVE_UP_SECONDS,
-    LONGEST_RETRY_SECONDS,
     POSTS,
     POSTS_SECONDS,
 )
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -71,15 +65,6 @@ class Pace:
         end.cancel()
 
 
-async def landed(call: Callable[[], Awaitable[T]]) -> T:
-    """What `call` gives, tried again while Slack is busy, down or out of reach."""
-
-    async def attempt() -> T:
-        return await call()
-
-    return await AsyncRetrying(
-        retry=retry_if_exception(is_passing),
-        wait=wait_random_exponential(max=LONGEST_RETRY_SECONDS),
-        stop=stop_after_delay(GIVE_UP_SECONDS),
-        reraise=True,
-    )(attempt)
+async def retried(func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `func` returns, called again while Slack is busy, down or out of reach."""
+    return await retrying.retried(is_passing, func, *args, **kwargs)

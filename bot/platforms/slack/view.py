@@ -18,20 +18,20 @@ from bot.config import Effort
 from bot.conversation.reply import Reply
 from bot.conversation.status import end_lines, footer_line, status_line
 from bot.conversation.texts import Texts
+from bot.platforms.buttons import Action, buttons_under
 from bot.platforms.markdown.splitting import Splitter
 from bot.platforms.slack.blocks import (
     Block,
-    Pressed,
-    buttons_under,
+    ButtonValue,
+    buttons,
     markdown,
     own_lines,
-    stop_button,
     summary,
 )
 from bot.platforms.slack.errors import code_of, describe, is_passing
 from bot.platforms.slack.limits import PART_LENGTH, STATUS_SECONDS
-from bot.platforms.slack.messages import Payload
-from bot.platforms.slack.sending import Pace, landed
+from bot.platforms.slack.messages import Payload, Threads, key_of
+from bot.platforms.slack.sending import Pace, retried
 from bot.platforms.slack.streaming import Stream, is_refused
 from bot.platforms.slack.workspace import Workspace
 
@@ -53,7 +53,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Shown:
+class AnswerMessage:
     """A message of the answer: `text` is its part of the answer, for the conversation."""
 
     ts: str
@@ -65,12 +65,18 @@ class SlackView:
     """Shows replies in a thread, in `messages` where there are some."""
 
     def __init__(
-        self, look: Look, workspace: Workspace, pace: Pace, messages: Sequence[str] = ()
+        self,
+        look: Look,
+        workspace: Workspace,
+        pace: Pace,
+        threads: Threads,
+        messages: Sequence[str] = (),
     ) -> None:
         self.look = look
         self.workspace = workspace
-        self.shown = [Shown(ts, [], "") for ts in messages]
+        self.shown = [AnswerMessage(ts, [], "") for ts in messages]
         self._pace = pace
+        self._threads = threads
         self._stream: Stream | None = None
         self._streams = not messages
         """Whether the answer may still become a stream; what was said can only be edited."""
@@ -100,17 +106,22 @@ class SlackView:
         finally:
             keeping.cancel()
             await self._leave()
+        self._threads.answered(self.look.channel, self.look.thread, self._payloads())
 
-    async def fail(self) -> None:
+    async def fail(self, line: str) -> None:
         """See exchange.View."""
-        await self._show([self._own_message([self.look.texts("storage_failed")])])
+        await self._show([self._own_message([line])])
         await self._leave()
 
     async def delete(self) -> None:
         """See exchange.View."""
         await self._keep(0)
 
-    def messages(self) -> list[Payload]:
+    def shows(self, message: str) -> bool:
+        """See exchange.View."""
+        return any(message == key_of(self.look.channel, shown.ts) for shown in self.shown)
+
+    def _payloads(self) -> list[Payload]:
         """The answer's messages as the conversation has them."""
         return [
             {"ts": shown.ts, "user": self.workspace.me, "blocks": [markdown(shown.text)]}
@@ -216,9 +227,9 @@ class SlackView:
         stream, self._stream = self._stream, None
         if stream is None or stream.ts is None:
             return
-        self.shown = [Shown(stream.ts, [], "")]
+        self.shown = [AnswerMessage(stream.ts, [], "")]
         with suppress(SlackApiError, OSError):  # it has ended
-            await landed(stream.close)
+            await retried(stream.close)
 
     async def _end(self, reply: Reply) -> None:
         """Show the end, whatever it takes."""
@@ -234,7 +245,7 @@ class SlackView:
                 await self._lose_stream(error)
             else:
                 self._stream, self._session = None, False
-                self.shown = [Shown(stream.ts, part.blocks, part.text)]
+                self.shown = [AnswerMessage(stream.ts, part.blocks, part.text)]
                 return
         await self._leave_stream()
         await self._show(self._parts(reply))
@@ -255,45 +266,46 @@ class SlackView:
 
     # Messages
 
-    def _parts(self, reply: Reply) -> list[Shown]:
+    def _parts(self, reply: Reply) -> list[AnswerMessage]:
         """The messages as they should be; own lines and buttons stand under the last."""
         texts = self.look.texts
         sources = [part.text for part in self._splitter.split(reply.text.strip())]
-        parts = [Shown("", [markdown(text)], text) for text in sources if text]
+        parts = [AnswerMessage("", [markdown(text)], text) for text in sources if text]
         lines = end_lines(reply, texts)
         if reply.state.final:
             lines.append(footer_line(reply, texts))
         elif not parts:
             lines.append(status_line(reply, texts))
-        last = parts.pop() if parts else Shown("", [], "")
+        last = parts.pop() if parts else AnswerMessage("", [], "")
         blocks = [
             *last.blocks,
             *own_lines(lines),
-            *buttons_under(reply, self._pressed(reply, len(parts)), texts),
+            *buttons(buttons_under(reply), self._button_value(reply, len(parts)), texts),
         ]
         return [*parts, replace(last, blocks=blocks)]
 
-    def _pressed(self, reply: Reply, earlier: int) -> Pressed:
+    def _button_value(self, reply: Reply, earlier: int) -> ButtonValue:
         look = self.look
         before = tuple(shown.ts for shown in self.shown[:earlier])
-        return Pressed(look.asker, look.question, look.thread, reply.effort, before)
+        return ButtonValue(look.asker, look.question, look.thread, reply.effort, before)
 
-    def _own_message(self, lines: list[str]) -> Shown:
-        return Shown("", own_lines(lines), "")
+    def _own_message(self, lines: list[str]) -> AnswerMessage:
+        return AnswerMessage("", own_lines(lines), "")
 
-    def _waiting_message(self, line: str) -> Shown:
+    def _waiting_message(self, line: str) -> AnswerMessage:
         look = self.look
-        pressed = Pressed(look.asker, look.question, look.thread, Effort.LOW)
-        return Shown("", [*own_lines([line]), stop_button(pressed, look.texts)], "")
+        value = ButtonValue(look.asker, look.question, look.thread, Effort.LOW)
+        stop = buttons([Action.STOP], value, look.texts)
+        return AnswerMessage("", [*own_lines([line]), *stop], "")
 
-    async def _show(self, parts: Sequence[Shown]) -> None:
+    async def _show(self, parts: Sequence[AnswerMessage]) -> None:
         """Make the thread show these messages, and no more of the answer."""
         for at, part in enumerate(parts):
             if at == len(self.shown):
                 self.shown.append(replace(part, ts=await self._post(part)))
             elif self.shown[at].blocks != part.blocks:
                 ts = self.shown[at].ts
-                await landed(lambda ts=ts, part=part: self._update(ts, part))  # type: ignore[misc]
+                await retried(self._update, ts, part)
                 self.shown[at] = replace(part, ts=ts)
         await self._keep(len(parts))
 
@@ -301,12 +313,12 @@ class SlackView:
         while len(self.shown) > count:
             ts = self.shown.pop().ts
             try:
-                await landed(lambda ts=ts: self._delete(ts))  # type: ignore[misc]
+                await retried(self._delete, ts)
             except SlackApiError as error:
                 if code_of(error) != "message_not_found":  # somebody was quicker
                     raise
 
-    async def _post(self, part: Shown) -> str:
+    async def _post(self, part: AnswerMessage) -> str:
         """Post a message once, though Slack may say that it failed when it did not."""
         nonce = token_hex(8)
         metadata = {"event_type": METADATA, "event_payload": {"nonce": nonce}}
@@ -328,7 +340,7 @@ class SlackView:
             )
             return str(answer["ts"])
 
-        return await landed(post)
+        return await retried(post)
 
     async def _posted(self, nonce: str) -> str | None:
         """The timestamp of the message with this nonce, if it is in the thread."""
@@ -344,7 +356,7 @@ class SlackView:
                 return str(message["ts"])
         return None
 
-    async def _update(self, ts: str, part: Shown) -> Any:
+    async def _update(self, ts: str, part: AnswerMessage) -> Any:
         return await self.workspace.client.chat_update(
             channel=self.look.channel, ts=ts, **self._body(part)
         )
@@ -352,5 +364,5 @@ class SlackView:
     async def _delete(self, ts: str) -> Any:
         return await self.workspace.client.chat_delete(channel=self.look.channel, ts=ts)
 
-    def _body(self, part: Shown) -> dict[str, Any]:
+    def _body(self, part: AnswerMessage) -> dict[str, Any]:
         return {"blocks": part.blocks, "text": summary(part.text)}

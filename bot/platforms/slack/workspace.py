@@ -7,7 +7,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.conversation.events import Author
-from bot.platforms.slack.sending import landed
+from bot.platforms.slack.sending import retried
 
 REMEMBERED_SECONDS = 600.0
 """How long a name, or who is in a user group, is taken to be as it was."""
@@ -52,7 +52,7 @@ class Workspace:
 
     async def _load_person(self, user: str) -> _Person:
         try:
-            found = (await landed(lambda: self.client.users_info(user=user)))["user"]
+            found = (await retried(self.client.users_info, user=user))["user"]
         except SlackApiError as error:
             if error.response.get("error") not in ("missing_scope", "user_not_found"):
                 raise
@@ -62,5 +62,5 @@ class Workspace:
         return _Person(name, bool(found.get("is_admin") or found.get("is_owner")))
 
     async def _load_members(self, group: str) -> frozenset[str]:
-        found = await landed(lambda: self.client.usergroups_users_list(usergroup=group))
+        found = await retried(self.client.usergroups_users_list, usergroup=group)
         return frozenset(found["users"])

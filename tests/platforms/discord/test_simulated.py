@@ -19,6 +19,7 @@ from bot.platforms.discord.client import intents
 from bot.storage import Store
 from tests.doubles.inference import Say, ScriptedInference
 from tests.end_to_end.processes import write_config
+from tests.platforms.transactions import MOST_OF_A_MENTION, counted_transactions
 
 
 class Client(discord.Client):
@@ -44,7 +45,7 @@ async def core(tmp_path: Path, inference: ScriptedInference) -> AsyncIterator[Co
     config = load_config(write_config(tmp_path, **sections))
     client = InferenceClient(inference.url, "", "scripted")
     async with Store.open(config.storage.url) as store:
-        yield Core(lambda: config, store, client, Responder(lambda: config, store, client))
+        yield Core(lambda: config, store, client, Responder(store, client))
     await client.close()
 
 
@@ -138,3 +139,10 @@ async def test_a_long_answer_goes_on_in_further_messages(
     parts = [m async for m in scene.channel.last_message.channel.history() if m.author.bot]
     assert len(parts) > 2
     assert all(len(part.content) <= 2000 for part in parts)
+
+
+async def test_a_mention_takes_four_transactions_at_most(scene: Scene) -> None:
+    with counted_transactions() as begun:
+        answer = await scene.ask()
+    assert answer.content.startswith("Hello there.")
+    assert 0 < len(begun) <= MOST_OF_A_MENTION

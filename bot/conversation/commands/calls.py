@@ -1,0 +1,109 @@
+"""A command that was given, with its options: typed as a line, chosen from a menu or filled in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from bot.conversation.commands.catalog import COMMANDS
+from bot.conversation.commands.definition import Command, CommandError, Context, OptionKind
+from bot.conversation.texts import Texts
+
+
+@dataclass(frozen=True)
+class Call:
+    """A command and the values of its options, by name."""
+
+    command: Command
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def needs_form(self) -> bool:
+        """Whether a form has to ask for what is missing."""
+        return self.command.fill_form is not None and self._lacks_options
+
+    async def run(self, context: Context) -> str:
+        """Carry it out; what happened. Raises CommandError, StorageError."""
+        if self._lacks_options:
+            raise CommandError(
+                context.texts("usage", usage=context.texts.command(self.command.usage))
+            )
+        return await self.command.handler(context, **self.values)
+
+    async def fill_form(self, context: Context) -> dict[str, str]:
+        """The values that its form begins with, by option. Raises CommandError, StorageError."""
+        assert self.command.fill_form is not None
+        in_form = {option.name for option in self.command.form_options}
+        before = {name: value for name, value in self.values.items() if name not in in_form}
+        typed = {name: value for name, value in self.values.items() if name in in_form}
+        return await self.command.fill_form(context, **before) | typed
+
+    @property
+    def _lacks_options(self) -> bool:
+        return any(o.required and o.name not in self.values for o in self.command.options)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a command.
+
+    text: what happened, or why nothing did (`done` is false then).
+    private: whether it is for the person only, where the platform can.
+    """
+
+    text: str
+    private: bool
+    done: bool = True
+
+
+def is_command(text: str) -> bool:
+    """Whether a message is a command typed as text."""
+    return text.startswith("/") and text[1:2].isalpha()
+
+
+def parse(line: str, texts: Texts) -> Call:
+    """The call in a typed line such as `/effort high`.
+
+    It may lack options at its end that a form can ask for. Raises CommandError.
+    """
+    command, rest = _find(texts.plain_command(line).removeprefix("/"), texts)
+    values: dict[str, str] = {}
+    for option in command.typed_options:
+        if not rest:
+            if option.required and option not in command.form_options:
+                raise CommandError(texts("usage", usage=texts.command(command.usage)))
+            break
+        if option.kind is OptionKind.TEXT:
+            value, rest = rest, ""
+        else:
+            value, _, rest = rest.partition(" ")
+            rest = rest.strip()
+        values[option.name] = value
+    if rest:
+        raise CommandError(texts("usage", usage=texts.command(command.usage)))
+    return Call(command, values)
+
+
+def _find(line: str, texts: Texts) -> tuple[Command, str]:
+    """The command at the start of `line` and the rest of the line.
+
+    `/persona riddles` means `/persona use riddles`, and `/persona` without more lists them.
+    """
+    first, _, rest = line.partition(" ")
+    rest = rest.strip()
+    if command := COMMANDS.get(first.lower()):
+        return command, rest
+    group = first.lower()
+    subcommands = [name.split()[1] for name in COMMANDS if name.startswith(f"{group} ")]
+    if not subcommands:
+        names = sorted({name.split()[0] for name in COMMANDS})
+        nearest = get_close_matches(group, names, n=1)
+        hint = (
+            texts("did_you_mean", name=texts.command(f"/{nearest[0]}"))
+            if nearest
+            else texts("try_help")
+        )
+        raise CommandError(texts("unknown_command", name=f"/{first}", hint=hint))
+    word, _, after = rest.partition(" ")
+    if word.lower() in subcommands:
+        return COMMANDS[f"{group} {word.lower()}"], after.strip()
+    return COMMANDS[f"{group} use" if rest else f"{group} list"], rest

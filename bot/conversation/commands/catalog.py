@@ -1,0 +1,23 @@
+"""All commands by name."""
+
+from bot.conversation.commands import effort, general, persona
+from bot.conversation.commands.definition import Command, Context
+
+
+async def help_text(context: Context) -> str:
+    """One line for each command."""
+    usages = {context.texts.command(c.usage): c.description for c in COMMANDS.values()}
+    width = max(map(len, usages))
+    lines = [f"{usage:<{width}}  {description}" for usage, description in usages.items()]
+    return "\n".join(["```", *lines, "```"])
+
+
+COMMANDS: dict[str, Command] = {
+    command.name: command
+    for command in (
+        *effort.COMMANDS,
+        *persona.COMMANDS,
+        *general.COMMANDS,
+        Command("help", "What the bot understands", help_text),
+    )
+}

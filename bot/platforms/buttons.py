@@ -1,0 +1,115 @@
+"""The buttons under an answer: which there are when, and what pressing one does."""
+
+from enum import StrEnum
+from typing import Any, Protocol
+
+from bot.config import Effort
+from bot.conversation.core import Core
+from bot.conversation.events import Place
+from bot.conversation.in_effect import InEffect
+from bot.conversation.reply import Reply, ReplyState
+from bot.platforms.background import Background
+from bot.platforms.exchange import Exchange
+from bot.storage import StorageError
+
+
+class Action(StrEnum):
+    """What a button does."""
+
+    STOP = "stop"
+    REGENERATE = "regenerate"
+    HARDER = "harder"
+    DELETE = "delete"
+    UP = "up"
+    DOWN = "down"
+
+
+VOTES = {Action.UP: 1, Action.DOWN: -1}
+
+
+def buttons_under(reply: Reply, *, again: bool = True) -> tuple[Action, ...]:
+    """The buttons for the reply as it is; `again`: whether it can be made again."""
+    if not reply.state.final:
+        return (Action.STOP,)
+    buttons = [Action.REGENERATE] if again else []
+    if reply.state is ReplyState.FAILED:
+        return (*buttons, Action.DELETE)
+    if again and reply.effort is not Effort.HIGH:
+        buttons.append(Action.HARDER)
+    return (*buttons, Action.DELETE, *VOTES)
+
+
+class Press(Protocol):
+    """A press on a button, as its platform has it."""
+
+    @property
+    def action(self) -> Action: ...
+
+    @property
+    def effort(self) -> Effort:
+        """That of the answer above the button."""
+        ...
+
+    @property
+    def asker(self) -> str:
+        """The id of who asked the question."""
+        ...
+
+    @property
+    def person(self) -> str:
+        """The id of who pressed."""
+        ...
+
+    @property
+    def place(self) -> Place: ...
+
+    @property
+    def message(self) -> str:
+        """The id of the message with the button."""
+        ...
+
+    async def moderates(self) -> bool:
+        """Whether who pressed may change other people's answers."""
+        ...
+
+    async def exchange(self, here: InEffect) -> Exchange[Any, Any] | None:
+        """The exchange that the button belongs to; None where the question is gone."""
+
+    async def whisper(self, line: str) -> None:
+        """Show a line only to who pressed."""
+
+
+async def press(press: Press, core: Core, background: Background) -> None:
+    """Do what a button says, or tell who pressed it why not."""
+    try:
+        line = await _press(press, core, background)
+    except StorageError as error:
+        line = core.storage_failed(error)
+    if line is not None:
+        await press.whisper(line)
+
+
+async def _press(press: Press, core: Core, background: Background) -> str | None:
+    """Do what the button says; a line for who pressed it, where there is something to say."""
+    place, action = press.place, press.action
+    here = await core.read(place)
+    if action in VOTES:
+        await core.store.feedback.set(
+            place.platform, place.server, place.channel, press.message, press.person, VOTES[action]
+        )
+        return here.texts("thanks")
+    if press.person != press.asker and not await press.moderates():
+        return here.texts("not_yours")
+    exchange = await press.exchange(here)
+    if exchange is None:
+        return here.texts("question_gone")
+    match action:
+        case Action.DELETE:
+            await exchange.delete()
+        case Action.STOP:
+            exchange.stop()
+        case Action.REGENERATE:
+            background.start(exchange.answer())
+        case Action.HARDER:
+            background.start(exchange.answer(press.effort.harder))
+    return None

@@ -1,0 +1,62 @@
+"""A message to the bot on Discord, as `hearing` takes it."""
+
+from __future__ import annotations  # some of discord.py's types exist only for checkers
+
+import discord
+
+from bot.conversation.commands import Conversation
+from bot.conversation.events import Author, Place
+from bot.conversation.in_effect import InEffect
+from bot.platforms.discord.answers import Answers
+from bot.platforms.discord.limits import CONTENT_LENGTH
+from bot.platforms.discord.messages import author_of, own_line, place_of, plain_text, rights_in
+from bot.platforms.discord.sending import Pace
+from bot.platforms.markdown.splitting import split_markdown
+
+
+class DiscordMessage:
+    """See hearing.IncomingMessage."""
+
+    def __init__(
+        self, message: discord.Message, me: discord.ClientUser, answers: Answers, pace: Pace
+    ) -> None:
+        self._message = message
+        self._me = me
+        self._answers = answers
+        self._pace = pace
+
+    @property
+    def place(self) -> Place:
+        return self._answers.place_of_answer(self._message)
+
+    @property
+    def conversation(self) -> Conversation:
+        message = self._message
+        place = place_of(message.channel, message.guild.id if message.guild else None)
+        return self._answers.conversation(message.channel, place, message.id, message.author.id)
+
+    async def author(self) -> Author:
+        message = self._message
+        return author_of(message.author, rights_in(message.channel, message.author), self._me)
+
+    async def text(self) -> str:
+        return plain_text(self._message, self._me)
+
+    def unanswerable(self, text: str) -> str | None:
+        message = self._message
+        if not (text or message.attachments or message.reference):
+            return "empty_question"
+        if not (message.content or message.attachments):
+            return "content_hidden"
+        return None
+
+    async def say(self, line: str) -> None:
+        for part in split_markdown(line, CONTENT_LENGTH // 2):
+            await self._pace.retried(self._message.reply, own_line(part.text))
+
+    async def refuse(self, line: str) -> None:
+        await self.say(line)
+
+    async def answer(self, here: InEffect) -> None:
+        exchange = await self._answers.open(self._message, here)
+        await exchange.answer(here=here)

@@ -1,0 +1,100 @@
+"""Which answer belongs to which question, and which questions were heard before."""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import structlog
+
+from bot.conversation.core import Core
+from bot.conversation.events import Place
+from bot.platforms.background import Background
+from bot.platforms.exchange import Exchange
+from bot.storage import StorageError
+
+log = structlog.get_logger()
+
+REMEMBERED = 2000
+"""Questions that are deduplicated, and whose edits and deletions are followed."""
+
+AnExchange = TypeVar("AnExchange", bound=Exchange[Any, Any])
+
+
+class Exchanges(Generic[AnExchange]):
+    """The exchanges of this run by the key of their question, which names a message.
+
+    A message that was only heard, such as a command, has a key and no exchange.
+    """
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._exchanges: OrderedDict[str, AnExchange | None] = OrderedDict()
+
+    async def is_new(self, platform: str, bot: str, message: str) -> bool:
+        """Take a message; False where it was taken before, in another run or process too.
+
+        bot: the id of the bot that hears it: others may hear it as well.
+        """
+        if message in self._exchanges:
+            return False
+        self._remember(message, None)
+        try:
+            return await self._core.store.questions.take(platform, f"{bot}:{message}")
+        except StorageError as error:  # the person gets the answer all the same
+            log.error("a question could not be noted", error=str(error))
+            return True
+
+    def add(self, question: str, exchange: AnExchange) -> None:
+        self._remember(question, exchange)
+
+    def to(self, question: str) -> AnExchange | None:
+        """The exchange about a question."""
+        return self._exchanges.get(question)
+
+    def showing(self, message: str) -> AnExchange | None:
+        """The exchange that has a message in its answer."""
+        return next((e for e in self._newest_first() if e.view.shows(message)), None)
+
+    def at(self, place: Place) -> Iterator[AnExchange]:
+        """The exchanges in a thread or channel, the newest first.
+
+        Those in a channel's threads are in the channel too.
+        """
+        for exchange in self._newest_first():
+            there = exchange.place
+            same_channel = (there.server, there.channel) == (place.server, place.channel)
+            if same_channel and place.thread in (None, there.thread):
+                yield exchange
+
+    def _newest_first(self) -> Iterator[AnExchange]:
+        return (exchange for exchange in reversed(self._exchanges.values()) if exchange)
+
+    def _remember(self, question: str, exchange: AnExchange | None) -> None:
+        self._exchanges[question] = exchange
+        while len(self._exchanges) > REMEMBERED:
+            self._exchanges.popitem(last=False)
+
+
+@dataclass(frozen=True)
+class ChannelConversation(Generic[AnExchange]):
+    """What a command acts on that `person` gave at `place`.
+
+    newest: the id of the message or interaction with the command.
+    latest: finds the exchange with the person's newest answer here.
+    """
+
+    core: Core
+    place: Place
+    newest: str
+    latest: Callable[[], Awaitable[AnExchange | None]]
+    background: Background
+
+    async def forget(self) -> None:
+        await self.core.store.conversation_starts.set(self.place.scopes()[0], self.newest)
+
+    async def regenerate(self) -> bool:
+        exchange = await self.latest()
+        if exchange is not None:
+            self.background.start(exchange.answer())
+        return exchange is not None

@@ -1,0 +1,82 @@
+"""A message to the bot on Slack, as `hearing` takes it."""
+
+import structlog
+from slack_sdk.errors import SlackApiError
+
+from bot.conversation.commands import Conversation
+from bot.conversation.events import Author
+from bot.conversation.in_effect import InEffect
+from bot.platforms.background import Background
+from bot.platforms.slack.answers import Answers
+from bot.platforms.slack.blocks import own_sections, summary
+from bot.platforms.slack.errors import describe
+from bot.platforms.slack.messages import Payload, place_of, text_of, thread_of
+from bot.platforms.slack.sending import retried
+from bot.platforms.slack.whisper import whisper
+from bot.platforms.slack.workspace import Workspace
+
+log = structlog.get_logger()
+
+TITLE_LENGTH = 200
+
+
+class SlackMessage:
+    """See hearing.IncomingMessage."""
+
+    def __init__(
+        self, event: Payload, workspace: Workspace, answers: Answers, background: Background
+    ) -> None:
+        self._event = event
+        self._workspace = workspace
+        self._channel = str(event["channel"])
+        self._thread = thread_of(event)
+        self._user = str(event["user"])
+        self._answers = answers
+        self._background = background
+        self.place = place_of(workspace.team, self._channel, self._thread)
+
+    @property
+    def conversation(self) -> Conversation:
+        ts = self._event["ts"]
+        return self._answers.conversation(
+            self._workspace, self._channel, self._thread, ts, self._user
+        )
+
+    async def author(self) -> Author:
+        return await self._workspace.author(self._user)
+
+    async def text(self) -> str:
+        return await text_of(self._event, self._workspace)
+
+    def unanswerable(self, text: str) -> str | None:
+        asks = text or self._event.get("files") or self._event.get("thread_ts")
+        return None if asks else "empty_question"
+
+    async def say(self, line: str) -> None:
+        await retried(
+            self._workspace.client.chat_postMessage,
+            channel=self._channel,
+            thread_ts=self._thread,
+            blocks=own_sections(line),
+            text=summary(line),
+        )
+
+    async def refuse(self, line: str) -> None:
+        thread = self._event.get("thread_ts")
+        await whisper(self._workspace, self._channel, self._user, line, thread)
+
+    async def answer(self, here: InEffect) -> None:
+        exchange = self._answers.open(self._workspace, self._channel, self._event, here)
+        self._background.start(exchange.answer(here=here))
+        if here.place.direct and self._thread == self._event["ts"]:
+            await self._set_title()
+
+    async def _set_title(self) -> None:
+        """Give a new conversation with the agent its first words as title; only for show."""
+        title = " ".join((await self.text()).split())[:TITLE_LENGTH]
+        try:
+            await self._workspace.client.assistant_threads_setTitle(
+                channel_id=self._channel, thread_ts=self._thread, title=title
+            )
+        except (SlackApiError, OSError) as error:
+            log.debug("slack shows no title", reason=describe(error))

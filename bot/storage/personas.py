@@ -1,0 +1,186 @@
+"""Personas that were made in chat, with all their versions."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.storage.tables import PersonaRow, PersonaVersionRow
+from bot.storage.transactions import Stored, reads, writes
+
+
+@dataclass(frozen=True)
+class StoredPersona:
+    """One version of a server's persona."""
+
+    name: str
+    version: int
+    prompt: str
+    description: str
+    effort: str | None
+    deleted: bool
+    restores: int | None
+    created_at: datetime
+    created_by: str
+
+
+class StoredPersonas(Stored):
+    @reads
+    async def newest(
+        self, session: AsyncSession, platform: str, server: str
+    ) -> list[StoredPersona]:
+        """The newest version of each of the server's personas that isn't deleted."""
+        return await personas_in(session, platform, server)
+
+    @reads
+    async def versions(
+        self, session: AsyncSession, platform: str, server: str, name: str
+    ) -> list[StoredPersona]:
+        """All versions of a persona, the newest first."""
+        return [_stored(name, r) for r in await _versions(session, platform, server, name)]
+
+    @writes
+    async def save(
+        self,
+        session: AsyncSession,
+        platform: str,
+        server: str,
+        name: str,
+        *,
+        prompt: str,
+        description: str = "",
+        effort: str | None = None,
+        by: str,
+    ) -> StoredPersona:
+        """Save a new version of a persona, the first one where there is none."""
+        persona = await _persona(session, platform, server, name)
+        version = PersonaVersionRow(
+            prompt=prompt,
+            description=description,
+            effort=effort,
+            deleted=False,
+            restores=None,
+            created_by=by,
+        )
+        return _stored(name, await _add(session, persona, version))
+
+    @writes
+    async def delete(
+        self, session: AsyncSession, platform: str, server: str, name: str, by: str
+    ) -> None:
+        """Delete a persona; `undo` brings it back."""
+        persona = await _persona(session, platform, server, name)
+        version = PersonaVersionRow(
+            prompt="", description="", effort=None, deleted=True, restores=None, created_by=by
+        )
+        await _add(session, persona, version)
+
+    @writes
+    async def undo(
+        self, session: AsyncSession, platform: str, server: str, name: str, by: str
+    ) -> StoredPersona | None:
+        """Save the version before the newest one again; None where there is none.
+
+        Undoing twice goes back two versions.
+        """
+        versions = {r.version: r for r in await _versions(session, platform, server, name)}
+        if not versions:
+            return None
+        newest = versions[max(versions)]
+        # What a restored version stands for is the version that it restores.
+        before = versions.get((newest.restores or newest.version) - 1)
+        while before is not None and before.restores is not None:
+            before = versions.get(before.restores)
+        if before is None:
+            return None
+        version = PersonaVersionRow(
+            prompt=before.prompt,
+            description=before.description,
+            effort=before.effort,
+            deleted=before.deleted,
+            restores=before.version,
+            created_by=by,
+        )
+        persona = await _persona(session, platform, server, name)
+        return _stored(name, await _add(session, persona, version))
+
+
+async def personas_in(session: AsyncSession, platform: str, server: str) -> list[StoredPersona]:
+    """The newest version of each of the server's personas that isn't deleted."""
+    newest = (
+        select(PersonaVersionRow.persona_id, func.max(PersonaVersionRow.version).label("version"))
+        .group_by(PersonaVersionRow.persona_id)
+        .subquery()
+    )
+    query = (
+        select(PersonaRow.name, PersonaVersionRow)
+        .join(PersonaVersionRow, PersonaVersionRow.persona_id == PersonaRow.id)
+        .join(
+            newest,
+            and_(
+                newest.c.persona_id == PersonaVersionRow.persona_id,
+                newest.c.version == PersonaVersionRow.version,
+            ),
+        )
+        .where(PersonaRow.platform == platform, PersonaRow.server == server)
+        .where(~PersonaVersionRow.deleted)
+        .order_by(PersonaRow.name)
+    )
+    return [_stored(name, row) for name, row in await session.execute(query)]
+
+
+async def _persona(session: AsyncSession, platform: str, server: str, name: str) -> PersonaRow:
+    """The persona of this name, made where there is none."""
+    found = await session.scalar(
+        select(PersonaRow).where(
+            PersonaRow.platform == platform, PersonaRow.server == server, PersonaRow.name == name
+        )
+    )
+    if found is None:
+        found = PersonaRow(platform=platform, server=server, name=name)
+        session.add(found)
+        await session.flush()
+    return found
+
+
+async def _versions(
+    session: AsyncSession, platform: str, server: str, name: str
+) -> list[PersonaVersionRow]:
+    query = (
+        select(PersonaVersionRow)
+        .join(PersonaRow, PersonaVersionRow.persona_id == PersonaRow.id)
+        .where(
+            PersonaRow.platform == platform, PersonaRow.server == server, PersonaRow.name == name
+        )
+        .order_by(PersonaVersionRow.version.desc())
+    )
+    return list(await session.scalars(query))
+
+
+async def _add(
+    session: AsyncSession, persona: PersonaRow, version: PersonaVersionRow
+) -> PersonaVersionRow:
+    newest = await session.scalar(
+        select(func.max(PersonaVersionRow.version)).where(
+            PersonaVersionRow.persona_id == persona.id
+        )
+    )
+    version.persona_id, version.version = persona.id, (newest or 0) + 1
+    version.created_at = datetime.now(UTC)
+    session.add(version)
+    return version
+
+
+def _stored(name: str, row: PersonaVersionRow) -> StoredPersona:
+    return StoredPersona(
+        name=name,
+        version=row.version,
+        prompt=row.prompt,
+        description=row.description,
+        effort=row.effort,
+        deleted=row.deleted,
+        restores=row.restores,
+        created_at=row.created_at,
+        created_by=row.created_by,
+    )

@@ -1,0 +1,53 @@
+"""What was set in chat, by scope and key."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import and_, false, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.storage.tables import ScopeKey, SettingRow
+from bot.storage.transactions import Stored, reads, writes
+
+SettingsByScope = Mapping[ScopeKey, Mapping[str, Any]]
+"""The values that were set, by scope and key; scopes without any are left out."""
+
+
+class StoredSettings(Stored):
+    @reads
+    async def get(self, session: AsyncSession, scopes: Sequence[ScopeKey]) -> SettingsByScope:
+        return await settings_in(session, scopes)
+
+    @writes
+    async def set(
+        self, session: AsyncSession, scope: ScopeKey, key: str, value: Any, by: str
+    ) -> None:
+        await session.merge(
+            SettingRow(
+                platform=scope.platform,
+                scope_kind=scope.kind,
+                scope_id=scope.id,
+                key=key,
+                value=value,
+                updated_at=datetime.now(UTC),
+                updated_by=by,
+            )
+        )
+
+
+async def settings_in(session: AsyncSession, scopes: Sequence[ScopeKey]) -> SettingsByScope:
+    """What was set for each of `scopes`."""
+    matches = (
+        and_(
+            SettingRow.platform == scope.platform,
+            SettingRow.scope_kind == scope.kind,
+            SettingRow.scope_id == scope.id,
+        )
+        for scope in scopes
+    )
+    found: dict[ScopeKey, dict[str, Any]] = {}
+    for row in await session.scalars(select(SettingRow).where(or_(false(), *matches))):
+        scope = ScopeKey(row.platform, row.scope_kind, row.scope_id)
+        found.setdefault(scope, {})[row.key] = row.value
+    return found
