@@ -3,14 +3,21 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: chat test soak fuzz lint audit format bench clean
+PARALLEL := --numprocesses=2 --dist=worksteal
+
+.PHONY: chat test test-slow soak fuzz lint audit format bench clean
 
 chat: .venv/inference
 	@$(BIN)/bot chat
 
+# Every behaviour once, in some minutes.
 test: .venv/dev
-	$(BIN)/pytest --cov --cov-report=term:skip-covered
+	$(BIN)/pytest -m 'not slow' $(PARALLEL) --cov --cov-report=term:skip-covered
 	$(BIN)/coverage report --include='bot/conversation/**,bot/inference/scheduler/**' --fail-under=95
+
+# The same behaviours at length: under load, with more generated requests, with other servers.
+test-slow: .venv/dev
+	$(BIN)/pytest -m slow
 
 soak: .venv/dev
 	$(BIN)/python -m tests.soak
@@ -24,17 +31,11 @@ lint: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/uv lock --check
-	@$(MAKE) --no-print-directory audit
+	$(BIN)/python -m tests.audit --optional
 
-# Known vulnerabilities of what uv.lock pins, where the database that knows them can be reached.
-VULNERABILITIES := https://pypi.org/pypi/pip/24.1/json
-
+# Known vulnerabilities of what uv.lock pins; fails where the database that knows them can't tell.
 audit: .venv/dev
-	@if $(BIN)/python -c 'import urllib.request as r; r.urlopen("$(VULNERABILITIES)", timeout=5)' \
-	    2>/dev/null; then \
-	    $(BIN)/uv export --quiet --frozen --all-extras --no-emit-project \
-	        | $(BIN)/pip-audit --disable-pip --require-hashes --requirement /dev/stdin; \
-	else echo "pip-audit: skipped, its database ($(VULNERABILITIES)) can't be reached"; fi
+	$(BIN)/python -m tests.audit
 
 format: .venv/dev
 	$(BIN)/ruff format .

@@ -1,11 +1,7 @@
-"""How all tests run, and the databases that some run on.
-
-BOT_TEST_POSTGRES names a PostgreSQL: postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE, with the
-right to make databases; each test has one of its own.
-"""
+"""How all tests run, and the databases that some run on."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
+
+from tests import postgres
 
 # Triton's kernels run on the CPU; the choice is made when Triton is first imported.
 os.environ.setdefault("TRITON_INTERPRET", "1")
@@ -28,14 +26,22 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "shared"))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The address of a PostgreSQL server."""
+    if (programs := postgres.programs()) is None:
+        pytest.skip("this machine has no PostgreSQL: Debian's package postgresql brings it")
+    with postgres.running(programs) as address:
+        yield address
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
     """The address of an empty database."""
     if request.param == "sqlite":
         yield f"sqlite+aiosqlite:///{tmp_path / 'data' / 'bot.db'}"
         return
-    if not (server := os.environ.get("BOT_TEST_POSTGRES")):
-        pytest.skip("BOT_TEST_POSTGRES names no PostgreSQL")
+    server = request.getfixturevalue("postgresql")
     name = f"bot_{uuid4().hex}"
     engine = create_async_engine(server, isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from bot.cli import app
 from bot.exit_code import ExitCode
 from tests.end_to_end.processes import write_config
+from tests.waiting import HANG_SECONDS
 
 DISCORD_TOKEN = "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs-abc"
 SLACK = {
@@ -53,7 +54,7 @@ for module in pkgutil.walk_packages(bot.platforms.__path__, "bot.platforms."):
 found = {"torch", "transformers", "triton", "kernels"} & set(sys.modules)
 assert not found, found
 """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=HANG_SECONDS)
 
 
 def test_importing_the_app_loads_nothing_that_only_some_need() -> None:
@@ -68,7 +69,7 @@ some_need = {
 found = some_need & set(sys.modules)
 assert not found, found
 """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=HANG_SECONDS)
 
 
 def test_check_tells_one_line_for_each_thing_and_no_secret(tmp_path: Path) -> None:

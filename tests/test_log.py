@@ -6,6 +6,8 @@ import subprocess
 import sys
 from typing import Any
 
+from tests.waiting import HANG_SECONDS
+
 SCRIPT = """
 import logging
 import structlog
@@ -33,7 +35,7 @@ def logged(**environment: str) -> list[dict[str, Any]]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=HANG_SECONDS,
     )
     assert "sesame" not in process.stderr.replace('secret = "sesame"', "")
     return [json.loads(line) for line in process.stderr.splitlines()]

@@ -14,6 +14,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from tests.doubles.discord import Channel, DiscordDouble, Guild, Modal, Person
+from tests.waiting import HANG_SECONDS
 
 POST_MESSAGE = "POST /channels/{channel}/messages"
 
@@ -76,7 +77,7 @@ async def bot(scene: Scene) -> AsyncIterator[Bot]:
 
 
 async def heard(bot: Bot) -> discord.Message:
-    return await asyncio.wait_for(bot.heard.get(), 5)
+    return await asyncio.wait_for(bot.heard.get(), HANG_SECONDS)
 
 
 def seen(bot: Bot, channel: Channel) -> discord.TextChannel:
@@ -92,7 +93,7 @@ async def test_a_client_knows_the_guild_its_channels_and_its_own_permissions(
     scene: Scene, bot: Bot
 ) -> None:
     scene.general.deny("create_public_threads")
-    event = await bot.wait_for("guild_channel_update", timeout=5)
+    event = await bot.wait_for("guild_channel_update", timeout=HANG_SECONDS)
     channel = event[1]
     assert channel.guild.name == "Home"
     assert channel.permissions_for(channel.guild.me).send_messages
@@ -164,9 +165,9 @@ async def test_edits_keep_their_versions_and_a_deletion_ends_them(scene: Scene, 
 async def test_people_edit_delete_and_react_and_the_bot_hears_of_it(scene: Scene, bot: Bot) -> None:
     question = scene.ann.say(scene.general, "@bot hi")
     await heard(bot)
-    edit = asyncio.create_task(bot.wait_for("message_edit", timeout=5))
-    reaction = asyncio.create_task(bot.wait_for("raw_reaction_add", timeout=5))
-    deletion = asyncio.create_task(bot.wait_for("message_delete", timeout=5))
+    edit = asyncio.create_task(bot.wait_for("message_edit", timeout=HANG_SECONDS))
+    reaction = asyncio.create_task(bot.wait_for("raw_reaction_add", timeout=HANG_SECONDS))
+    deletion = asyncio.create_task(bot.wait_for("message_delete", timeout=HANG_SECONDS))
     await asyncio.sleep(0)
     scene.ann.edit(question, "@bot bye")
     assert (await edit)[1].content.endswith("bye")
@@ -498,7 +499,7 @@ async def test_shards_get_the_events_of_their_own_guilds(scene: Scene) -> None:
     bot = ShardedBot(intents=intents, guild_ready_timeout=0)
     async with scene.connected(bot):
         await scene.discord.until(lambda: len(scene.discord.gateway.live) == 2)
-        said = asyncio.create_task(bot.wait_for("message", timeout=5))
+        said = asyncio.create_task(bot.wait_for("message", timeout=HANG_SECONDS))
         await asyncio.sleep(0)
         other.join(scene.ann).say(other.channel("general"), "@bot hi")
         assert (await said).guild.shard_id == other.id >> 22 & 1

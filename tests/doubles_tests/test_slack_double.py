@@ -22,6 +22,7 @@ from slack_sdk.oauth.state_store import FileOAuthStateStore
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tests.doubles.slack import Channel, Interaction, Message, Person, SlackDouble, View, Workspace
+from tests.waiting import HANG_SECONDS
 
 BUTTONS = {
     "type": "actions",
@@ -105,7 +106,7 @@ class Scene:
     async def hears(self, kind: str = "") -> dict[str, Any]:
         """The next event of this type that the app hears."""
         while True:
-            event = (await asyncio.wait_for(self.heard.get(), 5))["event"]
+            event = (await asyncio.wait_for(self.heard.get(), HANG_SECONDS))["event"]
             if kind in ("", event.get("subtype"), event["type"]):
                 return event
 

@@ -1,6 +1,5 @@
 """What an operator sees of one question: metrics, log lines that join, and a trace."""
 
-import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -112,7 +111,7 @@ async def test_an_address_for_metrics_that_is_taken_is_one_line(tmp_path: Path) 
         config = write_config(
             tmp_path, inference={"url": "http://x.y"}, metrics={"listen": f"127.0.0.1:{port}"}
         )
-        bot, code = await asyncio.wait_for(converse(config, "Hi\n"), 30)
+        bot, code = await converse(config, "Hi\n")
     assert code == ExitCode.FAILURE
     assert "metrics.listen can't be used" in bot.err.text
     assert f"127.0.0.1:{port}" in bot.err.text

@@ -23,6 +23,7 @@ from tests.end_to_end.processes import (
     write_greedy_config,
 )
 from tests.inference.tiny_model import save_tiny_model
+from tests.waiting import HANG_SECONDS
 
 ENDLESS = 100_000
 """Tokens: as long as the context allows, which takes the tiny model many seconds."""
@@ -39,7 +40,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 async def until_waiting(url: str) -> None:
     """Return when a request waits in the service's queue."""
-    async with asyncio.timeout(30), httpx2.AsyncClient(trust_env=False) as client:
+    async with asyncio.timeout(HANG_SECONDS), httpx2.AsyncClient(trust_env=False) as client:
         while not (await client.get(f"{url}/health")).json()["waiting"]:
             pass
 
@@ -103,7 +104,7 @@ async def test_who_connects_while_the_service_restarts_is_served_once_it_is_back
         url = url_of(service)
         os.kill(service, signal.SIGKILL)
         await gone(service)
-        async with httpx2.AsyncClient(trust_env=False, timeout=60) as client:
+        async with httpx2.AsyncClient(trust_env=False, timeout=HANG_SECONDS) as client:
             assert (await client.get(f"{url}/health")).json()["status"] != "failed"
 
 

@@ -18,9 +18,9 @@ from bot.config.schema import InferenceConfig
 from bot.exit_code import ExitCode
 from bot.inference.models.catalog import ModelUnavailable, fetch
 from tests.end_to_end.processes import converse, piped, write_config
+from tests.waiting import HANG_SECONDS
 
-SECONDS = 120.0
-"""How long the server may take to load."""
+pytestmark = pytest.mark.slow
 
 Configure = Callable[..., Path]
 
@@ -46,7 +46,7 @@ def url(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         environment = os.environ | {"HF_HUB_OFFLINE": "1"}
         server = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
     address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + HANG_SECONDS
     try:
         while not healthy(address):
             assert server.poll() is None, log.read_text(encoding="utf-8")

@@ -13,23 +13,34 @@ from typing import Any
 import httpx2
 from openai import AsyncOpenAI
 
+from tests.waiting import HANG_SECONDS
 
-def command(tmp_path: Path, **inference: object) -> list[str]:
+PATIENT = """
+from bot.cli import app
+from bot.inference.server import process
+process.DRAIN_SECONDS = float("inf")
+app()
+"""
+"""`bot` with a service that waits for ever for the answers that are on their way when it ends."""
+
+
+def command(tmp_path: Path, *, patient: bool = False, **inference: object) -> list[str]:
     lines = "".join(f"  {key}: {value}\n" for key, value in inference.items())
     config = tmp_path / "bot.yaml"
     config.write_text(f"inference:\n{lines}", encoding="utf-8")
-    return [sys.executable, "-m", "bot", "serve", "--config", str(config)]
+    program = ["-c", PATIENT] if patient else ["-m", "bot"]
+    return [sys.executable, *program, "serve", "--config", str(config)]
 
 
 @asynccontextmanager
 async def serve(
-    tmp_path: Path, model: Path, *, ready: bool = True, stderr: int = DEVNULL, **inference: object
+    tmp_path: Path, model: Path, *, ready: bool = True, stderr: int = DEVNULL, **options: Any
 ) -> AsyncIterator[tuple[Process, AsyncOpenAI]]:
     """A supervised `bot serve` and a client; it must end by itself when its stdin closes."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         listen = f"127.0.0.1:{free.getsockname()[1]}"
     process = await asyncio.create_subprocess_exec(
-        *command(tmp_path, model=model, listen=listen, device="cpu", **inference),
+        *command(tmp_path, model=model, listen=listen, device="cpu", **options),
         stdin=PIPE,
         stderr=stderr,
         env=os.environ | {"BOT_SUPERVISED": "1"},
@@ -42,12 +53,12 @@ async def serve(
     finally:
         assert process.stdin
         process.stdin.close()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANG_SECONDS):
             await process.wait()
 
 
 async def until_health(url: str, status: int) -> dict[str, Any]:
-    async with asyncio.timeout(120), httpx2.AsyncClient(trust_env=False) as client:
+    async with asyncio.timeout(HANG_SECONDS), httpx2.AsyncClient(trust_env=False) as client:
         while True:
             try:
                 response = await client.get(f"{url}/health")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from bot.inference.engines.base import Sequence
+from tests.waiting import HANG_SECONDS
 
 STEP_SECONDS = 0.0001
 """A step takes its time on the device, when the event loop's thread can run."""
@@ -66,7 +67,7 @@ class ScriptedEngine:
     def wait_for_step(self) -> None:
         """Return when a step has begun that can't end; for use while paused."""
         with self._changed:
-            assert self._changed.wait_for(lambda: self._held, 10)
+            assert self._changed.wait_for(lambda: self._held, HANG_SECONDS)
 
     def admit(self, sequence: Sequence) -> None:
         self._check_thread()
@@ -85,7 +86,7 @@ class ScriptedEngine:
         with self._changed:
             self._held = True
             self._changed.notify_all()
-            assert self._changed.wait_for(lambda: not self._paused, 10)
+            assert self._changed.wait_for(lambda: not self._paused, HANG_SECONDS)
             self._held = False
         if error := self.error:
             self.error = None

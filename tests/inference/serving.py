@@ -14,6 +14,7 @@ from bot.inference.server.endpoints import create_app
 from bot.inference.server.model import Model
 from bot.inference.server.service import Service
 from bot.inference.text.prompt import ChatFormat
+from tests.waiting import HANG_SECONDS
 
 NAME = "tiny"
 
@@ -59,7 +60,7 @@ async def serving(
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Return when `condition` holds; it must within 10 s."""
-    async with asyncio.timeout(10):
+    """Return when `condition` holds."""
+    async with asyncio.timeout(HANG_SECONDS):
         while not condition():  # noqa: ASYNC110 (what is awaited here has no event)
             await asyncio.sleep(0.001)

@@ -20,6 +20,7 @@ from tests.end_to_end.processes import (
 )
 from tests.inference.processes import until_health
 from tests.inference.tiny_model import save_tiny_model
+from tests.waiting import HANG_SECONDS
 
 TOKENS = 500
 """Of an answer: the tiny model takes seconds for them."""
@@ -68,11 +69,11 @@ async def ask(bot: Bot, question: str) -> None:
 
 async def answered(bot: Bot) -> None:
     """An answer has come whole."""
-    await bot.err.see("length limit", seconds=60)
+    await bot.err.see("length limit")
 
 
 async def service_started(bot: Bot) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANG_SECONDS):
         while not any(map(_is_service, children(bot.process.pid))):  # noqa: ASYNC110 (no event)
             await asyncio.sleep(0.01)
 

@@ -13,6 +13,7 @@ from bot.config.schema import InferenceConfig
 from bot.inference.models.catalog import fetch
 from tests.soak.drill import Drill, Outcome, Scale
 from tests.soak.service import place, service
+from tests.waiting import HANG_SECONDS
 
 ANSWER = 200
 """Tokens of an answer under overload: the default model writes it in some seconds."""
@@ -105,7 +106,7 @@ async def overload(folder: Path, scale: Scale) -> Outcome:
 
         async def one() -> None:
             nonlocal answered, refused
-            answer = await it.http.post("/v1/chat/completions", json=body, timeout=120)
+            answer = await it.http.post("/v1/chat/completions", json=body, timeout=HANG_SECONDS)
             if answer.status_code == 429:
                 assert int(answer.headers["retry-after"]) >= 1
                 refused += 1

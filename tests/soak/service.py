@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.inference.processes import serve
 from tests.inference.tiny_model import save_tiny_model
+from tests.waiting import HANG_SECONDS
 
 
 @dataclass
@@ -53,14 +54,14 @@ class Service:
         return value
 
     async def until(self, **counts: int) -> None:
-        """Return once `running` or `waiting` are so many; they must within 30 s."""
-        async with asyncio.timeout(30):
+        """Return once `running` or `waiting` are so many."""
+        async with asyncio.timeout(HANG_SECONDS):
             while not counts.items() <= (await self.health()).items():
                 pass
 
     async def until_free(self) -> None:
-        """Return once the engine holds no sequence, by its own count; it must within 30 s."""
-        async with asyncio.timeout(30):
+        """Return once the engine holds no sequence, by its own count."""
+        async with asyncio.timeout(HANG_SECONDS):
             while await self.metric("bot_engine_sequences"):
                 pass
 

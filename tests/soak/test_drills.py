@@ -13,6 +13,7 @@ from tests.soak.drills import DRILLS
 BRIEFLY = Scale(minutes=0.05, times=40)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.done)
 async def test_what_is_promised_happens(drill: Drill, tmp_path: Path) -> None:
     try:

@@ -27,6 +27,7 @@ from tests.inference.tokenizers_fixture import (
     chatml_tokenizer,
     sentencepiece_tokenizer,
 )
+from tests.waiting import HANG_SECONDS
 
 FORMAT = ChatFormat(chatml_tokenizer(SMOLLM2_TEMPLATE))
 MESSAGES = [{"role": "user", "content": "Hello"}]
@@ -210,7 +211,7 @@ async def test_a_client_that_leaves_costs_no_more_work_on_its_prompt() -> None:
         asyncio.TaskGroup() as asking,
     ):
         first = asking.create_task(client.post("/v1/chat/completions", json=CHAT))
-        await asyncio.to_thread(slow.begun.acquire, timeout=10)
+        await asyncio.to_thread(slow.begun.acquire, timeout=HANG_SECONDS)
         second = asking.create_task(leaving.post("/v1/chat/completions", json=CHAT))
         await until(lambda: service._rendering == 2)
         second.cancel()

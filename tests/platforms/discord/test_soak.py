@@ -4,6 +4,7 @@ import asyncio
 import random
 
 import psutil
+import pytest
 
 from tests.doubles.discord import Channel, Message, Person
 from tests.doubles.inference import Say
@@ -13,6 +14,7 @@ CHANNELS, PEOPLE, MENTIONS, SECONDS = 20, 50, 200, 10
 ANSWER = [Say(f"Sentence number {at} of the answer. ") for at in range(20)] + [Say("The end.")]
 
 
+@pytest.mark.slow
 async def test_two_hundred_mentions_get_one_whole_answer_each(running: Running) -> None:
     async with running(own_process=True, true_limits=True) as scene:
         scene.inference.default = ANSWER

@@ -13,6 +13,7 @@ CHANNELS, PEOPLE, QUESTIONS, SECONDS = 20, 50, 200, 10
 ANSWER = [Say(f"Sentence number {at} of the answer. ") for at in range(20)] + [Say("The end.")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("http", [False, True], ids=["socket", "http"])
 async def test_two_hundred_questions_get_one_whole_answer_each(
     running: Running, *, http: bool
