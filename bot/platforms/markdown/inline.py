@@ -12,7 +12,8 @@ DEEPEST = 6
 """Marks open at once; more is noise, not emphasis."""
 LONGEST_CODE_MARK = 4
 _SPECIAL = frozenset("\\`*_~|[<$")
-_MATH = {"\\(": "\\)", "\\[": "\\]"}
+FORMULAS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$", "$": "$"}
+"""How formulas begin and end."""
 
 
 @dataclass
@@ -153,17 +154,20 @@ class _Scan:
 
     def _formula(self, sign: str) -> None:
         two = self.text[self.at : self.at + 2]
-        closing = two if two == "$$" else _MATH.get(two)
-        if closing is None:
-            self.at += 1 if sign == "$" else 2
-            return
-        stop = self._find(closing, self.at + 2)
-        if stop < self.end:
-            self._atom(stop + 2)
-        elif self.end - self.at <= (self.end - self.begin) // 2:
-            self._atom(self.end + 1)
-        else:
+        if two in FORMULAS:
+            stop = self._find(FORMULAS[two], self.at + 2)
+            if stop < self.end:
+                self._atom(stop + 2)
+            else:
+                self._may_go_on()
+        elif sign == "\\":
             self.at += 2
+        else:
+            stop = self._find("$", self.at + 1)
+            if _is_formula(self.text, self.at + 1, stop):
+                self._atom(stop + 1)
+            else:
+                self.at += 1
 
     def _link(self) -> None:
         close = self._find("]", self.at + 1)
@@ -238,6 +242,14 @@ class _Scan:
             left -= len(self.stack[at])
             del self.stack[at:]
         return left
+
+
+def _is_formula(text: str, begin: int, end: int) -> bool:
+    """Whether what stands between two dollar signs is a formula, and no price."""
+    inner, after = text[begin:end], text[end + 1 : end + 2]
+    if not text.startswith("$", end) or inner != inner.strip() or "\n" in inner:
+        return False
+    return not after.isdigit() and any(sign in inner for sign in ("\\", "^", "_{"))
 
 
 def _is_word(character: str) -> bool:

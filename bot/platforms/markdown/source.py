@@ -59,4 +59,6 @@ class Source(NamedTuple):
         below = at + len(line) + 1
         if "|" not in line or below >= self.end or self.text[below] not in "|:- \t":
             return None
-        return header_of(line, self.line(below))
+        rule = self.line(below)
+        is_written = below + len(rule) < self.end  # or it may become one of more columns
+        return header_of(line, rule) if is_written else None

@@ -1,12 +1,15 @@
 """Tables: read from Markdown, and drawn in characters of one width."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block.table import escapedSplit
 from markdown_it.token import Token
 from wcwidth import wcswidth
+
+from bot.platforms.markdown.rewriting import with_formulas
 
 WIDEST = 64
 """Columns that code has on a narrow screen of either platform; a wider table becomes a list."""
@@ -70,11 +73,14 @@ def _alignment(rule: str) -> str | None:
     return "left" if rule.startswith(":") else ""
 
 
+@lru_cache(maxsize=4096)
 def plain(cell: str) -> str:
-    """A cell's text without its marks; a link keeps its address."""
+    """A cell's text for code: without its marks; a link keeps its address."""
+    cell = with_formulas(cell)
     if not any(sign in cell for sign in "*_`~[\\&<!"):
         return cell
-    return "".join(_texts(_INLINE.parseInline(cell)[0].children or []))
+    text = "".join(_texts(_INLINE.parseInline(cell)[0].children or []))
+    return text.replace("```", "'''")  # the code would end there
 
 
 def _texts(tokens: Sequence[Token]) -> list[str]:
@@ -96,50 +102,46 @@ def _texts(tokens: Sequence[Token]) -> list[str]:
 
 
 class Drawing:
-    """A table as a platform without tables shows it, whose length is known row by row.
+    """A table as code in columns, or where that is too wide as a list. See style.Drawn."""
 
-    In columns of a code block, or where that is too wide as a list. `shown`: a cell's text in
-    columns. `frame`: what goes around the columns.
-    """
-
-    def __init__(self, table: Table, shown: Callable[[str], str] = plain) -> None:
+    def __init__(self, table: Table) -> None:
         self._table = table
-        self._shown = shown
-        self._rows = [tuple(shown(cell) for cell in table.header)]
+        self._rows = [tuple(map(plain, table.header))]
         self._widths = [_width(cell) for cell in self._rows[0]]
+        self._ends_aligned = table.alignments[-1] in ("right", "center")
+        self._last_cells = self._length(self._rows[0])
         self._list = _List(table)
 
-    @property
-    def is_wide(self) -> bool:
-        return self._width > WIDEST
-
-    @property
-    def _width(self) -> int:
-        return sum(self._widths) + 3 * (len(self._widths) - 1)
+    def _length(self, cells: tuple[str, ...]) -> int:
+        """What a row has beyond its columns: the last one's text, and what takes no column."""
+        unseen = sum(max(0, len(cell) - _width(cell)) for cell in cells[:-1])
+        return unseen + len(cells[-1])
 
     def size_with(self, row: tuple[str, ...]) -> int:
-        """An upper bound of the length with one more row. It grows with the row."""
-        cells = [self._shown(cell) for cell in row]
-        widths = [max(a, _width(cell)) for a, cell in zip(self._widths, cells, strict=True)]
-        width = sum(widths) + 3 * (len(widths) - 1)
-        # Of what takes no column (accents, joiners) a cell is longer than it is wide.
-        longer = sum(max(0, len(cell) - _width(cell)) for cell in cells)
-        columns = (len(self._rows) + 2) * (min(width, WIDEST) + 1) + longer + self._longer + 8
-        return max(columns, self._list.size_with(row) if width > WIDEST else 0)
+        """See Drawn. Both forms have room while it is not sure which one it will be."""
+        cells = tuple(map(plain, row))
+        widths = self._widths_with(cells)
+        width = _whole(widths)
+        columns = min(WIDEST, width if self._ends_aligned else width - widths[-1])
+        lines = len(self._rows) + 1
+        last = self._last_cells + self._length(cells)
+        size = len("```\n\n```") + lines * (columns + 1) + last + min(WIDEST, width) + 1
+        return max(size, self._list.size_with(row) if width > WIDEST else 0)
 
-    @property
-    def _longer(self) -> int:
-        return sum(max(0, len(cell) - _width(cell)) for row in self._rows for cell in row)
+    def _widths_with(self, cells: tuple[str, ...]) -> list[int]:
+        return [max(a, _width(cell)) for a, cell in zip(self._widths, cells, strict=True)]
 
     def add(self, row: tuple[str, ...]) -> None:
-        cells = tuple(self._shown(cell) for cell in row)
+        """See Drawn."""
+        cells = tuple(map(plain, row))
         self._rows.append(cells)
-        self._widths = [max(a, _width(cell)) for a, cell in zip(self._widths, cells, strict=True)]
+        self._widths = self._widths_with(cells)
+        self._last_cells += self._length(cells)
         self._list.add(row)
 
-    def text(self) -> str:
-        """The whole."""
-        if self.is_wide:
+    def piece(self) -> str:
+        """See Drawn."""
+        if _whole(self._widths) > WIDEST:
             return self._list.text()
         lines = [self._line(row) for row in self._rows]
         lines.insert(1, "─┼─".join("─" * width for width in self._widths))
@@ -148,6 +150,10 @@ class Drawing:
     def _line(self, row: Sequence[str]) -> str:
         cells = zip(row, self._widths, self._table.alignments, strict=True)
         return " │ ".join(_padded(*cell) for cell in cells).rstrip()
+
+
+def _whole(widths: Sequence[int]) -> int:
+    return sum(widths) + len(" │ ") * (len(widths) - 1)
 
 
 class _List:
@@ -176,7 +182,7 @@ class _List:
 
 
 def _width(cell: str) -> int:
-    return max(0, wcswidth(cell))
+    return len(cell) if cell.isascii() else max(0, wcswidth(cell))
 
 
 def _padded(cell: str, width: int, alignment: str) -> str:

@@ -1,0 +1,25 @@
+"""Markdown as Discord shows it.
+
+It has no tables, no formulas, no tasks, and no headings below the third level:
+https://support.discord.com/hc/en-us/articles/210298617
+"""
+
+from bot.platforms.markdown.rewriting import with_bold_headings, with_formulas, with_tasks
+from bot.platforms.markdown.style import Drawn
+from bot.platforms.markdown.tables import Drawing, Table
+
+
+class DiscordStyle:
+    """See Style. Characters are code points (discord/discord-api-docs issue 1315)."""
+
+    tables = True
+
+    def size(self, text: str, begin: int, end: int) -> int:
+        return end - begin
+
+    def prose(self, text: str, *, continued: bool) -> str:
+        text = with_bold_headings(text, continued=continued)
+        return with_formulas(with_tasks(text, continued=continued))
+
+    def draw(self, table: Table, *, first: bool) -> Drawn | None:
+        return Drawing(table)

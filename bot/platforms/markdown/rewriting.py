@@ -1,0 +1,65 @@
+"""What a platform has no form for, in one that it has: formulas, tasks, deep headings."""
+
+from bot.platforms.markdown.formulas import unicode_formula
+from bot.platforms.markdown.inline import FORMULAS, scan
+from bot.platforms.markdown.lines import content_start
+
+_SIGNS = "*_~|`<>[]\\"
+"""What would be read as Markdown in a formula's text."""
+_TASKS = {"[ ] ": "☐ ", "[x] ": "☑ ", "[X] ": "☑ "}
+
+
+def with_formulas(text: str) -> str:
+    """LaTeX in plain characters, or as code; never longer than it was."""
+    if "$" not in text and "\\(" not in text and "\\[" not in text:
+        return text
+    shown, at = [], 0
+    for begin, end in scan(text, 0, len(text)).atoms:
+        sign = next((s for s in FORMULAS if text.startswith(s, begin)), None)
+        if sign is None or end > len(text):
+            continue
+        formula = _formula(text[begin + len(sign) : end - len(sign)])
+        if formula is not None and len(formula) <= end - begin:
+            shown += [text[at:begin], formula]
+            at = end
+    return "".join([*shown, text[at:]])
+
+
+def _formula(latex: str) -> str | None:
+    plain = unicode_formula(latex)
+    if plain is not None and not any(sign in plain for sign in _SIGNS):
+        return plain
+    code = plain or " ".join(latex.split())
+    return f"`{code}`" if code and "`" not in code else None
+
+
+def with_tasks(text: str, *, continued: bool) -> str:
+    """Tasks of lists as signs."""
+    if not any(task in text for task in _TASKS):
+        return text
+    first, *lines = text.split("\n")
+    return "\n".join([first if continued else _task(first), *map(_task, lines)])
+
+
+def _task(line: str) -> str:
+    at = content_start(line)
+    sign = _TASKS.get(line[at : at + 4])
+    marked = line[:at].rstrip()[-1:] in ("-", "*", "+", ".", ")") if sign else False
+    return line[:at] + sign + line[at + 4 :] if sign and marked else line
+
+
+def with_bold_headings(text: str, *, continued: bool) -> str:
+    """Headings below the third level as bold lines."""
+    if "####" not in text:
+        return text
+    first, *lines = text.split("\n")
+    return "\n".join([first if continued else _heading(first), *map(_heading, lines)])
+
+
+def _heading(line: str) -> str:
+    words = line.lstrip("#")
+    level = len(line) - len(words)
+    title = words.strip().rstrip("#").rstrip()
+    if not 4 <= level <= 6 or words[:1] not in (" ", "\t") or not title:
+        return line
+    return title if "**" in title else f"**{title}**"
