@@ -78,9 +78,14 @@ class Prose:
             self._lines.append(following)
             at, size = following, with_next
 
-    def cut(self, least: int) -> Open:
-        """Where a part ends in it, of which `least` is shown if that is possible."""
+    def cut(self, least: int) -> Open | None:
+        """Where a part ends in it, of which `least` is shown if that is possible.
+
+        None where it must not end here.
+        """
         source = self.source
+        if (header := self._header_of_a_table()) is not None:
+            return Open(header) if header > self.begin else None
         last = source.furthest(self.begin, self._room)
         low = min(max(source.furthest(self.begin, least), self.begin + 1), last)
         at = self._item
@@ -104,6 +109,16 @@ class Prose:
             if (opened := self._open_at(place, found)) is not None:
                 return opened
         return Open(last)
+
+    def _header_of_a_table(self) -> int | None:
+        """Where the line begins that would be a table's header if the next one were its rule."""
+        source = self.source
+        header = ([self.begin, *self._lines])[-2:-1]
+        if not source.tables or not header or "|" not in source.line(header[0]):
+            return None
+        rule = source.text[self.end : self.end + max(1, self._room)]
+        is_rule = not rule.partition("\n")[0].strip("|:- \t")
+        return header[0] if is_rule else None
 
     def _open_at(self, place: int, found: Inline) -> Open | None:
         """What is open at a place; None where there is no room to close it."""

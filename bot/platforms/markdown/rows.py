@@ -26,7 +26,7 @@ class Rows:
         if not self._again:
             for _ in range(2):
                 at = min(at + len(source.line(at)) + 1, source.end)
-            if self.size > self._room:
+            if max(self.size, source.size(self.begin, at)) > self._room:
                 return at, at, False
         self.visited += at - self.begin
         while at < source.end:
