@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from bot.config import Config
 from bot.conversation.events import Attachment, Message
-from bot.conversation.texts import Texts
+from bot.conversation.in_effect import InEffect
 from bot.documents.kinds import Kind, kind_of
 from bot.documents.problems import Unreadable
 from bot.documents.reading import Document, read_document
@@ -35,6 +34,7 @@ REASONS = {
     "file_failed": "it couldn't be fetched",
     "file_gone": "it was deleted, you can't read it",
     "file_hidden": "it is no longer available, you can't read it",
+    "file_canvas": "it is a canvas, you only know its title",
     "file_elsewhere": "it is kept on another site, you can't read it",
     "file_skipped": "there are too many files, this one wasn't read",
 }
@@ -83,21 +83,20 @@ class Attachments:
     async def fill(
         self,
         drafts: Sequence[Draft],
-        config: Config,
-        texts: Texts,
+        here: InEffect,
         credentials: Mapping[str, str] | None = None,
     ) -> list[Message]:
         """The messages with their files, and lines for the person about what can't be read.
 
         Oldest first. Where there are more files than may be read, the newest messages' are.
         """
-        limits = config.conversation
+        limits = here.config.conversation
         limit = limits.attachment_max_bytes
         wanted = [f for draft in reversed(drafts) for f in draft.files if _has_text(f)]
         chosen = {file.id: file for file in wanted[: limits.attachments_max if limit else 0]}
         read = await asyncio.gather(*(self._result(f, limit, credentials) for f in chosen.values()))
         results = dict(zip(chosen, read, strict=True))
-        return [_with_files(draft, results, config, texts) for draft in drafts]
+        return [_with_files(draft, results, here) for draft in drafts]
 
     async def _result(
         self, file: File, limit: int, credentials: Mapping[str, str] | None
@@ -145,10 +144,8 @@ def _size(result: Result) -> int:
     return 200 + (len(result.text) if isinstance(result, Document) else 0)
 
 
-def _with_files(
-    draft: Draft, results: Mapping[str, Result], config: Config, texts: Texts
-) -> Message:
-    limits = config.conversation
+def _with_files(draft: Draft, results: Mapping[str, Result], here: InEffect) -> Message:
+    limits, texts = here.config.conversation, here.texts
     attachments: list[Attachment] = []
     notices: list[str] = []
     unseen: list[str] = []

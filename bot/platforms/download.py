@@ -6,6 +6,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
+from urllib.request import getproxies
 
 import aiohttp
 from aiohttp.abc import ResolveResult
@@ -63,9 +64,11 @@ class Downloader:
             raise NotFetched(f"the host answered no HTTP ({type(error).__name__})") from None
 
     def _session(self) -> aiohttp.ClientSession:
-        resolver = _PublicAddresses(self._api.host)
+        proxies = [URL(proxy).host for proxy in getproxies().values()]
+        resolver = _PublicAddresses({self._api.host, *proxies})
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(resolver=resolver),
+            trust_env=True,  # a proxy of the environment's, which looks names up itself
             headers={"Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -114,7 +117,7 @@ async def _received(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes
 class _PublicAddresses(aiohttp.ThreadedResolver):
     """Looks names up for the connection, so that what is checked is what is connected to."""
 
-    def __init__(self, trusted: str | None) -> None:
+    def __init__(self, trusted: set[str | None]) -> None:
         super().__init__()
         self._trusted = trusted
 
@@ -122,7 +125,7 @@ class _PublicAddresses(aiohttp.ThreadedResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         found = await super().resolve(host, port, family)
-        if host != self._trusted:
+        if host not in self._trusted:
             found = [address for address in found if _is_public(address["host"])]
         if not found:
             raise OSError(errno.EADDRNOTAVAIL, f"{host} has no public address")

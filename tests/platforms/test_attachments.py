@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from bot.config import Config
 from bot.conversation.events import Author, Message, Place, Question
 from bot.conversation.history import chat_messages
-from bot.conversation.texts import Texts
+from bot.conversation.in_effect import InEffect
 from bot.platforms.attachments import Attachments, Draft, File
 from bot.platforms.download import Downloader
+from bot.storage import StoredPlace
 from tests.documents import samples
 from tests.platforms.raw_host import Host, answering
 
@@ -34,11 +35,12 @@ class Reader:
         return File(name, name, f"{self._host.url}/{name}", content_type, problem)
 
     async def fill(self, *drafts: Draft) -> list[Message]:
-        return await self._attachments.fill(drafts, self._config, Texts(self._config, "en"))
+        here = InEffect.at(Place("slack", "T", "C"), self._config, StoredPlace({}, [], "0"))
+        return await self._attachments.fill(drafts, here)
 
 
 def prompt(*messages: Message) -> str:
-    question = Question(Place("slack", "T", "C"), messages[-1], messages[:-1])
+    question = Question(messages[-1], messages[:-1])
     return "\n".join(m["content"] for m in chat_messages("", question)[1:])
 
 

@@ -15,20 +15,22 @@ from bot.conversation.core import Core
 from bot.conversation.events import Place, Question
 from bot.conversation.in_effect import InEffect
 from bot.conversation.settings import resolve
+from bot.platforms.attachments import Attachments
 from bot.platforms.background import Background
 from bot.platforms.discord.buttons import ButtonId, buttons_of
-from bot.platforms.discord.limits import EDITABLE_SECONDS, THREAD_NAME_LENGTH
+from bot.platforms.discord.limits import EDITABLE_SECONDS, FILE_HOSTS, THREAD_NAME_LENGTH
 from bot.platforms.discord.messages import (
     Channel,
     history_of,
     place_of,
-    plain_text,
-    read,
     replied_to,
 )
 from bot.platforms.discord.permissions import missing_to_answer
+from bot.platforms.discord.reader import Reader
 from bot.platforms.discord.sending import Pace
 from bot.platforms.discord.view import DiscordView, Look, Send, SentMessage
+from bot.platforms.discord.words import typed
+from bot.platforms.download import Downloader
 from bot.platforms.exchange import Exchange
 from bot.platforms.exchanges import ChannelConversation, Exchanges
 
@@ -57,6 +59,8 @@ class Answers:
         self, core: Core, client: discord.Client, pace: Pace, background: Background
     ) -> None:
         self.exchanges: Exchanges[DiscordExchange] = Exchanges(core)
+        api_url = core.config().discord.api_url
+        self.reader = Reader(Attachments(Downloader(FILE_HOSTS, api_url)))
         self._core = core
         self._client = client
         self._pace = pace
@@ -191,8 +195,8 @@ class Answers:
 
     async def _open_thread(self, question: discord.Message) -> discord.Thread:
         assert self._client.user is not None
-        words = plain_text(question, self._client.user).split()
-        name = (" ".join(words) or question.author.name)[:THREAD_NAME_LENGTH]
+        said = typed(question, self._client.user).split()
+        name = (" ".join(said) or question.author.name)[:THREAD_NAME_LENGTH]
         return await self._pace.retried(question.create_thread, name=name)
 
     async def _join(self, thread: discord.Thread) -> None:
@@ -214,13 +218,10 @@ class Answers:
             with suppress(discord.HTTPException):  # only for show
                 await question.channel.typing()
             history = await self._pace.retried(history_of, question, limits.max_messages)
-            newest = await read(question, me, limits.attachment_max_bytes, here.texts)
-            earlier = [
-                await read(m, me, limits.attachment_max_bytes, here.texts)
-                for m in history
-                if m.id > since
-            ]
-            return Question(newest, earlier, notices=[*notices, *newest.notices])
+            earlier = [m for m in history if m.id > since]
+            messages = await self.reader.read(question, earlier, me, here)
+            *before, newest = messages
+            return Question(newest, before, notices=[*notices, *newest.notices])
 
         return read_question
 

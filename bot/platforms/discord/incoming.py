@@ -9,8 +9,9 @@ from bot.conversation.events import Author, Place
 from bot.conversation.in_effect import InEffect
 from bot.platforms.discord.answers import Answers
 from bot.platforms.discord.limits import CONTENT_LENGTH
-from bot.platforms.discord.messages import author_of, own_line, place_of, plain_text, rights_in
+from bot.platforms.discord.messages import author_of, own_line, place_of, rights_in
 from bot.platforms.discord.sending import Pace
+from bot.platforms.discord.words import has_more_than_text, typed
 from bot.platforms.markdown.splitting import split_markdown
 
 
@@ -40,13 +41,14 @@ class DiscordMessage:
         return author_of(message.author, rights_in(message.channel, message.author), self._me)
 
     async def text(self) -> str:
-        return plain_text(self._message, self._me)
+        return typed(self._message, self._me)
 
     def unanswerable(self, text: str) -> str | None:
         message = self._message
-        if not (text or message.attachments or message.reference):
+        more = has_more_than_text(message)
+        if not (text or more or message.reference):
             return "empty_question"
-        if not (message.content or message.attachments):
+        if not (message.content or more):
             return "content_hidden"
         return None
 

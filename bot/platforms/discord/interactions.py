@@ -17,7 +17,7 @@ from bot.platforms.discord.answers import Answers, DiscordExchange
 from bot.platforms.discord.buttons import ButtonId
 from bot.platforms.discord.forms import CommandForm, EditAgain, QuestionForm
 from bot.platforms.discord.limits import CONTENT_LENGTH
-from bot.platforms.discord.messages import author_of, own_line, place_of, read
+from bot.platforms.discord.messages import author_of, own_line, place_of
 from bot.platforms.discord.sending import Pace
 from bot.platforms.discord.view import DiscordView, Look, SentMessage
 from bot.platforms.exchange import Exchange
@@ -101,8 +101,7 @@ class Interactions:
             await sent.response.defer(thinking=True)
 
             async def read_question(text: str, here: InEffect) -> Question:
-                limit = here.config.conversation.attachment_max_bytes
-                target = await read(about, _me(sent), limit, here.texts)
+                (target,) = await self._answers.reader.read(about, [], _me(sent), here)
                 message = Message(str(sent.id), author, text)
                 return Question(message, [target], notices=target.notices)
 

@@ -24,3 +24,6 @@ TEXT_INPUT_LENGTH = 4000
 
 CHOICES = 25
 """https://docs.discord.com/developers/interactions/application-commands"""
+
+FILE_HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
+"""Where attachments are: https://docs.discord.com/developers/reference#image-formatting"""

@@ -8,8 +8,7 @@ from typing import TypeAlias
 
 import discord
 
-from bot.conversation.events import Attachment, Author, Message, Place
-from bot.conversation.texts import Texts
+from bot.conversation.events import Author, Place
 
 OWN_LINE = "-# \u2063"
 """Begins the bot's own small lines (status, notices, footer). The invisible separator tells them
@@ -20,6 +19,8 @@ ANSWER_FILE = "answer.md"
 _OWN_LINES = re.compile(rf"\n*^{OWN_LINE}.*$", re.MULTILINE)
 _SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
 _SHOWN = (*_SPOKEN, discord.MessageType.thread_starter_message)
+_OF_APPS = (discord.MessageType.chat_input_command, discord.MessageType.context_menu_command)
+"""What other apps answer to commands; what this one does is no part of a conversation."""
 
 Channel: TypeAlias = "discord.abc.MessageableChannel | discord.interactions.InteractionChannel"
 
@@ -27,6 +28,11 @@ Channel: TypeAlias = "discord.abc.MessageableChannel | discord.interactions.Inte
 def is_spoken(message: discord.Message) -> bool:
     """Whether a person wrote it; joins, pins and answers to commands are none."""
     return message.type in _SPOKEN and not message.author.bot
+
+
+def without_own_lines(text: str) -> str:
+    """What the model wrote of one of the bot's messages."""
+    return _OWN_LINES.sub("", text).strip()
 
 
 def own_line(text: str) -> str:
@@ -43,6 +49,11 @@ def place_of(channel: Channel, guild_id: int | None) -> Place:
     if isinstance(channel, discord.Thread):
         return Place("discord", str(guild_id), str(channel.parent_id), str(channel.id), filed)
     return Place("discord", str(guild_id), str(channel.id), None, filed)
+
+
+def is_post(channel: Channel) -> bool:
+    """Whether it is a forum's post: a thread whose first message has its id."""
+    return isinstance(channel, discord.Thread) and isinstance(channel.parent, discord.ForumChannel)
 
 
 def author_of(
@@ -73,43 +84,6 @@ def rights_in(
     return discord.Permissions.none()
 
 
-def plain_text(message: discord.Message, me: discord.ClientUser) -> str:
-    """The message's text with names for mentions: none of the bot, none of the bot's own lines."""
-    if message.author.id == me.id:
-        return _OWN_LINES.sub("", message.clean_content).strip()
-    here = message.guild.me if message.guild else me
-    return message.clean_content.replace(f"@{here.display_name}", "").strip()
-
-
-async def read(
-    message: discord.Message, me: discord.ClientUser, attachment_bytes: int, texts: Texts
-) -> Message:
-    """The message with its attachments up to `attachment_bytes` that are UTF-8 text."""
-    text = plain_text(message, me)
-    files: list[Attachment] = []
-    notices: list[str] = []
-    for file in message.attachments:
-        if file.size > attachment_bytes:
-            limit = attachment_bytes // 1024
-            notices.append(texts("file_too_big", name=file.filename, limit=limit))
-            continue
-        try:
-            content = (await file.read()).decode("utf-8")
-        except UnicodeDecodeError:
-            notices.append(texts("file_not_text", name=file.filename))
-        except discord.HTTPException:
-            notices.append(texts("file_failed", name=file.filename))
-        else:
-            if message.author.id == me.id and file.filename == ANSWER_FILE:
-                text = content
-            elif "\0" in content:
-                notices.append(texts("file_not_text", name=file.filename))
-            else:
-                files.append(Attachment(file.filename, content))
-    author = author_of(message.author, rights_in(message.channel, message.author), me)
-    return Message(str(message.id), author, text, tuple(files), tuple(notices))
-
-
 async def history_of(message: discord.Message, limit: int) -> Sequence[discord.Message]:
     """What was said before `message`, oldest first: the thread, or the chain of replies.
 
@@ -121,7 +95,8 @@ async def history_of(message: discord.Message, limit: int) -> Sequence[discord.M
             found = [m async for m in channel.history(limit=limit, before=message)]
         except discord.Forbidden:
             return []
-        return [_started(m) for m in found[::-1] if m.type in _SHOWN]
+        begin = await _beginning_of_post(message, found)
+        return [*begin, *(_started(m) for m in found[::-1] if _is_shown(m))]
     chain: list[discord.Message] = []
     while len(chain) < limit and (earlier := await replied_to(chain[-1] if chain else message)):
         chain.append(earlier)
@@ -133,6 +108,8 @@ async def replied_to(message: discord.Message) -> discord.Message | None:
     reference = message.reference
     if reference is None or reference.message_id is None:
         return None
+    if reference.type is not discord.MessageReferenceType.reply:
+        return None  # it forwards one of another place
     if isinstance(reference.resolved, discord.Message):
         return reference.resolved
     if reference.cached_message is not None:
@@ -141,6 +118,27 @@ async def replied_to(message: discord.Message) -> discord.Message | None:
         return await message.channel.fetch_message(reference.message_id)
     except (discord.NotFound, discord.Forbidden):
         return None
+
+
+async def _beginning_of_post(
+    message: discord.Message, found: Sequence[discord.Message]
+) -> list[discord.Message]:
+    """A forum post's first message, where the history that was read doesn't reach it."""
+    thread = message.channel
+    if not is_post(thread) or thread.id in (message.id, *(m.id for m in found)):
+        return []
+    try:
+        return [await thread.fetch_message(thread.id)]
+    except discord.HTTPException:  # it was deleted, say
+        return []
+
+
+def _is_shown(message: discord.Message) -> bool:
+    if message.type in _OF_APPS:
+        here = message.channel
+        me = here.me if isinstance(here, discord.DMChannel) else here.guild and here.guild.me
+        return message.author != me
+    return message.type in _SHOWN
 
 
 def _started(message: discord.Message) -> discord.Message:

@@ -22,6 +22,7 @@ from bot.platforms.discord.interactions import Interactions
 from bot.platforms.discord.messages import is_spoken, own_line, place_of
 from bot.platforms.discord.permissions import invitation, missing_to_send
 from bot.platforms.discord.sending import Pace
+from bot.platforms.discord.words import has_more_than_text
 from bot.platforms.hearing import hear
 
 log = structlog.get_logger()
@@ -152,7 +153,7 @@ class DiscordPlatform:
         answered = message.reference.resolved if message.reference else None
         if isinstance(answered, discord.Message) and answered.author == self._me:
             return True
-        if not (message.content or message.attachments):
+        if not (message.content or has_more_than_text(message)):
             return False  # without the intent there is nothing to read
         channel = message.channel
         if isinstance(channel, discord.Thread) and self._answers.is_member_of(channel):

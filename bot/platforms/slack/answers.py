@@ -9,20 +9,23 @@ from slack_sdk.errors import SlackApiError
 from bot.conversation.core import Core
 from bot.conversation.events import Question
 from bot.conversation.in_effect import InEffect
+from bot.platforms.attachments import Attachments
 from bot.platforms.background import Background
+from bot.platforms.download import Downloader
 from bot.platforms.exchange import Exchange
 from bot.platforms.exchanges import ChannelConversation, Exchanges
 from bot.platforms.slack.blocks import ButtonValue
 from bot.platforms.slack.errors import describe
+from bot.platforms.slack.limits import FILE_HOSTS
 from bot.platforms.slack.messages import (
     Payload,
     Threads,
     key_of,
     message_at,
     place_of,
-    read,
     thread_of,
 )
+from bot.platforms.slack.reader import Reader
 from bot.platforms.slack.sending import Pace
 from bot.platforms.slack.view import Look, SlackView
 from bot.platforms.slack.workspace import Workspace
@@ -38,6 +41,8 @@ class Answers:
     def __init__(self, core: Core, background: Background) -> None:
         self.threads = Threads()
         self.exchanges: Exchanges[SlackExchange] = Exchanges(core)
+        api_url = core.config().slack.api_url
+        self._reader = Reader(Attachments(Downloader(FILE_HOSTS, api_url)))
         self._core = core
         self._background = background
         self._pace = Pace()
@@ -97,17 +102,13 @@ class Answers:
         self, workspace: Workspace, channel: str, question: Payload, here: InEffect
     ) -> Question:
         limits = here.config.conversation
-        newest = await read(question, workspace, limits.attachment_max_bytes, here.texts)
-        notices = [*newest.notices]
+        notices: list[str] = []
         try:
             history = await self.threads.before(workspace, channel, question, limits.max_messages)
         except SlackApiError as error:
             log.warning("slack: a thread can't be read", reason=describe(error))
             history = []
             notices.append(here.texts("lacks_history"))
-        earlier = [
-            await read(m, workspace, limits.attachment_max_bytes, here.texts)
-            for m in history
-            if m["ts"] > here.conversation_start
-        ]
-        return Question(newest, earlier, notices=notices)
+        earlier = [m for m in history if m["ts"] > here.conversation_start]
+        *before, newest = await self._reader.read(question, earlier, workspace, here)
+        return Question(newest, before, notices=[*notices, *newest.notices])

@@ -10,7 +10,8 @@ from bot.platforms.background import Background
 from bot.platforms.slack.answers import Answers
 from bot.platforms.slack.blocks import own_sections, summary
 from bot.platforms.slack.errors import describe
-from bot.platforms.slack.messages import Payload, place_of, text_of, thread_of
+from bot.platforms.slack.messages import Payload, place_of, thread_of
+from bot.platforms.slack.reader import has_words, typed
 from bot.platforms.slack.sending import retried
 from bot.platforms.slack.whisper import whisper
 from bot.platforms.slack.workspace import Workspace
@@ -46,10 +47,10 @@ class SlackMessage:
         return await self._workspace.author(self._user)
 
     async def text(self) -> str:
-        return await text_of(self._event, self._workspace)
+        return await typed(self._event, self._workspace)
 
     def unanswerable(self, text: str) -> str | None:
-        asks = text or self._event.get("files") or self._event.get("thread_ts")
+        asks = has_words(self._event, self._workspace) or self._event.get("thread_ts")
         return None if asks else "empty_question"
 
     async def say(self, line: str) -> None:

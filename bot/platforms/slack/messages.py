@@ -5,15 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
 from slack_sdk.errors import SlackApiError
-from yarl import URL
 
-from bot.conversation.events import Attachment, Message, Place
-from bot.conversation.texts import Texts
+from bot.conversation.events import Place
 from bot.platforms.slack.blocks import ButtonValue, answer_in, buttons_in
-from bot.platforms.slack.limits import FILE_HOSTS, PAGE
-from bot.platforms.slack.mrkdwn import decoded
+from bot.platforms.slack.limits import PAGE
 from bot.platforms.slack.sending import retried
 from bot.platforms.slack.workspace import Workspace
 
@@ -21,6 +17,8 @@ Payload = dict[str, Any]
 
 SPOKEN = {None, "file_share", "thread_broadcast"}
 """Subtypes of messages that people wrote: https://docs.slack.dev/reference/events/message"""
+SHOWN = {*SPOKEN, "bot_message", "me_message"}
+"""Those that people see as words of somebody, apps included."""
 THREADS = 500
 """Threads that are remembered, so that a turn reads only what is new."""
 
@@ -45,71 +43,11 @@ def is_spoken(message: Payload) -> bool:
     return message.get("subtype") in SPOKEN and "bot_id" not in message and "user" in message
 
 
-async def text_of(message: Payload, workspace: Workspace) -> str:
-    """The message's text with names for mentions, without the bot's own."""
-    text = str(message.get("text", "")).replace(f"<@{workspace.me}>", "")
-    return (await decoded(text, workspace.name_of)).strip()
-
-
-async def read(message: Payload, workspace: Workspace, file_bytes: int, texts: Texts) -> Message:
-    """The message with its files up to `file_bytes` that are UTF-8 text.
-
-    Raises SlackApiError.
-    """
-    author = await workspace.author(message["user"])
-    if author.is_bot:
-        answer = await decoded(answer_in(message) or "", workspace.name_of)
-        return Message(message["ts"], author, answer)
-    files: list[Attachment] = []
-    notices: list[str] = []
-    for file in message.get("files", ()):
-        name = str(file.get("name", "file"))
-        if file.get("size", 0) > file_bytes:
-            notices.append(texts("file_too_big", name=name, limit=file_bytes // 1024))
-            continue
-        try:
-            text = (await _download(file, workspace)).decode("utf-8")
-        except UnicodeDecodeError:
-            notices.append(texts("file_not_text", name=name))
-        except (aiohttp.ClientError, TimeoutError):
-            notices.append(texts("file_failed", name=name))
-        else:
-            if "\0" in text:
-                notices.append(texts("file_not_text", name=name))
-            else:
-                files.append(Attachment(name, text))
-    text = await text_of(message, workspace)
-    return Message(message["ts"], author, text, tuple(files), tuple(notices))
-
-
-async def _download(file: Payload, workspace: Workspace) -> bytes:
-    """A file's bytes, from Slack's own hosts only: other hosts must never see the bot token.
-
-    Without the scope files:read Slack sends a page to log in, elsewhere. Raises
-    aiohttp.ClientError, TimeoutError.
-    """
-    if not _is_slacks(str(file.get("url_private", "")), workspace):
-        raise aiohttp.ClientError("the file is not kept by Slack")
-    headers = {"Authorization": f"Bearer {workspace.client.token}"}
-    timeout = aiohttp.ClientTimeout(total=30)
-    async with (
-        aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session,
-        session.get(file["url_private"], headers=headers, allow_redirects=False) as response,
-    ):
-        if response.status != 200 or response.content_type == "text/html":
-            raise aiohttp.ClientError("not the file")
-        return await response.read()
-
-
-def _is_slacks(address: str, workspace: Workspace) -> bool:
-    """Whether Slack serves the address: it is of a file host, or where the Web API is."""
-    try:
-        url = URL(address)
-    except ValueError:
-        return False
-    if url.scheme == "https" and url.host in FILE_HOSTS:
-        return True
-    return url.is_absolute() and url.origin() == URL(workspace.client.base_url).origin()
+def is_shown(message: Payload, workspace: Workspace) -> bool:
+    """Whether it is part of a conversation: a person's, another app's, or an answer."""
+    if message.get("user") == workspace.me:
+        return answer_in(message) is not None
+    return message.get("subtype") in SHOWN
 
 
 @dataclass
@@ -147,12 +85,10 @@ class Threads:
             return []  # it begins the thread
         known = await self._read(workspace, channel, thread)
         earlier = [m for ts, m in sorted(known.items()) if ts < message["ts"]]
-        spoken = [
-            m
-            for m in earlier
-            if is_spoken(m) or (m.get("user") == workspace.me and answer_in(m) is not None)
-        ]
-        return spoken[-limit:]
+        shown = [m for m in earlier if is_shown(m, workspace)]
+        if len(shown) > limit > 1:  # the message that the thread is about stays
+            return [shown[0], *shown[1 - limit :]]
+        return shown[-limit:]
 
     async def has_bot(self, workspace: Workspace, channel: str, message: Payload) -> bool:
         """Whether the bot was part of the thread before `message`. Raises SlackApiError."""

@@ -20,8 +20,19 @@ _UNDECIDED = re.compile(r"[<&]\S{0,6}\Z")
 NameOf = Callable[[str], Awaitable[str]]
 
 
+BROADCASTS = ("channel", "here", "everyone")
+
+
+def is_linkable(url: str) -> bool:
+    """Whether Slack writes the address as a reference."""
+    return re.fullmatch(rf"(?:{_SCHEMES}):[^<>|]+", url, re.IGNORECASE) is not None
+
+
 async def decoded(text: str, name_of: NameOf) -> str:
-    """The text of a message as people see it; `name_of` gives the name of a user's id."""
+    """The text of a message as people see it.
+
+    `name_of` gives the name for the id of a user, channel or user group.
+    """
     parts: list[str] = []
     end = 0
     for match in REFERENCE.finditer(text):
@@ -36,9 +47,12 @@ async def _shown(reference: re.Match[str], name_of: NameOf) -> str:
     if sign == "@":
         return f"@{label or await name_of(target)}"
     if sign == "#":
-        return f"#{label or target}"
+        return f"#{label or await name_of(target)}"
     if sign == "!":
-        return label or f"@{target.partition('^')[0]}"
+        kind, _, id = target.partition("^")
+        if kind == "subteam" and not label:
+            return f"@{await name_of(id.partition('|')[0])}"
+        return f"@{kind}" if kind in BROADCASTS or not label else label
     return target if label in (None, "", target) else f"{label} ({target})"
 
 

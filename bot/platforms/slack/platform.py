@@ -162,7 +162,7 @@ class SlackPlatform:
         exchange = self._answers.exchanges.to(key_of(channel, message["ts"]))
         if exchange is None or exchange.question.get("text") == message.get("text"):
             return  # Slack adds previews to what was said
-        exchange.question = exchange.question | {"text": message.get("text", "")}
+        exchange.question = exchange.question | message
         self._background.start(exchange.answer())
 
     def _deleted(self, channel: str, message: Payload) -> None:

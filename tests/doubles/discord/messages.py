@@ -36,7 +36,7 @@ def write(message: Message, body: Body, files: list[Attachment]) -> None:
         _check_layout(content, embeds, components)
     else:
         _check_rows(components)
-    if not (content or embeds or components or attachments):
+    if not (content or embeds or components or attachments or message.extra):
         raise ApiError(50006)
     if any(len(file.data) > UPLOAD_BYTES for file in files):
         raise ApiError(40005)

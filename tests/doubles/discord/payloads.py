@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Payload = dict[str, Any]
 CONTENT = {"content": "", "embeds": [], "attachments": [], "components": []}
+POLL = "poll"
 
 
 def timestamp(seconds: float) -> str:
@@ -188,6 +189,7 @@ def message_payload(message: Message, *, nested: bool = False) -> Payload:
         payload["guild_id"] = str(guild.id)
         if not message.author.bot:
             payload["member"] = member_payload(message.author, guild, with_user=False)
+    payload |= message.extra
     if message.nonce is not None:
         payload["nonce"] = message.nonce
     if message.interaction is not None:
@@ -244,6 +246,7 @@ def without_content(payload: Payload, bot: User) -> Payload:
     mentioned = me in [user["id"] for user in payload["mentions"]]
     if "guild_id" not in payload or mentioned or payload["author"]["id"] == me:
         return payload
+    payload.pop(POLL, None)
     return payload | CONTENT
 
 

@@ -1,6 +1,7 @@
 """People who use Discord: what they do is done at once."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,13 +49,25 @@ class Person(User):
         reply_to: Message | None = None,
         ping: bool = True,
         files: dict[str, bytes] | None = None,
+        embeds: Sequence[dict[str, Any]] = (),
+        extra: dict[str, Any] | None = None,
     ) -> Message:
         """Post `text`, with @name as mention of whoever is called so."""
         message = Message(channel, self, REPLY if reply_to else 0, reference=reply_to)
+        message.extra = extra or {}
         attached = [Attachment(name, data) for name, data in (files or {}).items()]
         parse = {"parse": ["users", "roles", "everyone"], "replied_user": ping}
         body = {"content": self._with_mentions(text, channel), "allowed_mentions": parse}
+        body |= {"embeds": list(embeds)}
         return self.world.post(message, body, attached)
+
+    def post(self, forum: Channel, title: str, text: str) -> Message:
+        """Begin a post in a forum: a thread whose first message has its id."""
+        thread = self.world.start_thread(forum, self, {"name": title})
+        message = Message(thread, self, id=thread.id)
+        parse = {"parse": ["users", "roles", "everyone"]}
+        content = self._with_mentions(text, forum)
+        return self.world.post(message, {"content": content, "allowed_mentions": parse}, [])
 
     def dm(self, text: str, **options: Any) -> Message:
         return self.say(self.dms, text, **options)

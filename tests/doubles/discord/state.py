@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 EPOCH = 1420070400000
 """Discord's first millisecond."""
-TEXT, DM, THREAD, CATEGORY = 0, 1, 11, 4
+TEXT, DM, THREAD, CATEGORY, FORUM = 0, 1, 11, 4, 15
 REPLY, THREAD_CREATED, THREAD_STARTER = 19, 18, 21
 HAS_THREAD, EPHEMERAL, LOADING, COMPONENTS_V2 = 1 << 5, 1 << 6, 1 << 7, 1 << 15
 ACTION_ROW, BUTTON, TEXT_DISPLAY = 1, 2, 10
@@ -104,6 +104,15 @@ class Guild:
 
     def channel(self, name: str, category: "Channel | None" = None) -> "Channel":
         return self._add(Channel(self.world, TEXT, name, self, category))
+
+    def forum(self, name: str) -> "Channel":
+        return self._add(Channel(self.world, FORUM, name, self))
+
+    def app(self, name: str) -> "Person":
+        """Another bot; it says what `Person.say` is told to."""
+        app = self.member(name)
+        app.bot = True
+        return app
 
     def category(self, name: str) -> "Channel":
         return self._add(Channel(self.world, CATEGORY, name, self))
@@ -235,6 +244,8 @@ class Message:
     components: list[dict[str, Any]] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     reference: "Message | None" = None
+    extra: dict[str, Any] = field(default_factory=dict)
+    """What else Discord has of the message: a poll, stickers, forwarded messages."""
     nonce: str | None = None
     interaction: "Interaction | None" = None
     thread: Channel | None = None

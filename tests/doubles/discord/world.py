@@ -22,6 +22,7 @@ from tests.doubles.discord.payloads import (
 from tests.doubles.discord.people import Person
 from tests.doubles.discord.state import (
     DM,
+    FORUM,
     HAS_THREAD,
     TEXT,
     THREAD,
@@ -194,7 +195,7 @@ class World:
         self, channel: Channel, owner: User, body: Body, message: Message | None = None
     ) -> Channel:
         """A public thread, from `message` when given."""
-        if channel.type != TEXT:
+        if channel.type not in (TEXT, FORUM):
             raise ApiError(50024)
         if message and message.thread:
             raise ApiError(160004)
@@ -209,7 +210,7 @@ class World:
             message.thread, message.flags = thread, message.flags | HAS_THREAD
             self.message_changed(message, "MESSAGE_UPDATE")
             self._system(Message(thread, message.author, THREAD_STARTER, reference=message))
-        else:
+        elif channel.type == TEXT:
             self._system(Message(channel, owner, THREAD_CREATED, content=thread.name))
         return thread
 

@@ -97,7 +97,8 @@ def message_payload(message: Message) -> Payload:
     elif not message.deleted:
         payload["client_msg_id"] = f"client-{message.ts}"
     if message.files:
-        payload |= {"files": [file_payload(file) for file in message.files], "upload": False}
+        told = [file_payload(f) if f.told is None else {"id": f.id} | f.told for f in message.files]
+        payload |= {"files": told, "upload": False}
     if message.metadata:
         payload["metadata"] = message.metadata
     if message.edited:
@@ -116,7 +117,8 @@ def message_payload(message: Message) -> Payload:
             {"name": name, "users": [user.id for user in users], "count": len(users)}
             for name, users in message.reactions.items()
         ]
-    return payload
+    payload |= message.extra
+    return {name: value for name, value in payload.items() if value is not None}
 
 
 def _blocks(message: Message) -> list[Payload]:

@@ -36,10 +36,12 @@ class Person(User):
         *,
         thread: Message | None = None,
         files: Files = (),
+        extra: Payload | None = None,
     ) -> Message:
         """Post `text`, with @name as mention of whoever is called so."""
         root = thread.root if thread else None
         message = Message(channel, self, raw=typed(text, self.workspace), thread=root)
+        message.extra = extra or {}
         if isinstance(files, Mapping):
             files = [File(name, data, self.workspace) for name, data in files.items()]
         message.files.extend(self.world.add_file(file) for file in files)

@@ -63,6 +63,8 @@ class SlackDouble(World):
         self.fault_rate = 0.0
         """The part of calls that is answered 429, 500 or 503."""
         self.faults = random.Random(0)
+        self.fetched = 0
+        """How many times a file's contents were sent."""
         self.oauth = OAuth(self)
         self.conversations = Conversations(self)
         self._scripted: list[Fault] = []
@@ -261,6 +263,7 @@ class SlackDouble(World):
                 if readable and file.workspace in installation.workspaces:
                     if file.redirect:
                         raise web.HTTPFound(file.redirect)
+                    self.fetched += 1
                     return web.Response(body=file.data)
         return web.Response(text="<!DOCTYPE html><html>Sign in</html>", content_type="text/html")
 

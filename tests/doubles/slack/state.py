@@ -178,6 +178,8 @@ class File:
     """`url_private` where it isn't Slack's own address."""
     redirect: str = ""
     """Where Slack sends whoever fetches it."""
+    told: Payload | None = None
+    """What messages tell of it besides its id, where that isn't all."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,8 @@ class Message:
     tasks: dict[str, Payload] = field(default_factory=dict)
     """The task updates of a stream by their id, each as it was last."""
     files: list[File] = field(default_factory=list)
+    extra: Payload = field(default_factory=dict)
+    """What else Slack has of the message; None takes a field away."""
     metadata: Payload | None = None
     thread: "Message | None" = None
     """The message whose thread this one is in."""

@@ -146,8 +146,8 @@ async def test_a_text_file_is_read(scene: Scene) -> None:
 
 
 async def test_a_file_that_is_no_text_is_refused_kindly(scene: Scene) -> None:
-    answer = await scene.ask("read this", files={"photo.jpg": b"\xff\xd8\0\1"})
-    assert "photo.jpg can't be read" in answer.text
+    answer = await scene.ask("read this", files={"photo.raw": b"\xff\xd8\0\1"})
+    assert "photo.raw can't be read" in answer.text
 
 
 async def test_a_long_answer_goes_on_in_further_messages_and_loses_nothing(scene: Scene) -> None:

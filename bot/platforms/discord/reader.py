@@ -1,0 +1,174 @@
+"""Discord's messages as the core has them: a question and what was said before it."""
+
+from __future__ import annotations  # some of discord.py's types exist for checkers alone
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import discord
+
+from bot.conversation.events import Message
+from bot.conversation.in_effect import InEffect
+from bot.platforms.attachments import Attachments, Draft, File
+from bot.platforms.discord.messages import (
+    ANSWER_FILE,
+    author_of,
+    is_post,
+    replied_to,
+    rights_in,
+    without_own_lines,
+)
+from bot.platforms.discord.words import words
+from bot.platforms.quoting import quoted
+
+LINKS = 3
+"""Messages that a question links to and that are read for it."""
+REMINDER = 200
+"""Characters that are repeated of a message that stands further up."""
+
+_LINK = re.compile(r"https://(?:\w+\.)?discord(?:app)?\.com/channels/(\d+|@me)/(\d+)/(\d+)")
+
+
+class Reader:
+    """Reads messages as the bot `me`."""
+
+    def __init__(self, attachments: Attachments) -> None:
+        self._attachments = attachments
+
+    async def read(
+        self,
+        question: discord.Message,
+        history: Sequence[discord.Message],
+        me: discord.ClientUser,
+        here: InEffect,
+    ) -> list[Message]:
+        """`history`, oldest first, and the question as the last. Raises discord.HTTPException."""
+        drafts: list[Draft] = []
+        seen: list[int] = []
+        for message in history:
+            drafts.append(_draft(message, _resolved(message), seen, me))
+            seen.append(message.id)
+        replied = await replied_to(question)
+        if replied is not None and replied.id <= int(here.conversation_start):
+            replied = None  # it was forgotten
+        newest = _draft(question, replied, seen, me)
+        for linked in await _linked(question):
+            if linked.id not in seen:
+                newest = _with_quotation(
+                    newest, f"linked message of {_name(linked, me)}", linked, me
+                )
+        messages = await self._attachments.fill([*drafts, newest], here)
+        return [_with_whole_answer(message) for message in messages]
+
+
+def _draft(
+    message: discord.Message,
+    replied: discord.Message | None,
+    seen: Sequence[int],
+    me: discord.ClientUser,
+) -> Draft:
+    """`seen` are the ids of the messages before it, `replied` is the one that it replies to."""
+    author = author_of(message.author, rights_in(message.channel, message.author), me)
+    text = _text(message, me)
+    if title := _title_of_post(message):
+        text = f"[post: {title}]\n\n{text}".strip()
+    draft = Draft(Message(str(message.id), author, text), _files(message, me))
+    if replied is None or author.is_bot or seen[-1:] == [replied.id]:
+        return draft
+    mark = f"in reply to {_name(replied, me)}"
+    if replied.id in seen:
+        reminder = _text(replied, me)
+        reminder = reminder if len(reminder) <= REMINDER else f"{reminder[:REMINDER]}…"
+        return _after(draft, quoted(mark, reminder))
+    return _with_quotation(draft, mark, replied, me)
+
+
+def _with_quotation(
+    draft: Draft, mark: str, message: discord.Message, me: discord.ClientUser
+) -> Draft:
+    """The draft after the message's words, and with its files."""
+    quotation = quoted(mark, _text(message, me)) or f"[{mark}]"
+    return Draft(_after(draft, quotation).message, [*_files(message, me), *draft.files])
+
+
+def _after(draft: Draft, quotation: str) -> Draft:
+    text = f"{quotation}\n\n{draft.message.text}".strip()
+    return replace(draft, message=replace(draft.message, text=text))
+
+
+def _text(message: discord.Message, me: discord.ClientUser) -> str:
+    if message.author.id == me.id:
+        return without_own_lines(message.content)
+    return words(message, me)
+
+
+def _name(message: discord.Message, me: discord.ClientUser) -> str:
+    return "yours" if message.author.id == me.id else message.author.display_name
+
+
+def _title_of_post(message: discord.Message) -> str | None:
+    """The title of the forum post that the message begins."""
+    thread = message.channel
+    begins = is_post(thread) and thread.id == message.id
+    return thread.name if begins and isinstance(thread, discord.Thread) else None
+
+
+def _files(message: discord.Message, me: discord.ClientUser) -> list[File]:
+    """What is attached to the message and to what it forwards; of the bot's, long answers."""
+    attached = list(message.attachments)
+    if message.author.id == me.id:
+        attached = [file for file in attached if file.filename == ANSWER_FILE]
+    for snapshot in message.message_snapshots:
+        attached += snapshot.attachments
+    return [File(str(f.id), f.filename, f.url, f.content_type or "") for f in attached]
+
+
+def _with_whole_answer(message: Message) -> Message:
+    """An answer of the bot's that was sent as a file is the file's text."""
+    if not message.author.is_bot:
+        return message
+    text = next((a.text for a in message.attachments if a.text is not None), message.text)
+    return replace(message, text=text, attachments=(), notices=())
+
+
+def _resolved(message: discord.Message) -> discord.Message | None:
+    """The message that this one replies to, where Discord sent it along."""
+    reference = message.reference
+    if reference is None or reference.type is not discord.MessageReferenceType.reply:
+        return None
+    found = reference.resolved or reference.cached_message
+    return found if isinstance(found, discord.Message) else None
+
+
+async def _linked(question: discord.Message) -> list[discord.Message]:
+    """The messages that the question's text links to, as far as its author may read them."""
+    found: list[discord.Message] = []
+    for server, channel, id in dict.fromkeys(_LINK.findall(question.content)):
+        if len(found) == LINKS:
+            break
+        place = _readable(question, server, int(channel))
+        if place is not None:
+            try:
+                found.append(await place.fetch_message(int(id)))
+            except discord.HTTPException:  # gone, or the bot may not read it
+                continue
+    return found
+
+
+def _readable(
+    question: discord.Message, server: str, channel: int
+) -> discord.abc.Messageable | None:
+    """The channel, where the question's author may read what was said in it."""
+    here = question.channel
+    if here.id == channel:
+        return here
+    if question.guild is None or server != str(question.guild.id):
+        return None
+    place = question.guild.get_channel_or_thread(channel)
+    if not isinstance(place, discord.abc.Messageable | discord.Thread):
+        return None
+    if isinstance(place, discord.Thread) and place.is_private():
+        return None  # who is in it isn't known
+    rights = rights_in(place, question.author)
+    return place if rights and rights.view_channel and rights.read_message_history else None

@@ -1,0 +1,109 @@
+"""Slack's messages as the core has them: a question and what was said before it."""
+
+import re
+from collections.abc import Sequence
+
+import structlog
+from slack_sdk.errors import SlackApiError
+
+from bot.conversation.events import Author, Message
+from bot.conversation.in_effect import InEffect
+from bot.platforms.attachments import Attachments, Draft, File
+from bot.platforms.slack.blocks import answer_in
+from bot.platforms.slack.errors import describe
+from bot.platforms.slack.mrkdwn import decoded
+from bot.platforms.slack.words import Payload, attached_files, words
+from bot.platforms.slack.workspace import Workspace
+
+log = structlog.get_logger()
+
+_CANVASES = ("quip", "canvas")
+_LOST = {"tombstone": "file_gone", "hidden_by_limit": "file_hidden", "external": "file_elsewhere"}
+"""Modes of files that Slack can't give: https://docs.slack.dev/reference/objects/file-object"""
+
+
+class Reader:
+    """Reads messages of all workspaces."""
+
+    def __init__(self, attachments: Attachments) -> None:
+        self._attachments = attachments
+
+    async def read(
+        self,
+        question: Payload,
+        history: Sequence[Payload],
+        workspace: Workspace,
+        here: InEffect,
+    ) -> list[Message]:
+        """`history`, oldest first, and the question as the last."""
+        drafts = [await _draft(message, workspace) for message in [*history, question]]
+        token = {"Authorization": f"Bearer {workspace.client.token}"}
+        return await self._attachments.fill(drafts, here, token)
+
+
+async def typed(message: Payload, workspace: Workspace) -> str:
+    """What the author typed, with names for mentions, and without those of the bot."""
+    return await _shown(str(message.get("text") or ""), workspace)
+
+
+def has_words(message: Payload, workspace: Workspace) -> bool:
+    """Whether there is anything to read besides a mention of the bot; files count."""
+    said = _without_mention(words(message), workspace).strip()
+    return bool(said or any(attached_files(message)))
+
+
+async def _draft(message: Payload, workspace: Workspace) -> Draft:
+    author = await _author(message, workspace)
+    if author.is_bot:
+        answer = await decoded(answer_in(message) or "", workspace.name_of)
+        return Draft(Message(message["ts"], author, answer))
+    text = await _shown(words(message), workspace)
+    files = [await _file(file, workspace) for file in attached_files(message)]
+    return Draft(Message(message["ts"], author, text), files)
+
+
+async def _author(message: Payload, workspace: Workspace) -> Author:
+    """Who wrote the message: a person, this bot, or another app under its own name."""
+    user, app = message.get("user"), message.get("bot_id")
+    if user == workspace.me or not app:
+        return await workspace.author(str(user))
+    profile = message.get("bot_profile") or {}
+    name = message.get("username") or profile.get("name")
+    if not name and user:
+        name = await workspace.name_of(user)
+    return Author(str(app), name or "an app")
+
+
+async def _shown(text: str, workspace: Workspace) -> str:
+    return (await decoded(_without_mention(text, workspace), workspace.name_of)).strip()
+
+
+def _without_mention(text: str, workspace: Workspace) -> str:
+    """Only the bot's own mentions go: an address that has its name in it stays whole."""
+    return re.sub(rf"<@{workspace.me}(?:\|[^<>]*)?>", "", text)
+
+
+async def _file(file: Payload, workspace: Workspace) -> File:
+    """The file as Slack tells of it; in shared channels only after asking."""
+    problem = ""
+    if file.get("file_access") == "check_file_info":
+        try:
+            file = await workspace.file_info(str(file["id"]))
+        except SlackApiError as error:
+            log.warning("slack: a file is not told of", reason=describe(error))
+            problem = "file_failed"
+    version = f"{file['id']}-{file.get('updated') or file.get('timestamp', '')}"
+    return File(
+        version,
+        str(file.get("name") or file.get("title") or ""),
+        str(file.get("url_private") or ""),
+        str(file.get("mimetype") or ""),
+        problem or _problem(file),
+    )
+
+
+def _problem(file: Payload) -> str:
+    mode = "external" if file.get("is_external") else str(file.get("mode", ""))
+    if mode in _CANVASES or file.get("filetype") in _CANVASES:
+        return "file_canvas"
+    return _LOST.get(mode, "" if file.get("url_private") else "file_failed")
