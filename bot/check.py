@@ -1,74 +1,14 @@
 """`bot check`: whether what the configuration names can be used, one finding each."""
 
-import importlib.util
+import asyncio
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from bot.client import InferenceClient, InferenceError
 from bot.config import Config
-from bot.inference.models.catalog import ModelUnavailable, is_fetched, presets
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report."""
-
-    subject: str
-    ok: bool
-    detail: str
-
-
-def check(config: Config) -> Iterator[Finding]:
-    """Look at configuration, model, device, tokens and storage; nothing is changed or fetched."""
-    where = config.path or "built-in defaults"
-    personas, servers = len(config.personas), len(config.servers)
-    yield Finding("configuration", True, f"{where}: {personas} personas, {servers} servers")
-    if config.inference.url:
-        server = re.sub("//.*@", "//***@", config.inference.url)
-        yield Finding("inference", True, f"another server answers: {server}")
-    else:
-        yield _model(config)
-        yield _device(config.inference.device)
-    yield from _tokens(config)
-    for key, origin in config.origins.items():
-        if key not in TOKEN_FORMS:
-            yield Finding(key, True, f"from {origin}")
-    yield _storage(config.storage.url)
-
-
-def _model(config: Config) -> Finding:
-    name, folder = config.inference.model, config.inference.models_dir
-    try:
-        fetched = is_fetched(name, folder)
-    except ModelUnavailable as error:
-        return Finding("model", False, str(error))
-    if fetched:
-        return Finding("model", True, f"{name}, on disk")
-    size = f" ({preset.size_text})" if (preset := presets().get(name)) else ""
-    return Finding("model", True, f"{name}{size} is fetched at the first start; bot models fetch")
-
-
-def _device(device: str) -> Finding:
-    if importlib.util.find_spec("torch") is None:
-        problem = (
-            "torch is not installed: pip install 'gptoss-bot[inference]', or set inference.url"
-        )
-        return Finding("device", False, problem)
-    import torch
-
-    if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
-        return Finding("device", True, f"CPU, {torch.get_num_threads()} threads")
-    if not torch.cuda.is_available():
-        return Finding(
-            "device", False, f"{device} is set, but torch {torch.__version__} sees no GPU"
-        )
-    index = torch.device("cuda" if device == "auto" else device).index or 0
-    if index >= torch.cuda.device_count():
-        return Finding("device", False, f"{device}: there are {torch.cuda.device_count()} GPUs")
-    properties = torch.cuda.get_device_properties(index)
-    memory = properties.total_memory / 2**30
-    return Finding("device", True, f"{properties.name}, {memory:.0f} GiB")
-
+from bot.inference.models.requirements import Finding, requirements
+from bot.platforms.inspection import PlatformProblem, inspect_discord, inspect_slack
+from bot.storage import StorageError, check_database
 
 TOKEN_FORMS = {
     # https://docs.discord.com/developers/reference#authentication: three base64 parts
@@ -80,27 +20,115 @@ TOKEN_FORMS = {
 }
 
 
-def _tokens(config: Config) -> Iterator[Finding]:
-    for key, (form, description) in TOKEN_FORMS.items():
-        section, name = key.split(".")
-        token = getattr(getattr(config, section), name).get_secret_value()
-        source = f" (from {origin})" if (origin := config.origins.get(key)) else ""
-        if not token:
-            yield Finding(key, True, "not set")
-        elif re.fullmatch(form, token):
-            yield Finding(key, True, f"set, in the right form{source}")
-        else:
-            problem = f"not in the form that such tokens have: {description}{source}"
-            yield Finding(key, False, problem)
+def check(config: Config) -> Iterator[Finding]:
+    """Look at configuration, model, machine, platforms and database; nothing is changed.
+
+    What can be asked is asked: Discord and Slack about the tokens, another inference server whether
+    it is ready.
+    """
+    where = config.path or "built-in defaults"
+    personas, servers = len(config.personas), len(config.servers)
+    yield Finding("configuration", True, f"{where}: {personas} personas, {servers} servers")
+    if config.inference.url:
+        yield asyncio.run(_server(config))
+    else:
+        yield from requirements(config.inference)
+    yield from _discord(config)
+    yield from _slack(config)
+    for key, origin in config.origins.items():
+        if key not in TOKEN_FORMS:
+            yield Finding(key, True, f"from {origin}")
+    yield _storage(config.storage.url)
+
+
+async def _server(config: Config) -> Finding:
+    inference = config.inference
+    shown = re.sub("//.*@", "//***@", inference.url)
+    client = InferenceClient(inference.url, inference.api_key.get_secret_value(), inference.model)
+    try:
+        health = await client.health()
+        if health.status in ("connecting", "failed"):
+            return Finding("inference", False, f"{shown}: {health.detail}")
+        if not health.ready:
+            return Finding(
+                "inference", True, f"{shown} is making its model ready ({health.status})"
+            )
+        info = await client.model_info()
+        return Finding("inference", True, f"{shown} answers with {info.id}")
+    except InferenceError as error:
+        return Finding("inference", False, f"{shown}: {error}")
+    finally:
+        await client.close()
+
+
+def _discord(config: Config) -> Iterator[Finding]:
+    form = _form(config, "discord.token")
+    yield form
+    if not form.ok or not config.discord.token.get_secret_value():
+        return
+    try:
+        found = asyncio.run(inspect_discord(config.discord))
+    except PlatformProblem as error:
+        yield Finding("discord", False, str(error))
+        return
+    yield Finding("discord", True, f"Discord knows the token as {found.name}")
+    granted = (
+        "on"
+        if found.message_content
+        else ("off: mentions, replies and direct messages are answered, other messages are not")
+    )
+    yield Finding("discord", True, f"the message content intent is {granted}")
+
+
+def _slack(config: Config) -> Iterator[Finding]:
+    slack = config.slack
+    forms = [_form(config, key) for key in TOKEN_FORMS if key.startswith("slack.")]
+    yield from forms
+    if not slack.is_set or not all(form.ok for form in forms):
+        return
+    for problem in slack.problems:
+        yield Finding("slack", False, problem)
+    if slack.problems or not slack.bot_token.get_secret_value():
+        return
+    try:
+        found = asyncio.run(inspect_slack(slack))
+    except PlatformProblem as error:
+        yield Finding("slack", False, str(error))
+        return
+    yield Finding("slack", True, f"Slack knows the token as {found.bot} in {found.workspace}")
+    if found.missing:
+        missing = ", ".join(found.missing)
+        problem = (
+            f"scopes are missing: {missing}; add them under OAuth & Permissions, install again"
+        )
+        yield Finding("slack", False, problem)
+
+
+def _form(config: Config, key: str) -> Finding:
+    """Whether a token looks like one: what doesn't is not sent to Discord or Slack.
+
+    A server of another kind at api_url may have tokens of its own form.
+    """
+    pattern, description = TOKEN_FORMS[key]
+    section, name = key.split(".")
+    values = getattr(config, section)
+    token = getattr(values, name).get_secret_value()
+    source = f" (from {origin})" if (origin := config.origins.get(key)) else ""
+    if not token:
+        return Finding(key, True, "not set")
+    if re.fullmatch(pattern, token):
+        return Finding(key, True, f"set, in the right form{source}")
+    if values.api_url != type(values).model_fields["api_url"].default:
+        return Finding(key, True, f"set{source}")
+    problem = f"not in the form that such tokens have: {description}{source}"
+    return Finding(key, False, problem)
 
 
 def _storage(url: str) -> Finding:
     from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import SQLAlchemyError
-    from sqlalchemy.ext.asyncio import create_async_engine
 
     try:
-        engine = create_async_engine(make_url(url))  # opens nothing yet
-    except (SQLAlchemyError, ImportError) as error:
-        return Finding("storage", False, f"storage.url can't be used: {error}")
-    return Finding("storage", True, engine.url.render_as_string(hide_password=True))
+        asyncio.run(check_database(url))
+    except StorageError as error:
+        return Finding("storage", False, str(error))
+    return Finding("storage", True, f"{make_url(url).render_as_string()} can be written")

@@ -240,9 +240,14 @@ def models_fetch(
 ) -> None:
     """Download a model and make it ready, so that the next start is quick."""
     _require_inference()
+    from bot.inference.models.requirements import unmet
+
     inference = _load(config).inference
-    name = name or inference.model
-    typer.echo(f"{name} is in {_fetch(name, inference.models_dir)}")
+    inference = inference.model_copy(update={"model": name or inference.model})
+    if problem := unmet(inference):
+        typer.echo(problem, err=True)
+        raise typer.Exit(ExitCode.UNUSABLE)
+    typer.echo(f"{inference.model} is in {_fetch(inference.model, inference.models_dir)}")
 
 
 def _fetch(name: str, models_dir: Path) -> Path:

@@ -191,6 +191,24 @@ class SlackConfig(Section):
     moderator_groups: frozenset[str] = frozenset()
 
     @property
+    def problems(self) -> list[str]:
+        """What is missing for what is set; one line each."""
+        found = []
+        if not self.app_token.get_secret_value() and not self.listen:
+            found.append(
+                "slack: set slack.app_token (Socket Mode), or slack.listen and"
+                " slack.signing_secret (HTTP)"
+            )
+        if self.listen and not self.signing_secret.get_secret_value():
+            found.append("slack.listen needs slack.signing_secret, to know who calls")
+        if not self.bot_token.get_secret_value() and not self.token_key.get_secret_value():
+            found.append(
+                "slack.client_id needs slack.token_key, which encrypts the workspaces' tokens:"
+                " make one with `openssl rand -base64 32` and keep it in SLACK_TOKEN_KEY"
+            )
+        return found
+
+    @property
     def is_set(self) -> bool:
         """Whether there is Slack: one workspace's token, or the app's own id for many."""
         return bool(self.bot_token.get_secret_value() or self.client_id)

@@ -1,6 +1,6 @@
 """What the bot keeps between starts."""
 
-from bot.storage.database import StorageError
+from bot.storage.database import StorageError, check_database
 from bot.storage.personas import StoredPersona
 from bot.storage.settings import SettingsByScope
 from bot.storage.store import Store, StoredPlace
@@ -15,4 +15,5 @@ __all__ = [
     "StoredPersona",
     "StoredPlace",
     "UsageSum",
+    "check_database",
 ]

@@ -1,7 +1,7 @@
 """Opening the database: pragmas, migrations, and errors in one line."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,16 +28,16 @@ class Database:
     reading: AsyncEngine
     writing: AsyncEngine
 
+    async def dispose(self) -> None:
+        await self.reading.dispose()
+        await self.writing.dispose()
+
 
 @asynccontextmanager
 async def open_database(url: str) -> AsyncIterator[Database]:
     """The database at an SQLAlchemy URL, at this version's schema. Raises StorageError."""
     where = f"storage.url: {_shown(url)}"
-    try:
-        database = _create_engines(make_url(url))
-    except (SQLAlchemyError, ImportError, ValueError) as error:  # ValueError: the port
-        reason = f"{_reason(error)}; allowed: such as sqlite+aiosqlite:///data/bot.db"
-        raise StorageError(f"{where} can't be opened: {reason}") from error
+    database = _engines_for(url, where)
     try:
         with storage_errors(where):
             _make_file(database.writing.url)
@@ -45,8 +45,36 @@ async def open_database(url: str) -> AsyncIterator[Database]:
                 await connection.run_sync(_migrate, where)
         yield database
     finally:
-        await database.reading.dispose()
-        await database.writing.dispose()
+        await database.dispose()
+
+
+async def check_database(url: str) -> None:
+    """Raise StorageError unless `open_database` would work; nothing is changed."""
+    where = f"storage.url: {_shown(url)}"
+    database = _engines_for(url, where)
+    address = database.writing.url
+    file = Path(str(address.database)) if address.get_backend_name() == "sqlite" else None
+    is_new = file is not None and _is_file(address) and not file.exists()
+    try:
+        with storage_errors(where):
+            _make_file(address)
+            async with database.writing.connect() as connection:
+                transaction = await connection.begin()
+                await connection.run_sync(_migrate, where)
+                await transaction.rollback()
+    finally:
+        await database.dispose()
+        if file and is_new:
+            with suppress(OSError):  # it could not be made
+                file.unlink()
+
+
+def _engines_for(url: str, where: str) -> Database:
+    try:
+        return _create_engines(make_url(url))
+    except (SQLAlchemyError, ImportError, ValueError) as error:  # ValueError: the port
+        reason = f"{_reason(error)}; allowed: such as sqlite+aiosqlite:///data/bot.db"
+        raise StorageError(f"{where} can't be opened: {reason}") from error
 
 
 @contextmanager

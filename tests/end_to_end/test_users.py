@@ -63,8 +63,7 @@ def test_what_may_not_be_read_is_one_line(tmp_path: Path, unreadable: str, probl
 
 def test_a_user_without_a_name_and_a_home_can_use_the_bot(tmp_path: Path) -> None:
     require(WITHOUT_A_NAME)
-    url = "http://127.0.0.1:9/v1"
-    output, code = bot(tmp_path, "check", user=WITHOUT_A_NAME, INFERENCE_URL=url)
+    output, code = bot(tmp_path, "check", user=WITHOUT_A_NAME, INFERENCE_DEVICE="cpu")
     assert code == ExitCode.OK, output
     output, code = bot(tmp_path, "models", "list", user=WITHOUT_A_NAME)
     assert code == ExitCode.OK, output

@@ -8,6 +8,7 @@ import difflib
 import json
 import re
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
@@ -26,8 +27,11 @@ from bot.inference.models.sources import (
 __all__ = [
     "ModelUnavailable",
     "Preset",
+    "download_folder",
     "fetch",
+    "find",
     "is_fetched",
+    "preset_of",
     "presets",
     "recommended_sampling",
 ]
@@ -43,6 +47,8 @@ class Preset(BaseModel):
     license: str
     size_bytes: int
     """Of the download."""
+    cache_bytes_per_token: int | None = None
+    """Of keys and values, for gpt-oss: 2 x layers x key-value heads x head's size, 2 bytes each."""
     source: WheelSource | HubSource
     sampling: Sampling
     """What the model's authors recommend."""
@@ -55,6 +61,11 @@ class Preset(BaseModel):
             value, unit = value / 1000, "GB"
         return f"{value:.{0 if value >= 10 else 1}f} {unit}"
 
+    @property
+    def disk_bytes(self) -> int:
+        """While it is fetched: a wheel's model is converted to float32 beside its download."""
+        return self.size_bytes * (9 if isinstance(self.source, WheelSource) else 1)
+
 
 @cache
 def presets() -> dict[str, Preset]:
@@ -65,12 +76,35 @@ def presets() -> dict[str, Preset]:
     }
 
 
-def is_fetched(name: str, models_dir: Path) -> bool:
-    """Whether model `name` is on this machine; asks no network.
+def preset_of(name: str) -> Preset | None:
+    """The preset that `name` means: its own name, or its id on the hub."""
+    for known, preset in presets().items():
+        source = preset.source
+        if name == known or (isinstance(source, HubSource) and source.hugging_face == name):
+            return preset
+    return None
 
-    Raises ModelUnavailable when `name` can't be a model's.
+
+def download_folder(preset: Preset, models_dir: Path) -> Path:
+    """Where its files come to be."""
+    if isinstance(preset.source, WheelSource) or find_spec("huggingface_hub") is None:
+        return models_dir
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def find(name: str, models_dir: Path) -> Path | None:
+    """The folder with model `name` if it is on this machine; asks no network.
+
+    Raises ModelUnavailable when no model can have this name.
     """
-    return _source(name).find(name, models_dir) is not None
+    return _source(name).find(name, models_dir)
+
+
+def is_fetched(name: str, models_dir: Path) -> bool:
+    """Whether model `name` is on this machine. Raises as `find` does."""
+    return find(name, models_dir) is not None
 
 
 def fetch(name: str, models_dir: Path, progress: Progress) -> Path:

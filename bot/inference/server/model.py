@@ -1,6 +1,6 @@
 """From a model's name to a model that can serve: files, chat format, engine."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bot.inference.engines import EngineError, load_engine
 from bot.inference.engines.base import Engine, Sampling
 from bot.inference.models.catalog import fetch, recommended_sampling
+from bot.inference.models.requirements import unmet
 from bot.inference.models.sources import ModelUnavailable, Progress
 from bot.inference.text.prompt import ChatFormat, PromptError
 
@@ -28,11 +29,21 @@ class Model:
 def load_model(config: "InferenceConfig", progress: Progress) -> Model:
     """Fetch the configured model unless it is there, and load it.
 
-    Raises ModelUnavailable, PromptError, EngineError.
+    What keeps it from running on this machine is said before anything is fetched. Raises
+    ModelUnavailable, PromptError, EngineError.
     """
+    if problem := unmet(config):
+        raise EngineError(problem)
     folder = fetch(config.model, config.models_dir, progress)
     progress("loading", 0.0)
-    with _damage_explained(config.model, folder):
+    reached = "loading"
+
+    def report(stage: str, share: float) -> None:
+        nonlocal reached
+        reached = stage
+        progress(stage, share)
+
+    with _damage_explained(config.model, folder, lambda: reached):
         chat_format = ChatFormat.from_folder(folder)
         engine = load_engine(
             folder,
@@ -40,14 +51,17 @@ def load_model(config: "InferenceConfig", progress: Progress) -> Model:
             engine=config.engine,
             slots=config.slots,
             context=config.context_tokens,
-            progress=progress,
+            progress=report,
         )
         return Model(chat_format, engine, recommended_sampling(config.model, folder))
 
 
 @contextmanager
-def _damage_explained(name: str, folder: Path) -> Iterator[None]:
-    """Raise ModelUnavailable in place of what libraries raise for files that they can't read."""
+def _damage_explained(name: str, folder: Path, stage: Callable[[], str]) -> Iterator[None]:
+    """Raise ModelUnavailable in place of what libraries raise for files that they can't read.
+
+    Once the weights are loaded, the files are good: what fails while warming up is the machine's.
+    """
     from safetensors import SafetensorError
 
     try:
@@ -59,6 +73,11 @@ def _damage_explained(name: str, folder: Path) -> Iterator[None]:
         if type(error) is not Exception and not isinstance(error, unreadable):  # tokenizers' is
             raise
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        if stage() == "warming up":
+            raise EngineError(
+                f"the model {name} was loaded, but its first step failed: {reason}; bot check says"
+                " what it needs of this machine"
+            ) from error
         raise ModelUnavailable(
             f"the model {name} can't be read from {folder}: {reason}; delete the folder to have it"
             " fetched again, or copy the model there again"

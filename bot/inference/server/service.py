@@ -70,6 +70,7 @@ class Service:
         self.exit_code = ExitCode.OK
         self.failed = asyncio.Event()
         """Set when nothing more can be served; `exit_code` says how the process should end."""
+        self._logged = ("", 0)
         self._load = load
         self._queue_limit = queue_limit
         self._deadline_seconds = deadline_seconds
@@ -227,8 +228,13 @@ class Service:
         )
 
     def _report(self, status: str, progress: float) -> None:
-        if self.stage.status != "draining":
-            self.stage = Stage(status, progress)
+        if self.stage.status == "draining":
+            return
+        tenth = int(progress * 10)
+        if (status, tenth) != self._logged:  # each stage, and each tenth of it
+            self._logged = (status, tenth)
+            log.info("making the model ready", model=self.name, stage=status, percent=tenth * 10)
+        self.stage = Stage(status, progress)
 
     def _serve(self, model: Model) -> None:
         if self.stage.status == "draining":

@@ -14,7 +14,6 @@ from slack_sdk.oauth.state_store.sqlalchemy import AsyncSQLAlchemyOAuthStateStor
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.config import SlackConfig, fernet_keys
-from bot.platforms.base import PlatformUnusable
 from bot.platforms.slack.limits import RATE_LIMIT_RETRIES
 from bot.platforms.slack.sealing import SealedInstallationStore
 from bot.storage import Store
@@ -93,11 +92,6 @@ async def _removed(context: AsyncBoltContext) -> None:
 async def _oauth(config: SlackConfig, store: Store) -> AsyncOAuthSettings:
     """Installations and the states of those under way are kept in our database."""
     keys = config.token_key.get_secret_value()
-    if not keys:
-        raise PlatformUnusable(
-            "slack.client_id needs slack.token_key, which encrypts the workspaces' tokens:"
-            " make one with `openssl rand -base64 32` and keep it in SLACK_TOKEN_KEY"
-        )
     installations = SealedInstallationStore(config.client_id, store.engine, fernet_keys(keys))
     await installations.seal()
     return AsyncOAuthSettings(

@@ -50,13 +50,8 @@ class SlackPlatform:
     async def run(self) -> None:
         """See base.Platform. Raises PlatformUnusable."""
         config = self._core.config().slack
-        if not config.app_token.get_secret_value() and not config.listen:
-            raise PlatformUnusable(
-                "slack: set slack.app_token (Socket Mode), or slack.listen and"
-                " slack.signing_secret (HTTP)"
-            )
-        if config.listen and not config.signing_secret.get_secret_value():
-            raise PlatformUnusable("slack.listen needs slack.signing_secret, to know who calls")
+        if config.problems:
+            raise PlatformUnusable(config.problems[0])
         app = await new_app(config, self._core.store)
         self._listen(app)
         try:
