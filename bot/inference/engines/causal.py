@@ -78,7 +78,10 @@ class CausalEngine(Generic[CacheT]):
 
     def admit(self, sequence: Sequence) -> None:
         with memory_errors_explained("taking up a conversation", self.model.device):
-            cached = self._finished.take(sequence.prompt, sequence.cache_salt)
+            # With a seed the whole prompt is computed, in the same pieces every time: what is left
+            # of it after a reused prefix would be rounded in another order.
+            reusable = sequence.prompt if sequence.sampling.seed is None else []
+            cached = self._finished.take(reusable, sequence.cache_salt)
         sequence.cached_tokens = len(cached.tokens)
         sampler = Sampler(sequence.sampling, self.model.device)
         pending = sequence.prompt[len(cached.tokens) :]

@@ -11,7 +11,7 @@ import structlog
 from bot.inference.engines import EngineError
 from bot.inference.engines.base import Engine, Sequence
 from bot.inference.scheduler.job import Job
-from bot.inference.text.generation import Delta
+from bot.inference.text.delta import Delta
 
 log = structlog.get_logger()
 

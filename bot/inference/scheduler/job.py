@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Self
 
 from bot.inference.engines.base import Sequence
-from bot.inference.text.generation import Delta, Generation
+from bot.inference.text.delta import Delta
+from bot.inference.text.generation import Generation
 
 
 @dataclass(frozen=True)

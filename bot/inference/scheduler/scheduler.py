@@ -202,7 +202,7 @@ class Scheduler:
             job.tokens += 1
             self._on_token(job, now - before)
             self._queue.charge(job.flow, OUTPUT_WEIGHT, job.weight)
-            if output.delta.reasoning or output.delta.content:
+            if output.delta:
                 job.emit(output.delta)
             if output.finish_reason:
                 self._end(job, Finished(output.finish_reason, job.usage))

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from bot.inference.scheduler.job import Failed, Finished, Job, Queued, Started
 from bot.inference.server import api
 from bot.inference.server.errors import ApiError
-from bot.inference.text.reasoning import Delta
+from bot.inference.text.delta import Delta
 
 REQUEST_ID = r"[\w.-]{1,64}"
 

@@ -4,15 +4,16 @@ from collections.abc import Sequence as Strings
 from typing import Literal
 
 from bot.inference.engines.base import Sequence
+from bot.inference.text.delta import Delta
 from bot.inference.text.prompt import ChatFormat
-from bot.inference.text.reasoning import Delta, parser_for
+from bot.inference.text.reasoning import parser_for
 from bot.inference.text.stop_strings import StopStrings
-
-__all__ = ["Delta", "Generation", "reasoning_budget"]
 
 _REASONING_SHARE = {"low": 1 / 2, "medium": 2 / 3, "high": 3 / 4}
 _LEAST_ANSWER = 16
 """Tokens kept for the answer however small the request's budget is."""
+_ASKS = 2
+"""How often a model that ends its turn without an answer is made to begin one."""
 
 
 def reasoning_budget(max_tokens: int, effort: str | None) -> int:
@@ -28,13 +29,13 @@ class Generation:
 
     It ends with the model's turn, a complete answer channel, one of the `stop` strings in the
     answer, or `max_tokens` tokens (of reasoning and answer together). When the model still reasons
-    after `reasoning_budget` tokens (None: no limit), or ends its turn there, the tokens that close
-    the reasoning and open the answer are put into `sequence.forced`; an engine that runs ahead may
-    report some sampled tokens before them.
+    after `reasoning_budget` tokens (None: no limit), or ends its turn before any answer, the tokens
+    that close what is open and begin the answer are put into `sequence.forced`; an engine that runs
+    ahead may report some sampled tokens before them.
     """
 
-    finish_reason: Literal["stop", "length"] | None = None
-    """Why the answer is complete; None while it is not."""
+    finish_reason: Literal["stop", "length", "error"] | None = None
+    """Why it ended, `error` when the model gave no answer; None before."""
     completion_tokens: int = 0
     """Tokens reported so far: reasoning, answer, control tokens, forced ones."""
     reasoning_tokens: int = 0
@@ -57,6 +58,9 @@ class Generation:
         self._budget = reasoning_budget
         if self._budget is not None:
             self._budget = min(self._budget, max_tokens - len(self._parser.closing) - _LEAST_ANSWER)
+        self._asks_left = _ASKS
+        self._turn_ended = False
+        """Whether the closing tokens were asked for because the model ended its turn."""
         self._until_closed: list[int] | None = None
         """Tokens since the closing ones were put into `forced`, while those have not all come."""
 
@@ -72,20 +76,18 @@ class Generation:
 
     def finish(self) -> Delta:
         """What was held back in case it became a stop string, a tag or a whole character."""
-        waiting, self._until_closed = self._until_closed or [], None
+        waiting = [] if self._turn_ended else self._until_closed or []
+        self._until_closed = None
         delta = self._show(self._parse(waiting) + self._parser.flush())
         return delta + Delta(content=self._stop_strings.flush())
 
     def _read(self, token: int) -> Delta:
         if token in self._stop_ids:
-            if self._parser.reasoning and self._budget is not None:
-                self._close_reasoning()
-            else:
-                self.finish_reason = "stop"
+            self._end_turn()
             return Delta()
         delta = self._show(self._parse([token]))
         if self._parser.ended:
-            self.finish_reason = "stop"
+            self._end_turn()
         elif (
             self._parser.reasoning
             and self._budget is not None
@@ -93,6 +95,16 @@ class Generation:
         ):
             self._close_reasoning()
         return delta
+
+    def _end_turn(self) -> None:
+        if self._parser.answered:
+            self.finish_reason = "stop"
+        elif self._asks_left:
+            self._asks_left -= 1
+            self._turn_ended = True
+            self._close_reasoning()
+        else:
+            self.finish_reason = "error"
 
     def _close_reasoning(self) -> None:
         self._sequence.forced.extend(self._parser.closing)
@@ -106,6 +118,8 @@ class Generation:
         if sampled < 0 or self._until_closed[sampled:] != self._parser.closing:
             return Delta()
         tokens, self._until_closed = self._until_closed[:sampled], None
+        if self._turn_ended:  # an engine that runs ahead has sampled beyond the end
+            self._turn_ended, tokens = False, []
         return self._show(self._parse(tokens) + self._parser.close())
 
     def _parse(self, tokens: list[int]) -> Delta:

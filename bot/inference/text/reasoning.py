@@ -4,27 +4,13 @@ A parser takes every token that the model produced and returns the text to show.
 the reasoning stays there, also when the model ends without an answer.
 """
 
-import re
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
+from bot.inference.text.delta import Delta
+from bot.inference.text.harmony import HarmonyParser
 from bot.inference.text.prompt import THINK_CLOSE, THINK_OPEN, ChatFormat, ReasoningStyle
 from bot.inference.text.stop_strings import StopStrings
-
-_LONGEST_HEADER = 32
-"""Tokens of a harmony header, up to `<|message|>`; a model that writes more is lost in it."""
-
-
-@dataclass(frozen=True)
-class Delta:
-    """Text to append to the reasoning and to the answer."""
-
-    reasoning: str = ""
-    content: str = ""
-
-    def __add__(self, later: "Delta") -> "Delta":
-        return Delta(self.reasoning + later.reasoning, self.content + later.content)
 
 
 class Parser(Protocol):
@@ -38,6 +24,11 @@ class Parser(Protocol):
     @property
     def reasoning(self) -> bool:
         """Whether the model is at its reasoning, so that `closing` would cut it short."""
+        ...
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is anything of an answer; without it, `closing` asks for one."""
         ...
 
     def push(self, token: int) -> Delta:
@@ -69,6 +60,7 @@ class PlainParser:
 
     reasoning = False
     ended = False
+    answered = True
 
     def __init__(self, chat_format: ChatFormat) -> None:
         self.closing: list[int] = []
@@ -88,69 +80,9 @@ class _Place(Enum):
     """Where in the model's output the next token stands."""
 
     START = auto()
-    """Before any text: in a harmony header, or where a `<think>` block may open."""
+    """Before any text, where a `<think>` block may open."""
     REASONING = auto()
     ANSWER = auto()
-
-
-class HarmonyParser:
-    """gpt-oss's format: `<|channel|>NAME<|message|>TEXT<|end|><|start|>assistant<|channel|>…`.
-
-    https://cookbook.openai.com/articles/openai-harmony. The channel `final`, or none, is the
-    answer; `analysis`, `commentary` and any other is reasoning. Control tokens are known by id,
-    headers (role, recipient, channel, constraint) have no text.
-    """
-
-    def __init__(self, chat_format: ChatFormat) -> None:
-        self._start, self._channel, self._message, self._end = chat_format.control_ids(
-            "<|start|><|channel|><|message|><|end|>"
-        )
-        self.closing = chat_format.control_ids(
-            "<|end|><|start|>assistant<|channel|>final<|message|>"
-        )
-        self.ended = False
-        self._format = chat_format
-        self._text = chat_format.detokenizer()
-        self._place = _Place.START
-        self._header: list[int] = []
-
-    @property
-    def reasoning(self) -> bool:
-        return self._place is _Place.REASONING or len(self._header) > _LONGEST_HEADER
-
-    def push(self, token: int) -> Delta:
-        if token in (self._start, self._channel, self._end):
-            shown = self.flush()
-            self.ended = token == self._end and self._place is _Place.ANSWER
-            self._place = _Place.START
-            self._header = [] if token != self._channel else [token]
-            return shown
-        if token == self._message:
-            if self._place is _Place.START:
-                self._place = self._channel_of_header()
-                self._header = []
-        elif self._place is _Place.START:
-            self._header.append(token)
-        else:
-            return self._delta(self._text.push(token))
-        return Delta()
-
-    def close(self) -> Delta:
-        shown = self.flush()
-        self._place, self._header = _Place.ANSWER, []
-        return shown
-
-    def flush(self) -> Delta:
-        return self._delta(self._text.flush())
-
-    def _delta(self, text: str) -> Delta:
-        return Delta(content=text) if self._place is _Place.ANSWER else Delta(reasoning=text)
-
-    def _channel_of_header(self) -> _Place:
-        if self._channel not in self._header:
-            return _Place.ANSWER
-        name = self._format.decode(self._header[self._header.index(self._channel) + 1 :])
-        return _Place.ANSWER if re.match(r"\s*final\b", name) else _Place.REASONING
 
 
 class ThinkParser:
@@ -168,6 +100,10 @@ class ThinkParser:
         self._place = _Place.REASONING if in_reasoning else _Place.START
         self._held = ""
         self._end_tag = StopStrings([THINK_CLOSE])
+
+    @property
+    def answered(self) -> bool:
+        return self._place is _Place.ANSWER or bool(self._held)
 
     @property
     def reasoning(self) -> bool:

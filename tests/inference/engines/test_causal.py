@@ -187,3 +187,16 @@ def test_the_context_is_the_models_unless_less_is_asked_for(model) -> None:
     assert CausalEngine(model, slots=1).context == 256
     assert CausalEngine(model, slots=1, context=100).context == 100
     assert CausalEngine(model, slots=1, context=999).context == 256
+
+
+def test_a_seed_gives_the_same_answer_from_a_cold_cache_and_from_a_warm_one(model) -> None:
+    engine = CausalEngine(model, slots=1)
+    sampling = Sampling(temperature=0.7, seed=311)
+    answers = []
+    for other in range(1, 4):
+        answers.append(finish(engine, Sequence(prompt_of(40), sampling)))
+        finish(engine, Sequence(prompt_of(30) + prompt_of(10, seed=other)))
+    again = Sequence(prompt_of(40), sampling)
+    answers.append(finish(engine, again))
+    assert again.cached_tokens == 0
+    assert answers == [cold(model, prompt_of(40), sampling)] * 4

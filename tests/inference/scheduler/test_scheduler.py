@@ -16,9 +16,9 @@ from bot.inference.engines import EngineError
 from bot.inference.engines.base import Sequence
 from bot.inference.scheduler.job import Event, Failed, Finished, Job, Queued, Started
 from bot.inference.scheduler.scheduler import Closed, QueueFull, Scheduler
+from bot.inference.text.delta import Delta
 from bot.inference.text.generation import Generation
 from bot.inference.text.prompt import ChatFormat
-from bot.inference.text.reasoning import Delta
 from tests.inference.scripted_engine import ScriptedEngine
 from tests.inference.tokenizers_fixture import SMOLLM2_TEMPLATE, chatml_tokenizer
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 pytest.importorskip("transformers")
 
 from bot.inference.engines.base import Sequence
-from bot.inference.text.generation import Delta, Generation, reasoning_budget
+from bot.inference.text.delta import Delta
+from bot.inference.text.generation import Generation, reasoning_budget
 from bot.inference.text.prompt import ChatFormat
 from tests.inference.tokenizers_fixture import (
     ALWAYS_THINKING_TEMPLATE,

@@ -4,8 +4,9 @@ from hypothesis import strategies as st
 
 pytest.importorskip("transformers")
 
+from bot.inference.text.delta import Delta
 from bot.inference.text.prompt import ChatFormat
-from bot.inference.text.reasoning import Delta, parser_for
+from bot.inference.text.reasoning import parser_for
 from tests.inference.tokenizers_fixture import (
     ALWAYS_THINKING_TEMPLATE,
     SMOLLM2_TEMPLATE,
