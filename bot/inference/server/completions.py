@@ -43,8 +43,9 @@ async def completion(job: Job, model: str) -> api.ChatCompletion:
             text += event
     match job.outcome:
         case Finished(reason, usage):
+            reasoning = text.reasoning or None
             message = api.AnswerMessage(
-                content=text.content, reasoning_content=text.reasoning or None
+                content=text.content, reasoning_content=reasoning, reasoning=reasoning
             )
             return api.ChatCompletion(
                 id=completion_id(job),
@@ -82,9 +83,14 @@ class CompletionStream(StreamingResponse):
                     yield self._chunk(api.ChunkDelta(), queue=place)
                 case Started():
                     yield self._chunk(api.ChunkDelta(role="assistant", content=""))
-                case Delta(reasoning, content):
+                case Delta():
+                    reasoning = event.reasoning or None
                     yield self._chunk(
-                        api.ChunkDelta(reasoning_content=reasoning or None, content=content or None)
+                        api.ChunkDelta(
+                            reasoning_content=reasoning,
+                            reasoning=reasoning,
+                            content=event.content or None,
+                        )
                     )
                 case Finished(reason, usage):
                     yield self._chunk(api.ChunkDelta(), finish_reason=reason)

@@ -18,6 +18,7 @@ from bot.inference.server import api
 from bot.inference.server.completions import CompletionStream, completion, request_id
 from bot.inference.server.errors import ApiError, ErrorBody, validation_error
 from bot.inference.server.gate import Gate
+from bot.inference.server.requests import ChatRequest, PromptRequest
 from bot.inference.server.service import Service
 
 log = structlog.get_logger()
@@ -75,7 +76,7 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
         responses={200: STREAMED},
         **behind_key,
     )
-    async def chat_completions(body: api.ChatRequest, request: Request) -> Response:
+    async def chat_completions(body: ChatRequest, request: Request) -> Response:
         trace = TRACE.extract({"traceparent": request.headers.get("traceparent", "")})
         submitting = service.submit(body, request_id=request_id(request), trace=trace)
         job = await _while_connected(request, submitting)
@@ -88,21 +89,35 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
         return Response(answer.model_dump_json(), media_type="application/json")
 
     @app.post("/tokenize", **behind_key)
-    async def tokenize(body: api.PromptRequest, request: Request) -> api.Tokens:
+    async def tokenize(body: PromptRequest, request: Request) -> api.Tokens:
         tokens = await _while_connected(request, service.tokenize(body))
         context = service.model().engine.context
         return api.Tokens(count=len(tokens), max_model_len=context, tokens=tokens)
 
-    @app.get("/v1/models", **behind_key)
-    async def models() -> api.ModelList:
-        model = service.model()
-        card = api.ModelCard(
+    def card(name: str | None = None) -> api.ModelCard:
+        model = service.model(name)
+        return api.ModelCard(
             id=service.name,
             created=service.created,
             max_model_len=model.engine.context,
             reasoning=model.chat_format.reasoning.value,
         )
-        return api.ModelList(data=[card])
+
+    @app.get("/v1/models", **behind_key)
+    async def models() -> api.ModelList:
+        return api.ModelList(data=[card()])
+
+    @app.get("/v1/models/{name:path}", **behind_key)
+    async def model(name: str) -> api.ModelCard:
+        return card(name)
+
+    @app.post("/v1/embeddings", include_in_schema=False)
+    async def embeddings() -> None:
+        raise ApiError(
+            404,
+            f"There are no embeddings here: the model '{service.name}' writes text.",
+            code="unsupported",
+        )
 
     @app.get("/health", responses={503: {"model": api.Health, "description": "Not ready."}})
     async def health(response: Response) -> api.Health:

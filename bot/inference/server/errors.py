@@ -66,6 +66,10 @@ def validation_error(errors: Sequence[ErrorDetails]) -> ApiError:
         return ApiError(
             400, f"'{param}' is missing.", param=param, code="missing_required_parameter"
         )
+    if error["type"] == "extra_forbidden":
+        return ApiError(
+            400, f"'{param}' is not supported here.", param=param, code="unsupported_parameter"
+        )
     found = error["input"]
     shown = found if isinstance(found, bool | int | float) else _JSON_TYPES[type(found)]
     problem = error["msg"].removeprefix("Value error, ").removeprefix("Input ")

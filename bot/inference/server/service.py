@@ -19,10 +19,11 @@ from bot.inference.engines.base import Sampling, Sequence
 from bot.inference.models.sources import ModelUnavailable, Progress
 from bot.inference.scheduler.job import Job
 from bot.inference.scheduler.scheduler import Closed, QueueFull, Scheduler
-from bot.inference.server.api import ChatRequest, Health, Message, PromptRequest, chat_messages
+from bot.inference.server.api import Health
 from bot.inference.server.errors import ApiError
 from bot.inference.server.metrics import Metrics
 from bot.inference.server.model import Model
+from bot.inference.server.requests import ChatRequest, Message, PromptRequest, chat_messages
 from bot.inference.server.spans import record
 from bot.inference.text.generation import Generation, reasoning_budget
 from bot.inference.text.prompt import PromptError, PromptTooLong, ReasoningStyle

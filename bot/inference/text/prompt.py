@@ -119,24 +119,22 @@ class ChatFormat:
         Each message has a `role` (system, user or assistant) and a `content`. `effort` is low,
         medium or high, handed to the template as `reasoning_effort`; templates with a thinking
         switch get `enable_thinking`, off for low. None leaves both to the template's defaults.
-        The template may show today's date, so prompts are stable within a day.
+        The template may show today's date, so prompts are stable within a day. Where it knows
+        instructions only at the start, later system messages are joined to the first.
 
         Raises PromptError for an unknown role or effort, for text that is not Unicode, and for
         messages that the template refuses or would leave out; PromptTooLong, before the work of
         encoding it all, for text far over `most` tokens.
         """
-        typed: list[str] = []
-        marked = [_mark(number, message, typed) for number, message in enumerate(messages, 1)]
         if most is not None:
             self._check_length([message["content"] for message in messages], most)
-        rendered = self._apply_template(marked, effort)
-        shown = {int(number) for number in _PLACEHOLDER.findall(rendered)}
-        for number, (message, text) in enumerate(zip(marked, typed, strict=True), 1):
-            if text and number not in shown:
-                raise PromptError(
-                    f"the model's chat template leaves out message {number}, whose role is "
-                    f"{message['role']} ({len(text)} characters)"
-                )
+        try:
+            rendered, typed = self._render_all(messages, effort)
+        except PromptError:
+            folded = _fold_instructions(messages)
+            if folded == list(messages):
+                raise
+            rendered, typed = self._render_all(folded, effort)
 
         def encode(run: str) -> list[int]:
             return self._encode_text(_PLACEHOLDER.sub(lambda m: typed[int(m[1]) - 1], run))
@@ -150,6 +148,22 @@ class ChatFormat:
                 ids.append(token)
                 position = end
         return ids + encode(rendered[position:])
+
+    def _render_all(
+        self, messages: Sequence[Mapping[str, str]], effort: str | None
+    ) -> tuple[str, list[str]]:
+        """The template's text with placeholders, and what stands for each. Raises PromptError."""
+        typed: list[str] = []
+        marked = [_mark(number, message, typed) for number, message in enumerate(messages, 1)]
+        rendered = self._apply_template(marked, effort)
+        shown = {int(number) for number in _PLACEHOLDER.findall(rendered)}
+        for number, (message, text) in enumerate(zip(marked, typed, strict=True), 1):
+            if text and number not in shown:
+                raise PromptError(
+                    f"the model's chat template leaves out message {number}, whose role is "
+                    f"{message['role']} ({len(text)} characters)"
+                )
+        return rendered, typed
 
     def opens_reasoning(self, prompt: list[int]) -> bool:
         """Whether `prompt` itself opens the `<think>` block that the model goes on in."""
@@ -212,6 +226,15 @@ class ChatFormat:
                 cut = begin + 1
                 return self._encode_text(text[:cut]) + self._encode_text(text[cut:])
         return list(encoding.ids)
+
+
+def _fold_instructions(messages: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """The messages with all system messages as one at the start, a paragraph each."""
+    instructions = [message["content"] for message in messages if message["role"] == "system"]
+    others = [message for message in messages if message["role"] != "system"]
+    if not instructions:
+        return others
+    return [{"role": "system", "content": "\n\n".join(filter(None, instructions))}, *others]
 
 
 def _mark(number: int, message: Mapping[str, str], typed: list[str]) -> dict[str, str]:

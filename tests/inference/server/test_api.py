@@ -6,8 +6,8 @@ from pydantic import ValidationError
 
 pytest.importorskip("transformers")
 
-from bot.inference.server.api import ChatRequest, chat_messages
 from bot.inference.server.errors import validation_error
+from bot.inference.server.requests import ChatRequest, chat_messages
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
@@ -92,8 +92,69 @@ def test_a_refusal_never_quotes_text() -> None:
     assert "secret" not in complaint(user=["secret"])
 
 
-def test_unknown_fields_are_ignored_as_by_other_compatible_servers() -> None:
-    assert parse(logit_bias={}, tools=[], service_tier="auto").model == "tiny"
+NEUTRAL: dict[str, Any] = {
+    "n": 1,
+    "presence_penalty": 0,
+    "frequency_penalty": 0.0,
+    "logit_bias": {},
+    "logprobs": False,
+    "top_logprobs": 0,
+    "top_k": -1,
+    "min_tokens": 0,
+    "ignore_eos": False,
+    "modalities": ["text"],
+    "response_format": {"type": "text"},
+    "functions": [],
+    "audio": None,
+}
+CHANGING: dict[str, Any] = {
+    "n": 2,
+    "presence_penalty": 0.5,
+    "frequency_penalty": -1,
+    "logit_bias": {"50256": -100},
+    "logprobs": True,
+    "top_logprobs": 5,
+    "top_k": 40,
+    "min_tokens": 20,
+    "ignore_eos": True,
+    "modalities": ["text", "audio"],
+    "functions": [{"name": "f"}],
+    "audio": {"voice": "alder", "format": "wav"},
+    "web_search_options": {},
+    "guided_regex": "a+",
+    "length_penalty": 1.2,
+    "use_beam_search": True,
+    "nobody_knows_this_one": 1,
+}
+
+
+def test_fields_that_change_nothing_are_taken() -> None:
+    harmless = {"metadata": {"a": "b"}, "store": True, "service_tier": "auto", "user": "ann"}
+    assert parse(**NEUTRAL, **harmless).model == "tiny"
+    assert parse(**dict.fromkeys(NEUTRAL)).model == "tiny"
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_a_field_that_would_change_the_answer_is_refused_by_its_name(name: str) -> None:
+    with pytest.raises(ValidationError) as info:
+        parse(**{name: CHANGING[name]})
+    error = validation_error(info.value.errors())
+    assert error.status == 400
+    assert (error.param or "").split("[")[0].split(".")[0] == name
+    assert f"'{name}" in error.message
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"reasoning": {"effort": "high"}},
+        {"chat_template_kwargs": {"reasoning_effort": "high"}},
+        {"reasoning_effort": "high", "reasoning": {"effort": "high"}},
+    ],
+)
+def test_the_effort_is_understood_under_each_of_its_names(fields: dict[str, Any]) -> None:
+    assert parse(**fields).effort == "high"
+    assert parse(chat_template_kwargs={"enable_thinking": False}).effort == "low"
 
 
 def test_text_parts_are_joined_and_developer_is_the_system() -> None:

@@ -286,7 +286,7 @@ async def test_requests_past_their_deadline_are_counted_as_errors_and_logged_onc
 
 async def test_unknown_paths_and_methods_are_refused_in_openais_form() -> None:
     async with http(ScriptedEngine(short)) as client:
-        unknown = await client.get("/v1/embeddings")
+        unknown = await client.get("/v1/nothing")
         assert unknown.status_code == 404
         assert unknown.json()["error"]["message"] == "Not Found."
         wrong = await client.get("/v1/chat/completions")
@@ -366,3 +366,19 @@ async def test_the_engine_is_told_the_salt_of_a_requests_cache() -> None:
         empty = await client.post("/v1/chat/completions", json=CHAT | {"cache_salt": ""})
     assert [sequence.cache_salt for sequence in engine.admitted] == ["mine", None]
     assert empty.json()["error"]["param"] == "cache_salt"
+
+
+async def test_the_one_model_is_shown_by_its_name_too() -> None:
+    async with http(ScriptedEngine(short)) as client:
+        listed = (await client.get("/v1/models")).json()["data"][0]
+        assert (await client.get(f"/v1/models/{listed['id']}")).json() == listed
+        other = await client.get("/v1/models/openai/gpt-oss-20b")
+    assert (other.status_code, other.json()["error"]["code"]) == (404, "model_not_found")
+
+
+async def test_embeddings_are_refused_with_a_reason() -> None:
+    async with http(ScriptedEngine(short)) as client:
+        body = {"model": "tiny", "input": "Hi"}
+        refused = await client.post("/v1/embeddings", json=body)
+    assert refused.status_code == 404
+    assert "There are no embeddings here" in refused.json()["error"]["message"]

@@ -280,10 +280,28 @@ def test_no_messages_are_refused(tokenizer: PreTrainedTokenizerFast) -> None:
 
 
 @pytest.mark.parametrize("name", ["harmony", "gpt-oss"])
-def test_a_message_that_the_template_would_leave_out_is_refused(name: str) -> None:
-    messages = [*conversation("Hi"), system("Speak French."), *conversation("Why?")]
-    with pytest.raises(PromptError, match="leaves out message 2, whose role is system"):
-        ChatFormat(TOKENIZERS[name]()).render(messages)
+def test_instructions_that_the_template_would_leave_out_join_the_first_ones(name: str) -> None:
+    chat_format = ChatFormat(TOKENIZERS[name]())
+    hi, why = conversation("Hi"), conversation("Why?")
+    french, brief = system("Speak French."), system("Be brief.")
+    joined = chat_format.render([system("Speak French.\n\nBe brief."), *hi, *why])
+    assert chat_format.render([french, brief, *hi, *why]) == joined
+    assert chat_format.render([french, *hi, brief, *why]) == joined
+    assert chat_format.render([*hi, french, brief, *why]) == joined
+
+
+def test_instructions_stand_where_they_were_said_if_the_template_can_do_that() -> None:
+    chat_format = ChatFormat(chatml_tokenizer(SMOLLM2_TEMPLATE))
+    prompt = chat_format.render([*conversation("Hi"), system("Be brief."), *conversation("Why?")])
+    text = chat_format.decode(prompt)
+    assert text.index("Hi") < text.index("Be brief.") < text.index("Why?")
+
+
+def test_a_message_that_the_template_would_leave_out_is_refused() -> None:
+    template = "{% for m in messages if m.role == 'user' %}<|im_start|>{{ m.content }}{% endfor %}"
+    messages = [system("Speak French."), *conversation("Why?")]
+    with pytest.raises(PromptError, match="leaves out message 1, whose role is system"):
+        ChatFormat(chatml_tokenizer(template)).render(messages)
 
 
 def test_text_far_over_the_limit_is_refused_though_its_end_was_not_read() -> None:

@@ -1,0 +1,227 @@
+"""What the service is asked: OpenAI's requests, as far as it understands them.
+
+https://platform.openai.com/docs/api-reference/chat. Beyond the standard are `min_p`,
+`repetition_penalty`, `cache_salt` and `chat_template_kwargs` (as in vLLM), `reasoning.effort` (as
+in OpenRouter's API) and `weight`. A field that would change the answer and can't be done is refused
+by its name; one that changes nothing is taken.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+MAX_TOKENS = 2**31 - 1
+MAX_MESSAGES = 4096
+
+
+def _join_text_parts(content: Any) -> Any:
+    """Content as a list of `{"type": "text", "text": …}` is the texts one after the other."""
+    if not isinstance(content, list):
+        return content
+    texts = [part.get("text") for part in content if _is_text_part(part)]
+    if len(texts) < len(content):
+        raise ValueError("only text is understood: a string or a list of text parts")
+    return "".join(texts)
+
+
+def _is_text_part(part: Any) -> bool:
+    return (
+        isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
+    )
+
+
+_TEXT_PARTS_SCHEMA = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
+        "required": ["type", "text"],
+    },
+}
+
+
+def _no_lone_surrogate(text: str) -> str:
+    """Refuse half of a UTF-16 pair: JSON can spell it, but it isn't a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("has half a character (a lone surrogate)") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_no_lone_surrogate)]
+
+
+def _whole(number: Any) -> Any:
+    """JSON has one kind of number: 3.0 is an integer there."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+_WHOLE = BeforeValidator(_whole)
+
+
+class _Part(BaseModel):
+    """A part of a request, of which unknown fields are ignored."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class _Request(_Part):
+    """A request, of which unknown fields are refused: one may be meant to change the answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Message(_Part):
+    """One turn. `developer` is OpenAI's newer name for `system`."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: Annotated[
+        Text,
+        BeforeValidator(_join_text_parts),
+        WithJsonSchema({"anyOf": [{"type": "string"}, _TEXT_PARTS_SCHEMA]}),
+    ]
+
+
+StopString = Annotated[Text, StringConstraints(min_length=1, max_length=256)]
+_STOP_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 256}
+_STOPS_SCHEMA = {"type": "array", "items": _STOP_SCHEMA, "maxItems": 4}
+
+
+class StreamOptions(_Part):
+    include_usage: bool = False
+
+
+class PromptRequest(_Request):
+    """The body of vLLM's `/tokenize`; `model` is this service's only one when left out."""
+
+    model: Text | None = None
+    messages: Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES)]
+
+
+_EffortName = Literal["none", "minimal", "low", "medium", "high"]
+
+
+class Reasoning(_Request):
+    """OpenRouter's form of the effort, and the Responses API's."""
+
+    effort: _EffortName | None = None
+
+
+class TemplateOptions(_Request):
+    """vLLM's way to the chat template; `enable_thinking` false is the effort none."""
+
+    reasoning_effort: _EffortName | None = None
+    enable_thinking: bool | None = None
+
+
+class ResponseFormat(_Request):
+    type: Literal["text"]
+
+
+_Zero = Annotated[float, Field(ge=0, le=0)]
+_No = Literal[False]
+
+
+class _OnlyNeutral(_Request):
+    """Fields that would change the answer, and can't, with the values that change nothing."""
+
+    n: Annotated[int, Field(ge=1, le=1), _WHOLE] | None = None
+    best_of: Annotated[int, Field(ge=1, le=1), _WHOLE] | None = None
+    presence_penalty: _Zero | None = None
+    frequency_penalty: _Zero | None = None
+    logit_bias: Annotated[dict[str, float], Field(max_length=0)] | None = None
+    logprobs: _No | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=0)] | None = None
+    top_k: Literal[-1, 0] | None = None
+    min_tokens: Annotated[int, Field(ge=0, le=0)] | None = None
+    ignore_eos: _No | None = None
+    modalities: list[Literal["text"]] | None = None
+    audio: None = None
+    tools: Annotated[list[Any], Field(max_length=0)] | None = None
+    tool_choice: Literal["none", "auto"] | None = None
+    functions: Annotated[list[Any], Field(max_length=0)] | None = None
+    function_call: Literal["none", "auto"] | None = None
+    response_format: ResponseFormat | None = None
+    verbosity: Literal["medium"] | None = None
+    web_search_options: None = None
+
+
+class _Harmless(_Request):
+    """Fields that change nothing of the answer."""
+
+    metadata: Any = None
+    store: Any = None
+    service_tier: Any = None
+    safety_identifier: Any = None
+    prompt_cache_key: Any = None
+    prompt_cache_retention: Any = None
+    prediction: Any = None
+    parallel_tool_calls: bool | None = None
+
+
+class ChatRequest(_OnlyNeutral, _Harmless):
+    """The body of `/v1/chat/completions`.
+
+    Sampling that is left out is the model's recommended one. `max_completion_tokens` (or the older
+    `max_tokens`) counts reasoning too and is cut to what the context has left; left out, it is
+    that. Beside low, medium and high, `reasoning_effort` may be none or minimal, which mean low; of
+    several fields that say the effort, it counts.
+    `user` as `server/user` decides whose turn it is when requests wait; `weight` is the server's.
+    A request reuses what is cached of requests with the same `cache_salt`, and of no others.
+    """
+
+    model: Text
+    messages: Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, Field(ge=0.01, le=2)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), _WHOLE] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), _WHOLE] | None = None
+    stop: Annotated[
+        Annotated[list[StopString], Field(max_length=4)] | None,
+        BeforeValidator(lambda stop: [stop] if isinstance(stop, str) else stop),
+        WithJsonSchema({"anyOf": [_STOP_SCHEMA, _STOPS_SCHEMA, {"type": "null"}]}),
+    ] = None
+    seed: Annotated[int, _WHOLE, AfterValidator(lambda seed: seed % 2**63)] | None = None
+    reasoning_effort: _EffortName | None = None
+    reasoning: Reasoning | None = None
+    chat_template_kwargs: TemplateOptions | None = None
+    user: Annotated[Text, StringConstraints(max_length=256)] | None = None
+    weight: Annotated[float, Field(ge=0.01, le=100)] | None = None
+    cache_salt: Annotated[Text, StringConstraints(min_length=1, max_length=256)] | None = None
+
+    @property
+    def effort(self) -> str | None:
+        """The effort as the model's template knows it, by whichever name it was sent."""
+        template = self.chat_template_kwargs or TemplateOptions()
+        asked = (
+            self.reasoning_effort
+            or (self.reasoning and self.reasoning.effort)
+            or template.reasoning_effort
+            or ("none" if template.enable_thinking is False else None)
+        )
+        return "low" if asked in ("none", "minimal") else asked
+
+
+def chat_messages(messages: Sequence[Message]) -> list[dict[str, str]]:
+    """Messages as a chat template takes them."""
+    return [
+        {
+            "role": "system" if message.role == "developer" else message.role,
+            "content": message.content,
+        }
+        for message in messages
+    ]
