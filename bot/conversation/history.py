@@ -18,6 +18,7 @@ CountTokens = Callable[[list[ChatMessage]], Awaitable[int]]
 
 NAME_LENGTH = 32
 FILE_NAME_LENGTH = 100
+_SPEAKER = re.compile(r"\((?=[^()\n]* says\))")
 DROP_STEP = 8
 """Old turns are dropped this many at a time: the prompt's beginning then stays the same for several
 turns, where dropping one each turn would empty the prefix cache every time."""
@@ -122,6 +123,12 @@ async def _cut_to_fit(
     return cut(kept), len(text) - kept
 
 
+def _without_speakers(message: Message) -> str:
+    """The message's text, in which nobody can name a speaker: `(Ann says)` has a backslash."""
+    text = message.text.strip()
+    return text if message.author.is_bot else _SPEAKER.sub(r"\\\g<0>", text)
+
+
 def _append(messages: list[ChatMessage], role: str, content: str) -> None:
     if messages and messages[-1]["role"] == role:
         messages[-1]["content"] += f"\n\n{content}"
@@ -130,7 +137,7 @@ def _append(messages: list[ChatMessage], role: str, content: str) -> None:
 
 
 def _content(message: Message) -> str:
-    parts = [message.text.strip(), *(_shown(a) for a in message.attachments)]
+    parts = [_without_speakers(message), *(_shown(a) for a in message.attachments)]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -1,5 +1,6 @@
 """Opening the database: pragmas, migrations, and errors in one line."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -131,7 +132,8 @@ def _make_file(url: URL) -> None:
     if url.get_backend_name() == "sqlite" and _is_file(url):
         path = Path(str(url.database))
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.open("ab").close()
+        # SQLite gives its other files the rights of this one.
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600))
 
 
 def _migrate(connection: Connection, where: str) -> None:

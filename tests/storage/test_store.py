@@ -282,6 +282,13 @@ async def test_forgetting_a_person_leaves_nothing_of_theirs(store: Store) -> Non
     assert await current_prompt(store) == "Arr."
 
 
+async def test_others_on_the_machine_can_not_read_the_files(tmp_path: Path) -> None:
+    async with Store.open(url(tmp_path)) as store:
+        await store.settings.set(CHANNEL, "effort", "high", "ann")
+        rights = {file.name: file.stat().st_mode & 0o777 for file in (tmp_path / "data").iterdir()}
+    assert rights == {"bot.db": 0o600, "bot.db-wal": 0o600, "bot.db-shm": 0o600}
+
+
 async def test_a_corrupt_file_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "bot.db").write_bytes(b"not a database" * 100)

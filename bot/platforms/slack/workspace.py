@@ -73,7 +73,17 @@ class Workspace:
             return _Person(user, admin=False)
         profile = found.get("profile", {})
         name = profile.get("display_name") or profile.get("real_name") or found.get("name") or user
-        return _Person(name, bool(found.get("is_admin") or found.get("is_owner")))
+        admin = self._has_member(found) and (found.get("is_admin") or found.get("is_owner"))
+        return _Person(name, bool(admin))
+
+    def _has_member(self, person: dict[str, Any]) -> bool:
+        """Whether a person is of this workspace: the rights of others are those at their own.
+
+        https://docs.slack.dev/apis/slack-connect
+        """
+        teams = person.get("enterprise_user", {}).get("teams", ())
+        own = person.get("team_id", self.team) == self.team or self.team in teams
+        return own and not person.get("is_stranger")
 
     async def _load_channel(self, channel: str) -> str:
         try:

@@ -47,6 +47,13 @@ async def test_members_of_an_allowed_group_may_change_a_channel(running: Running
         assert "Only moderators" in await said(scene.ben, scene.general, "/effort low")
 
 
+async def test_an_admin_of_another_workspace_is_no_admin_here(scene: Scene) -> None:
+    keel = scene.slack.workspace("Elsewhere").member("Keel", admin=True)
+    scene.team.users[keel.id] = keel  # a channel that both workspaces share
+    told = await scene.told(keel.say(scene.general, "@bot /effort high server"))
+    assert "Only administrators" in told
+
+
 async def test_the_workspaces_settings_need_an_admin(scene: Scene) -> None:
     answer = await said(scene.ann, scene.general, "/effort high server")
     assert "Only administrators" in answer
