@@ -50,7 +50,7 @@ async def test_a_person_who_has_used_up_a_quota_is_told_until_when(
     await chat.answer("Hi")
     refused = await chat.refusal(CHANNEL, ANN)
     assert refused is not None
-    assert refused.startswith("You have used up what you may ask for now. It starts anew in ")
+    assert refused.startswith("You've reached your limit. Try again in ")
     assert await chat.refusal(CHANNEL, Author("9", "Zoe")) is None
 
 
@@ -59,7 +59,7 @@ async def test_a_servers_quota_is_everybodys_there_and_nobodys_in_private(chat: 
     await chat.answer("Hi")
     refused = await chat.refusal(CHANNEL, Author("9", "Zoe"))
     assert refused is not None
-    assert refused.startswith("This server has used up")
+    assert refused.startswith("This server has reached its limit")
     assert await chat.refusal(DIRECT, ANN) is None
 
 

@@ -25,8 +25,8 @@ def test_other_text_is_not(text: str) -> None:
 
 async def test_an_unknown_command_names_the_nearest_one(chat: Chat) -> None:
     answer = await chat.command("/efort high")
-    assert answer == "There is no command /efort. Did you mean /effort?"
-    assert "/help lists them all." in await chat.command("/xyzzy")
+    assert answer == "I don't know the command /efort. Did you mean /effort?"
+    assert "/help lists the commands." in await chat.command("/xyzzy")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -59,10 +59,10 @@ async def test_effort_is_silent_about_models_that_do_not_tell(chat: Chat) -> Non
 
 async def test_a_bad_level_or_scope_names_what_is_allowed(chat: Chat) -> None:
     assert await chat.command("/effort max") == (
-        "“max” is no effort; there are: low, medium, high."
+        "“max” isn't an effort level. Choose one of: low, medium, high."
     )
     assert await chat.command("/effort low galaxy") == (
-        "“galaxy” is no scope here; there are: channel, server."
+        "“galaxy” isn't a scope here. Choose one of: channel, server."
     )
 
 
@@ -91,15 +91,17 @@ async def test_a_server_of_the_file_has_permissions_of_its_own(chat: Chat) -> No
 
 
 async def test_a_persona_is_used_by_its_name_alone(chat: Chat) -> None:
-    assert await chat.command("/persona riddles") == "riddles answers now in this channel."
+    assert (
+        await chat.command("/persona riddles") == "The riddles persona now answers in this channel."
+    )
     assert "- persona: **riddles** (set in this channel)" in await chat.command("/settings")
 
 
 async def test_an_unknown_persona_names_the_nearest_or_all(chat: Chat) -> None:
     assert await chat.command("/persona ridles") == (
-        "There is no persona “ridles”. Did you mean riddles?"
+        "I don't know a persona called “ridles”. Did you mean riddles?"
     )
-    assert "There are: code-review, concise, default, riddles." in await chat.command(
+    assert "Choose one of: code-review, concise, default, riddles." in await chat.command(
         "/persona use zzz"
     )
 
@@ -118,7 +120,7 @@ async def test_a_persona_lives_through_create_edit_history_undo_and_delete(chat:
     assert await chat.command("/persona undo pirate") == "pirate is back as it was, as version 3."
     assert "> Arr." in await chat.command("/persona show pirate")
     assert "Deleted pirate" in await chat.command("/persona delete pirate")
-    assert "no persona “pirate”" in await chat.command("/persona show pirate")
+    assert "a persona called “pirate”" in await chat.command("/persona show pirate")
     assert "pirate is back" in await chat.command("/persona undo pirate")
     history = await chat.command("/persona history pirate")
     assert len(history.splitlines()) == 5
@@ -204,7 +206,7 @@ async def test_a_database_that_fails_is_one_clear_line(chat: Chat, tmp_path: Pat
     with sqlite3.connect(tmp_path / "bot.db") as database:
         database.execute("DROP TABLE settings")
     assert (await chat.core.run("/effort high", context)).text == (
-        "That could not be saved: the database failed. The log says why."
+        "That couldn't be saved: the database failed. The log says why."
     )
 
 
@@ -217,7 +219,7 @@ async def test_status_while_the_service_is_away_says_so(chat: Chat) -> None:
 async def test_regenerate_answers_the_last_question_again_or_says_that_there_is_none(
     chat: Chat,
 ) -> None:
-    assert "no question of yours" in await chat.command("/regenerate")
+    assert "haven't asked anything here" in await chat.command("/regenerate")
     chat.regenerates = True
     assert await chat.command("/regenerate") == "Answering again."
 

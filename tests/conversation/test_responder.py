@@ -275,7 +275,9 @@ async def test_admins_and_askers_stop_by_command(chat: Chat) -> None:
     chat.inference.script(Say("a"), Wait(asyncio.Event()))
     reply = await chat.ask("Hi")
     await until(reply, ReplyState.WRITING)
-    assert "No answer of yours" in await chat.command("/stop", author=ADMIN, place=THREAD)
+    assert "not writing an answer for you" in await chat.command(
+        "/stop", author=ADMIN, place=THREAD
+    )
     assert await chat.command("/stop", author=ANN) == "Stopping."
     await until(reply, ReplyState.STOPPED)
 

@@ -29,7 +29,7 @@ def reply_in(state: ReplyState, **fields: object) -> Reply:
         ),
         (
             reply_in(ReplyState.LOADING, stage="loading", progress=0.5),
-            "The model is being made ready (loading 50%). Your question waits.",
+            "Getting the model ready (loading 50%). Your question is waiting.",
         ),
         (
             reply_in(ReplyState.UNAVAILABLE),
@@ -37,7 +37,7 @@ def reply_in(state: ReplyState, **fields: object) -> Reply:
         ),
         (
             reply_in(ReplyState.LOADING, stage="loading"),
-            "The model is being made ready (loading). Your question waits.",
+            "Getting the model ready (loading). Your question is waiting.",
         ),
     ],
 )

@@ -67,13 +67,13 @@ async def test_standard_output_has_the_answers_and_the_commands_replies_alone(
     paragraphs = conversation.out.split("\n\n")
     assert paragraphs[:3] == ["Hello,\n\tAnn 👩‍💻 10\u00a0km[31m!  ", "One.", "Two."]
     assert paragraphs[3].startswith("Effort") or paragraphs[3].startswith("This model")
-    assert paragraphs[4] == "riddles answers now in this channel."
+    assert paragraphs[4] == "The riddles persona now answers in this channel."
     assert paragraphs[5].startswith(
         "- persona: **riddles** (set in this channel)\n- effort: **high"
     )
     assert paragraphs[6].startswith("Model: scripted\n")
     assert paragraphs[7].startswith("```\n/effort")
-    assert paragraphs[8] == "There is no command /efort. Did you mean /effort?"
+    assert paragraphs[8] == "I don't know the command /efort. Did you mean /effort?"
     assert paragraphs[9] == "Three."
     assert "begins anew" in paragraphs[10]
     assert paragraphs[11:] == ["Four.", ""]
@@ -131,7 +131,7 @@ async def test_regenerate_asks_the_last_question_again_in_place_of_the_answer(
         bot, code = await converse(config, "/regenerate\nA\nB\n/regenerate\nC\n")
         said = [[turn["content"] for turn in prompt[1:]] for prompt in inference.prompts]
     assert code == ExitCode.OK
-    assert bot.out.text.startswith("There is no question of yours here to answer again.")
+    assert bot.out.text.startswith("You haven't asked anything here that I could answer again.")
     assert said[2] == said[1] == ["A", "One.", "B"]
     assert said[3] == ["A", "One.", "B", "Better.", "C"]
 
@@ -167,7 +167,7 @@ async def test_reasoning_is_shown_apart_from_the_answer_and_each_stage_of_loadin
         )
         async with piped(config) as bot:
             bot.type("Why?\n")
-            await bot.err.see(r"made ready \(loading\).*\n")
+            await bot.err.see(r"model ready \(loading\).*\n")
             inference.ready = True
             await bot.out.see("So.\n")
             await bot.err.see("Because reasons.\n\n")

@@ -62,7 +62,7 @@ async def disk_full(folder: Path, scale: Scale) -> Outcome:
             process = psutil.Process(bot.process.pid)
             process.rlimit(resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
             bot.type("/effort high\n")
-            await bot.out.see("could not be saved")
+            await bot.out.see("couldn't be saved")
             bot.type("Hi\n")
             await bot.out.see("Still here")
             process.rlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

@@ -83,7 +83,7 @@ async def test_a_used_up_quota_says_when_it_starts_anew(running: Running) -> Non
     async with running(quotas={"user": {"requests": 1}}) as scene:
         await scene.ask("one")
         told = await scene.told(scene.ann.say(scene.general, "@bot two"))
-        assert "It starts anew in" in told
+        assert "Try again in" in told
         assert (await scene.ask("three", scene.ben)).text.startswith("Hello there.")
 
 
@@ -91,7 +91,7 @@ async def test_a_servers_quota_of_tokens_holds_for_all(running: Running) -> None
     async with running(quotas={"server": {"tokens": 10}}) as scene:
         await scene.ask("one")
         told = await scene.told(scene.ben.say(scene.general, "@bot two"))
-        assert "This server has used up" in told
+        assert "This server has reached its limit" in told
 
 
 async def test_where_it_cannot_send_the_owner_is_told_once(scene: Scene) -> None:

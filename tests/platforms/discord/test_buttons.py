@@ -55,7 +55,7 @@ async def test_somebody_elses_answer_is_not_theirs_to_change(scene: Scene, butto
     answer = await scene.ask("hi")
     pressed = scene.ben.click(answer, button)
     await scene.discord.until(lambda: pressed.messages)
-    assert "Only who asked and moderators" in pressed.messages[0].text
+    assert "Only the person who asked, or a moderator" in pressed.messages[0].text
     assert pressed.messages[0].ephemeral
     assert not answer.deleted
 

@@ -42,7 +42,7 @@ async def test_somebody_elses_answer_is_not_theirs_to_change(scene: Scene, butto
     answer = await scene.ask("hi")
     await scene.ben.click(answer, button).acknowledged()
     await scene.slack.until(lambda: scene.ben.ephemerals)
-    assert "Only who asked and moderators" in scene.ben.ephemerals[0].text
+    assert "Only the person who asked, or a moderator" in scene.ben.ephemerals[0].text
     assert not answer.deleted
 
 

@@ -173,4 +173,4 @@ async def test_regenerate_answers_the_last_question_again(scene: Scene) -> None:
 @pytest.mark.parametrize("command", ["/stop", "/regenerate"])
 async def test_where_there_is_nothing_to_do_a_command_says_so(scene: Scene, command: str) -> None:
     answer = await said(scene.ann, scene.general, command)
-    assert "No answer of yours" in answer or "no question of yours" in answer
+    assert "not writing an answer for you" in answer or "haven't asked anything here" in answer
