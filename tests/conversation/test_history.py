@@ -208,6 +208,34 @@ async def test_the_beginning_of_a_trimmed_prompt_stays_the_same_for_several_turn
     assert 0 < changes <= 8
 
 
+async def turns(messages: list[ChatMessage]) -> int:
+    return len(messages) - 1
+
+
+@pytest.mark.parametrize(
+    ("most", "left"),
+    [(39, 39), (38, 31), (31, 31), (30, 23), (23, 23), (16, 15), (15, 15), (7, 7), (6, 5), (2, 1)],
+)
+async def test_turns_are_dropped_in_steps_of_eight_while_that_many_are_left(
+    most: int, left: int
+) -> None:
+    history = [said((ANN, BOT)[at % 2], f"turn {at} {'long ' * 50}") for at in range(39)]
+    messages = chat_messages("p", question(*history))
+    prompt = await fit(messages, most, turns)
+    assert prompt.messages == [messages[0], *messages[-left:]]
+
+
+async def test_of_a_question_that_is_too_long_as_much_is_kept_as_fits() -> None:
+    async def letters(messages: list[ChatMessage]) -> int:
+        return sum(len(m["content"]) for m in messages)
+
+    messages = chat_messages("p", question(said(ANN, "x" * 9_000)))
+    budget = 1_000
+    prompt = await fit(messages, budget, letters)
+    assert await letters(prompt.messages) == budget
+    assert prompt.cut_characters == 9_000 - prompt.messages[1]["content"].count("x")
+
+
 async def test_a_newest_question_that_is_too_long_alone_is_cut_and_says_so() -> None:
     text = " ".join(f"word{i}" for i in range(500))
     messages = chat_messages("p", question(said(ANN, "old"), said(BOT, "older"), said(ANN, text)))
