@@ -12,6 +12,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from tests import postgres
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Each worker has a core: threads of torch's on all of them would wait for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Triton's kernels run on the CPU; the choice is made when Triton is first imported.
 os.environ.setdefault("TRITON_INTERPRET", "1")
 # Shared machines pause: how long an example takes says nothing about the code.
