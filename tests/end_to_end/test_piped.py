@@ -171,7 +171,7 @@ async def test_reasoning_is_shown_apart_from_the_answer_and_each_stage_of_loadin
             inference.ready = True
             await bot.out.see("So.\n")
             await bot.err.see("Because reasons.\n\n")
-    assert bot.err.text.count("made ready") == 1
+    assert bot.err.text.count("model ready") == 1
 
 
 async def test_sigterm_lets_the_answer_end_and_takes_no_further_line(tmp_path: Path) -> None:
