@@ -33,6 +33,7 @@ from bot.platforms.discord.words import typed
 from bot.platforms.download import Downloader
 from bot.platforms.exchange import Exchange
 from bot.platforms.exchanges import ChannelConversation, Exchanges
+from bot.platforms.written import WrittenAnswers
 
 SEARCHED = 50
 """Messages that are looked through for an answer to make again."""
@@ -60,7 +61,8 @@ class Answers:
     ) -> None:
         self.exchanges: Exchanges[DiscordExchange] = Exchanges(core)
         api_url = core.config().discord.api_url
-        self.reader = Reader(Attachments(Downloader(FILE_HOSTS, api_url)))
+        self.written = WrittenAnswers()
+        self.reader = Reader(Attachments(Downloader(FILE_HOSTS, api_url)), self.written)
         self._core = core
         self._client = client
         self._pace = pace
@@ -110,7 +112,7 @@ class Answers:
             file_above=above if allowed.files else None,
         )
         send = _send_after(question, thread, reply=allowed.replies)
-        view = DiscordView(look, send, self._pace, messages or [])
+        view = DiscordView(look, send, self._pace, self.written, messages or [])
         exchange = Exchange(
             question,
             str(question.author.id),

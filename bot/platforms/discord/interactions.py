@@ -115,7 +115,7 @@ class Interactions:
             question = " ".join(text.split())
             heading = here.texts("asked_about", name=author.name, question=question)
             look = Look(here.texts, sent.user.id, sent.id, heading=heading, again=False)
-            view = DiscordView(look, send, self._pace)
+            view = DiscordView(look, send, self._pace, self._answers.written)
             exchange = Exchange(text, author.id, place, read_question, view, self._core)
             self._answers.exchanges.add(str(sent.id), exchange)
             self._background.start(exchange.answer())

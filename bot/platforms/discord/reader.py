@@ -21,6 +21,7 @@ from bot.platforms.discord.messages import (
 )
 from bot.platforms.discord.words import words
 from bot.platforms.quoting import quoted
+from bot.platforms.written import WrittenAnswers
 
 LINKS = 3
 """Messages that a question links to and that are read for it."""
@@ -33,8 +34,9 @@ _LINK = re.compile(r"https://(?:\w+\.)?discord(?:app)?\.com/channels/(\d+|@me)/(
 class Reader:
     """Reads messages as the bot `me`."""
 
-    def __init__(self, attachments: Attachments) -> None:
+    def __init__(self, attachments: Attachments, written: WrittenAnswers) -> None:
         self._attachments = attachments
+        self._written = written
 
     async def read(
         self,
@@ -59,7 +61,13 @@ class Reader:
                     newest, f"linked message of {_name(linked, me)}", linked, me
                 )
         messages = await self._attachments.fill([*drafts, newest], here)
-        return [_with_whole_answer(message) for message in messages]
+        whole = [_with_whole_answer(message) for message in messages]
+        return [*map(self._as_written, whole[:-1]), whole[-1]]
+
+    def _as_written(self, message: Message) -> Message:
+        """An answer of the bot's as the model wrote it: not as it is split and shown."""
+        text = self._written.get(message.id) if message.author.is_bot else None
+        return message if text is None else replace(message, text=text)
 
 
 def _draft(

@@ -18,7 +18,9 @@ from bot.platforms.discord.buttons import view_of
 from bot.platforms.discord.limits import CONTENT_LENGTH, EMBED_LENGTH
 from bot.platforms.discord.messages import ANSWER_FILE, own_line
 from bot.platforms.discord.sending import Pace
+from bot.platforms.markdown.discord import DiscordStyle
 from bot.platforms.markdown.splitting import Splitter
+from bot.platforms.written import WrittenAnswers
 
 OWN_LINES_LENGTH = 400
 """Characters kept free in each message for the bot's own lines."""
@@ -70,14 +72,20 @@ class DiscordView:
     """Shows replies in `messages`, which grow and shrink with the text."""
 
     def __init__(
-        self, look: Look, send: Send, pace: Pace, messages: Sequence[discord.Message] = ()
+        self,
+        look: Look,
+        send: Send,
+        pace: Pace,
+        written: WrittenAnswers,
+        messages: Sequence[discord.Message] = (),
     ) -> None:
         self.look = look
         self.messages = [_partial(m) for m in messages]
         self._send = send
         self._pace = pace
+        self._written = written
         self._shown: list[Part | None] = [None for _ in messages]
-        self._splitter = Splitter(CONTENT_LENGTH - OWN_LINES_LENGTH)
+        self._splitter = Splitter(CONTENT_LENGTH - OWN_LINES_LENGTH, DiscordStyle())
 
     async def open(self) -> None:
         """See exchange.View."""
@@ -92,6 +100,7 @@ class DiscordView:
             await self._apply(self._parts(reply), reply.effort)
             if not reply.state.final:
                 await self._pace.edit(self.messages[0].channel.id, reply)
+        self._written.put([str(sent.id) for sent in self.messages], reply.text.strip())
 
     async def fail(self, line: str) -> None:
         """See exchange.View."""

@@ -63,3 +63,36 @@ def _heading(line: str) -> str:
     if not 4 <= level <= 6 or words[:1] not in (" ", "\t") or not title:
         return line
     return title if "**" in title else f"**{title}**"
+
+
+def with_quiet_links(text: str) -> str:
+    """Addresses in `<…>`, so that no preview is fetched or shown: two characters longer each."""
+    if "://" not in text:
+        return text
+    code = [span for span in scan(text, 0, len(text)).atoms if text[span[0]] == "`"]
+    shown, at = [], 0
+    place = text.find("://")
+    while place >= 0:
+        scheme = next((s for s in ("https", "http") if text[:place].lower().endswith(s)), "")
+        begin = place - len(scheme)
+        is_quiet = text[begin - 1 : begin] == "<" or any(a < place < b for a, b in code)
+        end = place + len("://")
+        if scheme and not is_quiet:
+            end = _address_end(text, end, in_brackets=text[begin - 2 : begin] == "](")
+            shown += [text[at:begin], "<", text[begin:end], ">"]
+            at = end
+        place = text.find("://", end)
+    return "".join([*shown, text[at:]])
+
+
+def _address_end(text: str, at: int, *, in_brackets: bool) -> int:
+    """Where an address ends; `in_brackets`: those of a link with a text of its own."""
+    begin, depth = at, 0
+    while at < len(text) and not text[at].isspace() and text[at] not in "<>|`":
+        depth += (text[at] == "(") - (text[at] == ")")
+        if depth < 0:
+            return at
+        at += 1
+    while not in_brackets and at > begin and text[at - 1] in ".,;:!?'\"*_~]":
+        at -= 1
+    return at

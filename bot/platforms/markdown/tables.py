@@ -1,6 +1,6 @@
 """Tables: read from Markdown, and drawn in characters of one width."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -102,15 +102,18 @@ def _texts(tokens: Sequence[Token]) -> list[str]:
 
 
 class Drawing:
-    """A table as code in columns, or where that is too wide as a list. See style.Drawn."""
+    """A table as code in columns, or where that is too wide as a list. See style.Drawn.
 
-    def __init__(self, table: Table) -> None:
+    prose: how a cell is written in the list.
+    """
+
+    def __init__(self, table: Table, prose: Callable[[str], str] = str) -> None:
         self._table = table
         self._rows = [tuple(map(plain, table.header))]
         self._widths = [_width(cell) for cell in self._rows[0]]
         self._ends_aligned = table.alignments[-1] in ("right", "center")
         self._last_cells = self._length(self._rows[0])
-        self._list = _List(table)
+        self._list = _List(table, prose)
 
     def _length(self, cells: tuple[str, ...]) -> int:
         """What a row has beyond its columns: the last one's text, and what takes no column."""
@@ -159,8 +162,9 @@ def _whole(widths: Sequence[int]) -> int:
 class _List:
     """A table's rows as a list: the first cell names the row."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, prose: Callable[[str], str]) -> None:
         self._header = table.header
+        self._prose = prose
         self._lines: list[str] = []
         self._size = 0
 
@@ -172,7 +176,7 @@ class _List:
         self._size += len(self._lines[-1]) + 1
 
     def _line(self, row: tuple[str, ...]) -> str:
-        first, *others = zip(self._header, row, strict=True)
+        first, *others = zip(self._header, map(self._prose, row), strict=True)
         line = f"- {first[0]}: **{first[1]}**" if first[0] else f"- **{first[1]}**"
         more = [f"  - {name}: {cell}" if name else f"  - {cell}" for name, cell in others if cell]
         return "\n".join([line, *more])

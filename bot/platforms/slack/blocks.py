@@ -9,7 +9,10 @@ from typing import Any
 from bot.config import Effort
 from bot.conversation.texts import Texts
 from bot.platforms.buttons import VOTES, Action
+from bot.platforms.markdown.lines import ZERO_WIDTH_SPACE
 from bot.platforms.markdown.splitting import split_markdown
+from bot.platforms.markdown.style import Piece
+from bot.platforms.markdown.tables import Table, plain
 from bot.platforms.slack.limits import TEXT_LENGTH
 from bot.platforms.slack.mrkdwn import plain_markdown, plain_text
 
@@ -57,6 +60,32 @@ class ButtonValue:
 
 def markdown(text: str) -> Block:
     return {"type": "markdown", "text": plain_markdown(text)}
+
+
+def answer_blocks(pieces: Sequence[Piece]) -> list[Block]:
+    """A part of an answer."""
+    return [markdown(piece) if isinstance(piece, str) else _table(piece) for piece in pieces]
+
+
+def _table(table: Table) -> Block:
+    """https://docs.slack.dev/reference/block-kit/blocks/table-block"""
+    rows = [
+        [{"type": "raw_text", "text": plain(cell) or ZERO_WIDTH_SPACE} for cell in row]
+        for row in (table.header, *table.rows)
+    ]
+    settings = [{"align": alignment or "left"} for alignment in table.alignments]
+    return {"type": "table", "rows": rows, "column_settings": settings}
+
+
+def _table_text(block: Block) -> str:
+    """A table's Markdown."""
+    header, *rows = [[_cell_text(cell) for cell in row] for row in block["rows"]]
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell_text(cell: dict[str, Any]) -> str:
+    return str(cell.get("text", "")).strip(ZERO_WIDTH_SPACE).replace("|", "\\|")
 
 
 def own_lines(lines: Sequence[str], block_id: str = OWN) -> list[Block]:
@@ -119,8 +148,13 @@ def answer_in(message: dict[str, Any]) -> str | None:
     Slack may give Markdown back as rich text; then the message's text has it, as mrkdwn.
     """
     blocks = message.get("blocks", ())
-    if written := [block["text"] for block in blocks if block["type"] == "markdown"]:
-        return "\n".join(written)
+    written = [
+        block["text"] if block["type"] == "markdown" else _table_text(block)
+        for block in blocks
+        if block["type"] in ("markdown", "table")
+    ]
+    if written:
+        return "\n\n".join(written)
     own = any(block.get("block_id", "").startswith(OWN) for block in blocks)
     rich = any(block["type"] == "rich_text" for block in blocks)
     return None if own and not rich else str(message.get("text", ""))

@@ -8,10 +8,11 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 
 from bot.conversation.events import Place
-from bot.platforms.slack.blocks import ButtonValue, answer_in, buttons_in
+from bot.platforms.slack.blocks import ButtonValue, answer_in, buttons_in, markdown
 from bot.platforms.slack.limits import PAGE
 from bot.platforms.slack.sending import retried
 from bot.platforms.slack.workspace import Workspace
+from bot.platforms.written import WrittenAnswers
 
 Payload = dict[str, Any]
 
@@ -63,15 +64,15 @@ class Threads:
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, str], _Thread] = OrderedDict()
+        self._written = WrittenAnswers()
 
     def forget(self, channel: str, thread: str) -> None:
         """Something in the thread was changed or deleted: read it again next time."""
         self._known.pop((channel, thread), None)
 
-    def answered(self, channel: str, thread: str, messages: Sequence[Payload]) -> None:
-        """The bot's messages in the thread as they are now."""
-        known = self._thread(channel, thread)
-        known.messages |= {message["ts"]: message for message in messages}
+    def answered(self, channel: str, messages: Sequence[str], text: str) -> None:
+        """An answer is shown by the messages with these timestamps."""
+        self._written.put([key_of(channel, ts) for ts in messages], text)
 
     async def before(
         self, workspace: Workspace, channel: str, message: Payload, limit: int
@@ -87,8 +88,13 @@ class Threads:
         earlier = [m for ts, m in sorted(known.items()) if ts < message["ts"]]
         shown = [m for m in earlier if is_shown(m, workspace)]
         if len(shown) > limit > 1:  # the message that the thread is about stays
-            return [shown[0], *shown[1 - limit :]]
-        return shown[-limit:]
+            shown = [shown[0], *shown[1 - limit :]]
+        return [self._as_written(channel, m) for m in shown[-limit:]]
+
+    def _as_written(self, channel: str, message: Payload) -> Payload:
+        """An answer as the model wrote it, in place of how it is shown."""
+        text = self._written.get(key_of(channel, message["ts"]))
+        return message if text is None else message | {"blocks": [markdown(text)]}
 
     async def has_bot(self, workspace: Workspace, channel: str, message: Payload) -> bool:
         """Whether the bot was part of the thread before `message`. Raises SlackApiError."""

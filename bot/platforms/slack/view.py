@@ -19,10 +19,12 @@ from bot.conversation.reply import Reply
 from bot.conversation.status import end_lines, footer_line, status_line
 from bot.conversation.texts import Texts
 from bot.platforms.buttons import Action, buttons_under
+from bot.platforms.markdown.slack import SlackStyle
 from bot.platforms.markdown.splitting import Splitter
 from bot.platforms.slack.blocks import (
     Block,
     ButtonValue,
+    answer_blocks,
     buttons,
     markdown,
     own_lines,
@@ -30,7 +32,7 @@ from bot.platforms.slack.blocks import (
 )
 from bot.platforms.slack.errors import code_of, describe, is_passing
 from bot.platforms.slack.limits import PART_LENGTH, STATUS_SECONDS
-from bot.platforms.slack.messages import Payload, Threads, key_of
+from bot.platforms.slack.messages import Threads, key_of
 from bot.platforms.slack.sending import Pace, retried
 from bot.platforms.slack.streaming import Stream, is_refused
 from bot.platforms.slack.workspace import Workspace
@@ -54,11 +56,19 @@ class Look:
 
 @dataclass(frozen=True)
 class AnswerMessage:
-    """A message of the answer: `text` is its part of the answer, for the conversation."""
+    """A message of the answer: its part of it, and own lines and buttons under that.
+
+    text: the part as the model wrote it.
+    """
 
     ts: str
-    blocks: list[Block]
-    text: str
+    answer: list[Block]
+    under: list[Block]
+    text: str = ""
+
+    @property
+    def blocks(self) -> list[Block]:
+        return [*self.answer, *self.under]
 
 
 class SlackView:
@@ -74,7 +84,7 @@ class SlackView:
     ) -> None:
         self.look = look
         self.workspace = workspace
-        self.shown = [AnswerMessage(ts, [], "") for ts in messages]
+        self.shown = [AnswerMessage(ts, [], []) for ts in messages]
         self._pace = pace
         self._threads = threads
         self._stream: Stream | None = None
@@ -82,7 +92,8 @@ class SlackView:
         """Whether the answer may still become a stream; what was said can only be edited."""
         self._session = False
         self._status = ""
-        self._splitter = Splitter(PART_LENGTH)
+        self._splitter = Splitter(PART_LENGTH, SlackStyle())
+        self._written = ""
 
     async def open(self) -> None:
         """See exchange.View."""
@@ -106,7 +117,8 @@ class SlackView:
         finally:
             keeping.cancel()
             await self._leave()
-        self._threads.answered(self.look.channel, self.look.thread, self._payloads())
+        messages = [shown.ts for shown in self.shown if shown.text]
+        self._threads.answered(self.look.channel, messages, self._written)
 
     async def fail(self, line: str) -> None:
         """See exchange.View."""
@@ -120,14 +132,6 @@ class SlackView:
     def shows(self, message: str) -> bool:
         """See exchange.View."""
         return any(message == key_of(self.look.channel, shown.ts) for shown in self.shown)
-
-    def _payloads(self) -> list[Payload]:
-        """The answer's messages as the conversation has them."""
-        return [
-            {"ts": shown.ts, "user": self.workspace.me, "blocks": [markdown(shown.text)]}
-            for shown in self.shown
-            if shown.text
-        ]
 
     # What is waited for
 
@@ -182,7 +186,8 @@ class SlackView:
         team = self.workspace.team
         if self._stream is None and self._streams:
             await self._begin_stream()
-        if self._stream is not None and not self._stream.is_old and len(reply.text) < PART_LENGTH:
+        one = len(self._parts(reply)) == 1
+        if self._stream is not None and not self._stream.is_old and one:
             await self._pace.turn_or_end(team, "chat.appendStream", reply)
             if await self._streamed(reply):
                 return
@@ -227,25 +232,27 @@ class SlackView:
         stream, self._stream = self._stream, None
         if stream is None or stream.ts is None:
             return
-        self.shown = [AnswerMessage(stream.ts, [], "")]
+        self.shown = [AnswerMessage(stream.ts, [], [])]
         with suppress(SlackApiError, OSError):  # it has ended
             await retried(stream.close)
 
     async def _end(self, reply: Reply) -> None:
         """Show the end, whatever it takes."""
         stream = self._stream
-        if stream is not None and stream.ts and len(reply.text) < PART_LENGTH:
+        first, *more = self._parts(reply)
+        if stream is not None and stream.ts and not more:
             reasoning = reply.reasoning if reply.show_reasoning else ""
-            (part,) = self._parts(reply)
-            under = part.blocks[1:] if part.text else part.blocks
             session = "active" if self._session else None
             try:
-                await stream.end(reply.text, reasoning, under, session)
+                await stream.end(reply.text, reasoning, first.under, session)
             except (SlackApiError, OSError) as error:
                 await self._lose_stream(error)
             else:
                 self._stream, self._session = None, False
-                self.shown = [AnswerMessage(stream.ts, part.blocks, part.text)]
+                as_streamed = [markdown(reply.text.strip())] if first.text else []
+                self.shown = [replace(first, ts=stream.ts, answer=as_streamed)]
+                if not reasoning:  # an edit would take its task away
+                    await self._show(self._parts(reply))
                 return
         await self._leave_stream()
         await self._show(self._parts(reply))
@@ -269,20 +276,22 @@ class SlackView:
     def _parts(self, reply: Reply) -> list[AnswerMessage]:
         """The messages as they should be; own lines and buttons stand under the last."""
         texts = self.look.texts
-        sources = [part.text for part in self._splitter.split(reply.text.strip())]
-        parts = [AnswerMessage("", [markdown(text)], text) for text in sources if text]
+        self._written = reply.text.strip()
+        parts = [
+            AnswerMessage("", answer_blocks(part.pieces), [], part.source.strip())
+            for part in self._splitter.split(self._written)
+        ]
         lines = end_lines(reply, texts)
         if reply.state.final:
             lines.append(footer_line(reply, texts))
         elif not parts:
             lines.append(status_line(reply, texts))
-        last = parts.pop() if parts else AnswerMessage("", [], "")
-        blocks = [
-            *last.blocks,
+        last = parts.pop() if parts else AnswerMessage("", [], [])
+        under = [
             *own_lines(lines),
             *buttons(buttons_under(reply), self._button_value(reply, len(parts)), texts),
         ]
-        return [*parts, replace(last, blocks=blocks)]
+        return [*parts, replace(last, under=under)]
 
     def _button_value(self, reply: Reply, earlier: int) -> ButtonValue:
         look = self.look
@@ -290,13 +299,13 @@ class SlackView:
         return ButtonValue(look.asker, look.question, look.thread, reply.effort, before)
 
     def _own_message(self, lines: list[str]) -> AnswerMessage:
-        return AnswerMessage("", own_lines(lines), "")
+        return AnswerMessage("", [], own_lines(lines))
 
     def _waiting_message(self, line: str) -> AnswerMessage:
         look = self.look
         value = ButtonValue(look.asker, look.question, look.thread, Effort.LOW)
         stop = buttons([Action.STOP], value, look.texts)
-        return AnswerMessage("", [*own_lines([line]), *stop], "")
+        return AnswerMessage("", [], [*own_lines([line]), *stop])
 
     async def _show(self, parts: Sequence[AnswerMessage]) -> None:
         """Make the thread show these messages, and no more of the answer."""

@@ -198,3 +198,29 @@ def test_what_discord_lacks_is_written_another_way(written: str, shown: str) -> 
 def test_a_formula_goes_whole_into_one_message() -> None:
     text = "word " * 12 + r"\( \theta + \beta \)" + " end" * 20
     assert any("θ + β" in part for part in on_discord(text, 70))
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("See https://a.example/b.", "See <https://a.example/b>."),
+        ("[the primer](https://a.example/b_(c)).", "[the primer](<https://a.example/b_(c)>)."),
+        ('[a](HTTP://x.y "title") (https://x.y)', '[a](<HTTP://x.y> "title") (<https://x.y>)'),
+        (
+            "![a picture](https://a.example/?q=secret)",
+            "![a picture](<https://a.example/?q=secret>)",
+        ),
+        ("<https://a.example> `https://b.example`", "<https://a.example> `https://b.example`"),
+        ("**https://a.example**", "**<https://a.example>**"),
+        ("```\nhttps://a.example\n```", "```\nhttps://a.example\n```"),
+    ],
+)
+def test_no_link_on_discord_brings_a_preview(written: str, shown: str) -> None:
+    assert on_discord(written) == [shown]
+
+
+@given(st.lists(st.sampled_from(["https://a.example/b", "word ", "\n", "](", "`", "(", ")"])))
+def test_links_are_within_the_limit_with_their_brackets(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    parts = on_discord(text, 64)
+    assert all(len(part) <= 64 for part in parts)
