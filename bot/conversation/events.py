@@ -15,6 +15,8 @@ class Author:
     name: str
     is_bot: bool = False
     """True for this bot's own messages: they become the assistant's turns."""
+    is_app: bool = False
+    """Another bot or a webhook: what it posts is told to the model under its name."""
     moderator: bool = False
     admin: bool = False
     roles: frozenset[str] = frozenset()

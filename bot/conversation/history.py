@@ -18,6 +18,10 @@ CountTokens = Callable[[list[ChatMessage]], Awaitable[int]]
 
 NAME_LENGTH = 32
 FILE_NAME_LENGTH = 100
+LONGEST_TOKENS = 16
+"""Characters a token, on average, that no text has which people read: English has four to five."""
+COUNTED_LENGTH = 100_000
+"""Characters that are counted whatever the budget is: that takes some milliseconds."""
 _SPEAKER = re.compile(r"\((?=[^()\n]* says\))")
 DROP_STEP = 8
 """Old turns are dropped this many at a time: the prompt's beginning then stays the same for several
@@ -36,7 +40,8 @@ def chat_messages(system_prompt: str, question: Question) -> list[ChatMessage]:
     """The whole conversation, untrimmed: system prompt, then turns that alternate.
 
     A person is named when the speaker changes, as a line of its own: the first speaker needs no
-    name, and small models copy a `Name:` before every message into their answers.
+    name unless it is an app, and small models copy a `Name:` before every message into their
+    answers.
     """
     messages: list[ChatMessage] = []
     speaker: str | None = None
@@ -47,7 +52,7 @@ def chat_messages(system_prompt: str, question: Question) -> list[ChatMessage]:
         if message.author.is_bot:
             _append(messages, "assistant", content)
             continue
-        if speaker not in (None, message.author.id):
+        if message.author.id != speaker and (speaker is not None or message.author.is_app):
             content = f"({_plain_name(message.author.name)} says)\n{content}"
         speaker = message.author.id
         _append(messages, "user", content)
@@ -62,12 +67,12 @@ async def fit(messages: list[ChatMessage], budget: int, count: CountTokens) -> P
     The system prompt and the newest turn always stay; where they alone are too long, the end of
     the newest turn is cut and a line says so to the model.
     """
-    if _upper_bound(messages) <= budget or await count(messages) <= budget:
+    if await _fits(messages, budget, count):
         return Prompt(messages)
     system, turns = messages[0], messages[1:]
 
     async def fits(dropped: int) -> bool:
-        return await count([system, *turns[dropped:]]) <= budget
+        return await _fits([system, *turns[dropped:]], budget, count)
 
     # The borders where a user's turn comes first, so that what is left still alternates.
     borders = [i for i, turn in enumerate(turns) if i and turn["role"] == "user"]
@@ -86,6 +91,17 @@ def estimate_tokens(messages: Sequence[ChatMessage]) -> int:
     English text has about 4 bytes a token, most other scripts less than 3.
     """
     return sum(len(m["content"].encode()) // 3 + 8 for m in messages)
+
+
+async def _fits(messages: list[ChatMessage], budget: int, count: CountTokens) -> bool:
+    """Whether the prompt has at most `budget` tokens; counted only where its length doesn't tell.
+
+    A file can be megabytes of text, and counting them over and over takes seconds.
+    """
+    length = sum(len(m["content"]) for m in messages)
+    if length > max(budget * LONGEST_TOKENS, COUNTED_LENGTH):
+        return False
+    return _upper_bound(messages) <= budget or await count(messages) <= budget
 
 
 def _upper_bound(messages: Sequence[ChatMessage]) -> int:
@@ -116,10 +132,13 @@ async def _cut_to_fit(
         return turn | {"content": text[:kept] + notice if left_out else text}
 
     async def too_long(kept: int) -> bool:
-        return await count([system, cut(kept)]) > budget
+        return not await _fits([system, cut(kept)], budget, count)
 
-    first_too_long = await _first(range(len(text) + 1), too_long)
-    kept = len(text) if first_too_long is None else max(first_too_long - 1, 0)
+    step = max(1, budget // 1000)  # closer than that isn't worth the counts
+    first_too_long = await _first(range(0, len(text) + 1, step), too_long)
+    # Where no border is too long, the last one isn't.
+    kept = len(text) // step * step if first_too_long is None else first_too_long - step
+    kept = max(kept, 0)
     return cut(kept), len(text) - kept
 
 

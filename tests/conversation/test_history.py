@@ -254,3 +254,27 @@ def test_the_estimate_grows_with_bytes_and_turns() -> None:
     short = [{"role": "user", "content": "hello"}]
     assert estimate_tokens(short) < estimate_tokens(short * 2)
     assert estimate_tokens([{"role": "user", "content": "日本語" * 30}]) > 90
+
+
+async def test_megabytes_of_text_are_cut_with_few_counts_of_what_may_fit() -> None:
+    counted: list[int] = []
+
+    async def count(messages: list[ChatMessage]) -> int:
+        size = sum(len(m["content"]) for m in messages)
+        counted.append(size)
+        return size // 4
+
+    budget = 8000
+    question = Question(Message("1", ANN, "word " * 400_000))
+    prompt = await fit(chat_messages("", question), budget, count)
+    kept = len(prompt.messages[-1]["content"])
+    assert 0.99 * budget < kept // 4 <= budget
+    assert len(counted) <= 18
+    assert max(counted) <= 128_000 + 100
+
+
+async def test_an_app_is_named_though_it_speaks_first() -> None:
+    pager = Author("9", "Tide pager", is_app=True)
+    question = Question(Message("2", ANN, "urgent?"), [Message("1", pager, "Sluice east")])
+    (turn,) = chat_messages("", question)[1:]
+    assert turn["content"] == "(Tide pager says)\nSluice east\n\n(Ann says)\nurgent?"

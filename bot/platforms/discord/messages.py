@@ -67,6 +67,7 @@ def author_of(
         str(person.id),
         person.display_name,
         is_bot=person.id == me.id,
+        is_app=person.bot and person.id != me.id,
         moderator=rights is None or rights.manage_channels,
         admin=rights is None or rights.manage_guild,
         roles=frozenset(str(role.id) for role in roles),

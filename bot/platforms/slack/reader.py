@@ -71,7 +71,7 @@ async def _author(message: Payload, workspace: Workspace) -> Author:
     name = message.get("username") or profile.get("name")
     if not name and user:
         name = await workspace.name_of(user)
-    return Author(str(app), name or "an app")
+    return Author(str(app), name or "an app", is_app=True)
 
 
 async def _shown(text: str, workspace: Workspace) -> str:

@@ -106,6 +106,7 @@ async def test_other_apps_posts_are_shown_under_their_names_and_never_answered(
     scene.ben.say(scene.general, "@bot Gate motor restarted by job 3307", thread=root, extra=JOB)
     shown = await under(scene, root)
     assert shown == (
+        "(Tide pager says)\n"
         "Sluice west does not close\n\n*Gauge*\nG-22\n*Level*\n> 4.71 m\n\nrule: spring tide\n\n"
         "(Jobs says)\nGate motor restarted by job 3307\n\n(Ann says)\nwhat comes first?"
     )
@@ -179,6 +180,7 @@ async def test_a_legacy_attachment_is_shown_with_its_fields(scene: Scene) -> Non
     root = scene.ben.say(scene.general, "", extra=ALERT | {"attachments": [attachment]})
     shown = await under(scene, root)
     assert shown.startswith(
+        "(Tide pager says)\n"
         "Build failed\nci\nmain #412 (https://ci.example/412)\n3 tests failed\nBranch: main\n"
         "took 4 min"
     )
