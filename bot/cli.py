@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from bot.config import Config, ConfigError
+    from bot.inference.models.requirements import Finding
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -102,15 +104,33 @@ def serve(
 
 
 @app.command()
-def check(config: ConfigOption = None) -> None:
-    """Check configuration, model, device and tokens, one line each."""
-    from rich.console import Console
+def init(config: ConfigOption = None) -> None:
+    """Ask what the bot needs to know, write config/bot.yaml and .env, and check that it works."""
+    from bot.config import ConfigError
+    from bot.init import init as ask
 
+    try:
+        findings = ask(config)
+    except ConfigError as error:
+        _end(error)
+    _show(findings)
+
+
+@app.command()
+def check(config: ConfigOption = None) -> None:
+    """Check configuration, model, machine, tokens and database, one line each."""
     from bot.check import check as run_checks
+
+    _show(run_checks(_load(config)))
+
+
+def _show(findings: "Iterable[Finding]") -> NoReturn:
+    """A line for each finding, and the end: with 2 where something is bad."""
+    from rich.console import Console
 
     console = Console(highlight=False)
     passed = True
-    for finding in run_checks(_load(config)):
+    for finding in findings:
         mark = "[green]ok[/green]  " if finding.ok else "[red]bad[/red] "
         console.print(f"{mark} {finding.subject}:", end=" ")
         console.print(finding.detail, markup=False, soft_wrap=True)

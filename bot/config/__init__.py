@@ -1,9 +1,9 @@
 """The configuration: config/bot.yaml, its schema, its errors and its reload."""
 
 from bot.config.builtin import builtin_config_dir, builtin_texts
-from bot.config.environment import read_dotenv
+from bot.config.environment import read_dotenv, write_dotenv
 from bot.config.errors import ConfigError
-from bot.config.loading import check_persona, load_config
+from bot.config.loading import check_persona, find_config, load_config
 from bot.config.reloading import Change, reload, watch
 from bot.config.schema import (
     AccessConfig,
@@ -44,8 +44,10 @@ __all__ = [
     "builtin_texts",
     "check_persona",
     "fernet_keys",
+    "find_config",
     "load_config",
     "read_dotenv",
     "reload",
     "watch",
+    "write_dotenv",
 ]

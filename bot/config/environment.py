@@ -2,10 +2,11 @@
 
 import io
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from dotenv import dotenv_values
+from dotenv import dotenv_values, set_key
 from dotenv.parser import parse_stream
 
 from bot.config.errors import ConfigError
@@ -46,6 +47,27 @@ def read_dotenv() -> None:
         if "\0" in name + value:
             raise ConfigError([f"{DOTENV}: {name!r} has a NUL character"])
         os.environ[name] = _read[name] = value.strip()
+
+
+def write_dotenv(values: dict[str, str]) -> None:
+    """Set variables in .env, which only its owner can read then, and in this process.
+
+    What else stands there stays. Raises ConfigError.
+    """
+    try:
+        if DOTENV.exists():
+            DOTENV.write_text(_decoded(DOTENV), encoding="utf-8")  # it may have been UTF-16
+        DOTENV.touch(mode=0o600)
+        DOTENV.chmod(0o600)
+        for name, value in values.items():
+            plain = re.fullmatch(
+                r"[\w./:@+=-]*", value
+            )  # for readers that keep quotes, as docker's
+            set_key(DOTENV, name, value, quote_mode="never" if plain else "always")
+            os.environ[name] = _read[name] = value
+        DOTENV.chmod(0o600)
+    except OSError as error:
+        raise ConfigError([f"{DOTENV}: can't be written: {error.strerror}"]) from error
 
 
 def find_variable(name: str) -> Variable | None:

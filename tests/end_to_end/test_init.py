@@ -1,0 +1,153 @@
+"""`bot init`, with answers piped in: from an empty folder to a bot that answers."""
+
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from bot.config import builtin_config_dir
+from bot.exit_code import ExitCode
+from bot.platforms.discord.permissions import invitation
+from tests.doubles.discord import DiscordDouble
+from tests.doubles.inference import ScriptedInference
+from tests.doubles.slack import SlackDouble
+from tests.end_to_end.output import Output
+from tests.end_to_end.processes import piped
+
+SHIPPED = (builtin_config_dir() / "bot.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def _in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+async def init(*answers: str) -> tuple[Output, Output, int]:
+    """What `bot init` writes when it is answered so."""
+    async with piped(Path("config/bot.yaml"), command="init") as bot:
+        bot.type("".join(f"{answer}\n" for answer in answers))
+        assert bot.process.stdin
+        bot.process.stdin.close()
+        code = await bot.exit_code()
+    assert "Traceback" not in bot.err.text
+    return bot.out, bot.err, code
+
+
+def values(folder: Path) -> dict[str, str]:
+    lines = (folder / ".env").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def kept(folder: Path) -> dict[str, str]:
+    return values(folder) if (folder / ".env").exists() else {}
+
+
+async def test_answers_make_a_bot_that_is_checked_and_answers_on_both_platforms(
+    tmp_path: Path,
+) -> None:
+    discord, slack = DiscordDouble(), SlackDouble()
+    async with discord.running(), slack.running(), ScriptedInference().running() as inference:
+        guild, team = discord.guild("Home"), slack.workspace("Home")
+        config = SHIPPED.replace("https://discord.com/api/v10", discord.api_url)
+        config = config.replace("https://slack.com/api/", slack.api_url)
+        (tmp_path / "config").mkdir()
+        (tmp_path / "config" / "bot.yaml").write_text(config, encoding="utf-8")
+        out, _, code = await init(
+            "both",
+            discord.token,
+            "ai-",
+            slack.bot_token,
+            slack.app_token,
+            inference.url,
+            "concise",
+        )
+        assert code == ExitCode.OK, out.text
+        assert "bad " not in out.text
+        assert invitation(discord.application_id) in out.text
+        assert "https://api.slack.com/apps?new_app=1&manifest_yaml=" in out.text
+        assert "%2Fai-effort" in out.text
+        for secret in (discord.token, slack.bot_token, slack.app_token):
+            assert secret not in out.text
+        assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+        assert values(tmp_path) == {
+            "DISCORD_TOKEN": discord.token,
+            "SLACK_COMMAND_PREFIX": "ai-",
+            "SLACK_BOT_TOKEN": slack.bot_token,
+            "SLACK_APP_TOKEN": slack.app_token,
+            "INFERENCE_URL": inference.url,
+            "DEFAULT_PERSONA": "concise",
+        }
+        async with piped(Path("config/bot.yaml"), command="run") as bot:
+            await bot.err.see("discord is connected|slack is connected")
+            await bot.err.see("discord is connected|slack is connected")
+            await slack.connected()
+            ann, sue = guild.member("Ann"), team.member("Sue")
+            here = ann.say(guild.channel("general"), "@bot hi")
+            there = sue.say(team.channel("general"), "@bot hi")
+            await discord.until(lambda: here.replies)
+            await slack.until(lambda: there.replies)
+
+        # Again, on what there is: an empty line keeps each answer.
+        before = values(tmp_path)
+        out, _, code = await init()
+        assert code == ExitCode.OK, out.text
+        assert values(tmp_path) == before
+        out, _, code = await init("discord", "", inference.url, "riddles")
+        assert values(tmp_path) == before | {"DEFAULT_PERSONA": "riddles"}
+
+
+async def test_in_an_empty_folder_the_terminals_bot_is_ready(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    out, _, code = await init("none", "here", "smollm2-135m", "riddles")
+    assert code == ExitCode.OK, out.text
+    assert (tmp_path / "config" / "bot.yaml").read_text(encoding="utf-8") == SHIPPED
+    key = values(tmp_path)["INFERENCE_API_KEY"]
+    assert re.fullmatch(r"[\w-]{40,}", key)
+    assert key not in out.text
+    assert "DEFAULT_PERSONA in .env" in out.text
+
+
+async def test_what_is_in_dotenv_besides_stays(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes("# mine\r\nHF_TOKEN=hf_1\r\n".encode("utf-16"))
+    (tmp_path / ".env").chmod(0o644)
+    async with ScriptedInference().running() as inference:
+        _, _, code = await init("none", inference.url, "default")
+    assert code == ExitCode.OK
+    assert values(tmp_path)["HF_TOKEN"] == "hf_1"
+    assert "# mine" in (tmp_path / ".env").read_text(encoding="utf-8")
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+
+
+async def test_a_token_that_is_refused_is_one_line_and_is_not_kept(tmp_path: Path) -> None:
+    discord = DiscordDouble()
+    async with discord.running():
+        (tmp_path / "config").mkdir()
+        config = SHIPPED.replace("https://discord.com/api/v10", discord.api_url)
+        (tmp_path / "config" / "bot.yaml").write_text(config, encoding="utf-8")
+        (tmp_path / ".env").write_text(f"DISCORD_TOKEN={discord.token}\n", encoding="utf-8")
+        _, err, code = await init("discord", "a.b.c")
+    assert code == ExitCode.UNUSABLE
+    (line,) = err.text.splitlines()
+    assert line.startswith("discord.token: Discord does not accept it")
+    assert values(tmp_path) == {"DISCORD_TOKEN": discord.token}
+
+
+@pytest.mark.parametrize(
+    ("answers", "problem"),
+    [
+        (["irc"], "found 'irc', allowed: discord, slack, both, none"),
+        (["slack", "Bot "], "'/Boteffort' is no name for a command, allowed:"),
+        (["none", "gpu-box:8000"], "config/bot.yaml:"),
+        (["none", "here", "gpt-oss-20b"], "gpt-oss-20b needs a CUDA card"),
+    ],
+)
+async def test_an_answer_that_can_not_be_is_one_line(
+    tmp_path: Path, answers: list[str], problem: str
+) -> None:
+    pytest.importorskip("torch")
+    _, err, code = await init(*answers)
+    assert code == ExitCode.UNUSABLE
+    (line,) = err.text.splitlines()
+    assert line.startswith(problem)
+    assert "gpu-box" not in str(kept(tmp_path))
