@@ -8,6 +8,7 @@ from bot.config.reloading import Change, reload, watch
 from bot.config.schema import (
     AccessConfig,
     AccessList,
+    AnswerBots,
     AnswerMode,
     ChannelConfig,
     Config,
@@ -26,6 +27,7 @@ from bot.config.schema import (
 __all__ = [
     "AccessConfig",
     "AccessList",
+    "AnswerBots",
     "AnswerMode",
     "Change",
     "ChannelConfig",

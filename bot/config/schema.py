@@ -237,6 +237,13 @@ class AnswerMode(StrEnum):
     ALWAYS = "always"
 
 
+class AnswerBots(StrEnum):
+    """Which posts of other bots are answered."""
+
+    NONE = "none"
+    MENTIONS = "mentions"
+
+
 class DefaultsConfig(Section):
     effort: Effort = Effort.MEDIUM
     persona: PersonaName = "default"
@@ -343,6 +350,7 @@ class ServerConfig(Section):
     effort: Effort | None = None
     language: Language | None = None
     answer: AnswerMode | None = None
+    answer_bots: AnswerBots = AnswerBots.NONE
     permissions: PermissionsConfig | None = None
     weight: float = Field(1, ge=0.01, le=100)
     """Of two servers that wait, one of weight 2 gets twice the tokens."""

@@ -26,8 +26,8 @@ Channel: TypeAlias = "discord.abc.MessageableChannel | discord.interactions.Inte
 
 
 def is_spoken(message: discord.Message) -> bool:
-    """Whether a person wrote it; joins, pins and answers to commands are none."""
-    return message.type in _SPOKEN and not message.author.bot
+    """Whether somebody wrote it; joins, pins and answers to commands are none."""
+    return message.type in _SPOKEN
 
 
 def without_own_lines(text: str) -> str:

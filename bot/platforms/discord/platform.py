@@ -24,6 +24,7 @@ from bot.platforms.discord.permissions import invitation, missing_to_send
 from bot.platforms.discord.sending import Pace
 from bot.platforms.discord.words import has_more_than_text
 from bot.platforms.hearing import hear
+from bot.platforms.other_bots import OtherBots
 
 log = structlog.get_logger()
 
@@ -43,6 +44,7 @@ class DiscordPlatform:
         self._reported_to_owner: set[tuple[int, str]] = set()
         """Channels that can't be sent to whose owner knows, and why."""
         self._stopping = asyncio.Event()
+        self._other_bots = OtherBots()
         self._client: discord.Client
         self._answers: Answers
         self._interactions: Interactions
@@ -120,7 +122,9 @@ class DiscordPlatform:
     # Messages
 
     async def on_message(self, message: discord.Message) -> None:
-        if self._stopping.is_set() or not is_spoken(message) or not self._is_for_me(message):
+        if self._stopping.is_set() or not is_spoken(message) or not self._may_ask(message):
+            return
+        if not self._is_for_me(message):
             return
         if await self._answers.exchanges.is_new("discord", str(self._me.id), str(message.id)):
             self._background.start(self._take(message))
@@ -144,6 +148,16 @@ class DiscordPlatform:
             self._background.start(exchange.delete())
         elif exchange := exchanges.showing(message):
             exchange.stop()
+
+    def _may_ask(self, message: discord.Message) -> bool:
+        """Whether its author may be answered: a person, or another bot where that is allowed."""
+        place = place_of(message.channel, message.guild.id if message.guild else None)
+        if not message.author.bot:
+            self._other_bots.person_spoke(place)
+            return True
+        if message.author == self._me or self._me not in message.mentions:
+            return False
+        return self._other_bots.may_ask(place, self._core.config())
 
     def _is_for_me(self, message: discord.Message) -> bool:
         if message.guild is None or self._me in message.mentions:

@@ -40,8 +40,12 @@ def thread_of(message: Payload) -> str:
 
 
 def is_spoken(message: Payload) -> bool:
-    """Whether a person wrote it."""
-    return message.get("subtype") in SPOKEN and "bot_id" not in message and "user" in message
+    """Whether a person wrote it, or another app as a user of its own."""
+    return message.get("subtype") in SPOKEN and "user" in message
+
+
+def is_of_app(message: Payload) -> bool:
+    return "bot_id" in message
 
 
 def is_shown(message: Payload, workspace: Workspace) -> bool:

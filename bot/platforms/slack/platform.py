@@ -18,6 +18,7 @@ from bot.exit_code import ExitCode
 from bot.platforms.background import Background
 from bot.platforms.base import PlatformUnusable
 from bot.platforms.hearing import hear
+from bot.platforms.other_bots import OtherBots
 from bot.platforms.slack.answers import Answers
 from bot.platforms.slack.blocks import PREFIX
 from bot.platforms.slack.errors import ADVICE, code_of, describe
@@ -26,7 +27,7 @@ from bot.platforms.slack.home import COMMAND
 from bot.platforms.slack.incoming import SlackMessage
 from bot.platforms.slack.installations import EVENTS_PATH, new_app, scopes_for
 from bot.platforms.slack.interactions import Ack, Body, Interactions
-from bot.platforms.slack.messages import Payload, is_spoken, key_of, place_of, thread_of
+from bot.platforms.slack.messages import Payload, is_of_app, is_spoken, key_of, place_of, thread_of
 from bot.platforms.slack.sending import retried
 from bot.platforms.slack.workspace import Workspace
 from bot.storage import StorageError
@@ -44,6 +45,7 @@ class SlackPlatform:
         self._interactions = Interactions(core, self._answers, self._background)
         self._workspaces: dict[str, Workspace] = {}
         self._stopping = asyncio.Event()
+        self._other_bots = OtherBots()
 
     # Connection
 
@@ -145,7 +147,7 @@ class SlackPlatform:
                 self._deleted(
                     channel, event.get("previous_message", {}) | {"ts": event["deleted_ts"]}
                 )
-            case _ if is_spoken(event) and await self._is_for_me(event, workspace):
+            case _ if self._may_ask(event, workspace) and await self._is_for_me(event, workspace):
                 message = key_of(channel, event["ts"])
                 bot = f"{workspace.team}:{workspace.me}"
                 if await self._answers.exchanges.is_new("slack", bot, message):
@@ -171,6 +173,18 @@ class SlackPlatform:
             self._background.start(exchange.delete())
         elif exchange := exchanges.showing(key):
             exchange.stop()
+
+    def _may_ask(self, event: Payload, workspace: Workspace) -> bool:
+        """Whether its author may be answered: a person, or another app where that is allowed."""
+        if not is_spoken(event) or event["user"] == workspace.me:
+            return False
+        place = place_of(workspace.team, event["channel"], thread_of(event))
+        if not is_of_app(event):
+            self._other_bots.person_spoke(place)
+            return True
+        if f"<@{workspace.me}>" not in event.get("text", ""):
+            return False
+        return self._other_bots.may_ask(place, self._core.config())
 
     async def _is_for_me(self, event: Payload, workspace: Workspace) -> bool:
         channel = event["channel"]

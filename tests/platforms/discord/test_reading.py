@@ -243,3 +243,18 @@ async def test_a_linked_message_that_the_asker_may_not_read_is_not_shown(scene: 
     link = f"https://discord.com/channels/{scene.guild.id}/{board.id}/{notice.id}"
     await scene.ask(f"is {link} still right?")
     assert "Berth nine" not in asked(scene)
+
+
+async def test_another_bots_mention_is_answered_where_that_is_allowed_but_not_in_a_loop(
+    running: Running,
+) -> None:
+    def answering_bots(_: DiscordDouble, guild: Guild, __: Channel) -> dict[str, Any]:
+        return {"servers": {str(guild.id): {"answer_bots": "mentions"}}}
+
+    async with running(prepare=answering_bots, message_content=True) as scene:
+        pager = scene.guild.app("tide-pager")
+        first = await scene.answer_to(pager.say(scene.general, "@bot summarize"))
+        pager.say(scene.general, "@bot thanks, and now?", reply_to=first)
+        await scene.ask("a person speaks")
+        assert len(scene.inference.requests) == 2
+        await scene.answer_to(pager.say(scene.general, "@bot and now?"))

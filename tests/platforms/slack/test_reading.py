@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.documents import samples
-from tests.doubles.slack import Message
+from tests.doubles.slack import Channel, Message, SlackDouble, Workspace
 from tests.doubles.slack.payloads import file_payload
 from tests.doubles.slack.state import File
 from tests.platforms.slack.conftest import Running, Scene
@@ -201,6 +201,29 @@ async def test_the_message_that_a_long_thread_is_about_stays(running: Running) -
             scene.ben.say(scene.general, word, thread=root)
         shown = await under(scene, root)
     assert shown.startswith("the mast goes to the sailmaker\n\nsee you")
+
+
+# Other apps
+
+JOBS_ASK = "@bot summarize the alert"
+
+
+def answering_bots(_: SlackDouble, team: Workspace, __: Channel) -> dict[str, Any]:
+    return {"servers": {team.id: {"answer_bots": "mentions"}}}
+
+
+async def test_another_apps_mention_is_answered_where_that_is_allowed_but_not_in_a_loop(
+    running: Running,
+) -> None:
+    async with running(prepare=answering_bots) as scene:
+        jobs = scene.team.member("Jobs")
+        first = jobs.say(scene.general, JOBS_ASK, extra=JOB)
+        await scene.answer_to(first)
+        jobs.say(scene.general, "@bot thanks, and now?", thread=first, extra=JOB)
+        await scene.ask("a person speaks", thread=first)
+        assert len(scene.inference.requests) == 2
+        again = jobs.say(scene.general, "@bot and now?", thread=first, extra=JOB)
+        await scene.answer_to(again)
 
 
 # Files
