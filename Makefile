@@ -1,6 +1,6 @@
 # Everything a newcomer needs: `make chat`, `make test`. Each target sets up what it uses.
 
-PYTHON ?= python3
+PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 BIN := .venv/bin
 
 PARALLEL := --numprocesses=2 --dist=worksteal
@@ -47,13 +47,39 @@ bench: .venv/inference
 clean:
 	rm -rf .venv
 
-.venv/bin/python:
-	@echo "Setting up a virtual environment in .venv" >&2
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --upgrade pip >&2
+# The first of PYTHON that is new enough. A .venv that was left half made, or is too old, is made again.
+IS_NEW := import sys; sys.exit(sys.version_info < (3, 11))
 
-.venv/inference: .venv/bin/python pyproject.toml
-	@echo "Installing gptoss-bot and what its inference needs (a few minutes the first time)" >&2
+.venv/made:
+	@if .venv/bin/python -c '$(IS_NEW)' 2>/dev/null && .venv/bin/python -m pip --version >/dev/null 2>&1; \
+	    then touch $@; exit; fi; \
+	for python in $(PYTHON); do \
+	    if $$python -c '$(IS_NEW)' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	    echo "gptoss-bot needs Python 3.11 or newer, and none is among: $(PYTHON)." \
+	        "Install one, then name it: make chat PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	echo "Setting up a virtual environment in .venv with $$found" >&2; \
+	if ! $$found -m venv --clear .venv; then \
+	    rm -rf .venv; \
+	    echo "$$found can't make virtual environments: install its venv module" \
+	        "(Debian, Ubuntu: apt install python3-venv), then run make again" >&2; exit 1; \
+	fi; \
+	touch $@
+
+# torch's build for CUDA takes 3 GB. Where no card is, its build for the CPU is taken, if the index of
+# pip has one.
+CPU_TORCH := torch==2.13.0+cpu
+
+.venv/inference: .venv/made pyproject.toml
+	@$(BIN)/python -m pip install --quiet --upgrade pip >&2
+	@if ! nvidia-smi >/dev/null 2>&1 && \
+	    $(BIN)/python -m pip install --quiet '$(CPU_TORCH)' >/dev/null 2>&1; then \
+	    echo "No NVIDIA card was found: installing for the CPU, about 0.7 GB" >&2; \
+	else \
+	    echo "Installing gptoss-bot with torch for CUDA, about 3 GB, some minutes the first time" >&2; \
+	fi
 	@$(BIN)/python -m pip install --quiet --editable '.[inference]' >&2
 	@touch $@
 
