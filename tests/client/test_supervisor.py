@@ -9,6 +9,7 @@ import pytest
 
 from bot.client import supervisor as supervisor_module
 from bot.client.supervisor import Supervisor
+from tests.waiting import HANG_SECONDS
 
 
 async def test_the_service_gets_no_secret_that_it_is_not_to_have(
@@ -31,7 +32,7 @@ async def test_the_service_gets_no_secret_that_it_is_not_to_have(
     monkeypatch.setenv("DATABASE", "postgresql://bot:pass@db/bot")
     monkeypatch.setenv("HF_TOKEN", "hf_needed")
     running = asyncio.create_task(Supervisor(None, ["xoxb-secret", "bot:pass"]).run())
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HANG_SECONDS):
         while not told.exists():  # noqa: ASYNC110 (another process makes it)
             await asyncio.sleep(0.01)
     running.cancel()

@@ -65,6 +65,7 @@ class Scene:
 @pytest.fixture
 async def scene(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
     async with DiscordDouble().running() as double:
+        double.acknowledge_within = HANG_SECONDS
         monkeypatch.setattr(Route, "BASE", double.api_url)
         monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", yarl.URL(double.gateway.url))
         yield Scene(double)

@@ -139,6 +139,7 @@ class Scene:
 @pytest.fixture
 async def scene() -> AsyncIterator[Scene]:
     async with SlackDouble().running() as double:
+        double.acknowledge_within = double.trigger_life = HANG_SECONDS
         yield Scene(double)
 
 

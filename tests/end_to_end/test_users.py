@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.exit_code import ExitCode
+from tests.waiting import HANG_SECONDS
 
 WITHOUT_ROOTS_RIGHTS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
 WITHOUT_A_NAME = ["unshare", "--user", "--map-user=12345"]
@@ -24,7 +25,7 @@ def bot(folder: Path, *arguments: str, user: list[str], **environment: str) -> t
         env=inherited | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG_SECONDS,
     )
     return done.stdout + done.stderr, done.returncode
 

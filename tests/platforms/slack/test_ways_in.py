@@ -15,6 +15,7 @@ from tests.doubles.slack import Channel, SlackDouble, Workspace
 from tests.end_to_end.in_process import in_process
 from tests.end_to_end.processes import NOBODY, piped, write_config
 from tests.platforms.slack.conftest import Running, Scene
+from tests.waiting import HANG_SECONDS
 
 TOKEN_KEY = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE="
 
@@ -132,7 +133,7 @@ async def test_a_workspace_that_removes_the_app_takes_its_tokens_along(running: 
         assert token not in stored
         assert token.encode() not in database.read_bytes()
         scene.slack.uninstall(scene.team)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_SECONDS):
             while _stored_rows(database):  # noqa: ASYNC110 (another process's database: no event)
                 await asyncio.sleep(0.05)
 
