@@ -16,6 +16,7 @@ ChatMessage = dict[str, str]
 CountTokens = Callable[[list[ChatMessage]], Awaitable[int]]
 """Counts the tokens of the prompt that these messages make."""
 
+NO_WORDS = "[a message without words]"
 NAME_LENGTH = 32
 FILE_NAME_LENGTH = 100
 LONGEST_TOKENS = 16
@@ -56,6 +57,8 @@ def chat_messages(system_prompt: str, question: Question) -> list[ChatMessage]:
             content = f"({_plain_name(message.author.name)} says)\n{content}"
         speaker = message.author.id
         _append(messages, "user", content)
+    if not messages or messages[-1]["role"] == "assistant":
+        _append(messages, "user", NO_WORDS)  # a mention and no more, say
     while messages and messages[0]["role"] == "assistant":
         del messages[0]  # many chat templates insist on a user's turn first
     return [{"role": "system", "content": system_prompt}, *messages]

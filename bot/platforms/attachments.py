@@ -18,8 +18,8 @@ log = structlog.get_logger()
 
 DOCUMENT_BYTES = 25 << 20
 """Received of a file that a parser needs whole. Of text there is no more than may be shown."""
-REMEMBERED_BYTES = 32 << 20
-"""Of text from files, so that a thread's files aren't fetched again in every turn."""
+REMEMBERED_FILES, REMEMBERED_CHARACTERS = 500, 16 << 20
+"""Of what was read, so that a thread's files aren't fetched again in every turn."""
 AT_ONCE = 4
 
 CUT = "only its beginning"
@@ -108,7 +108,7 @@ class Attachments:
         async with self._at_once:
             try:
                 result: Result = await self._fetched(file, limit, credentials)
-            except NotFetched as error:
+            except (NotFetched, OSError) as error:  # OSError: no process could be started
                 log.warning("a file could not be fetched", file=file.id, reason=str(error))
                 return "file_failed"  # it may be better next time
             except Unreadable as error:
@@ -131,7 +131,10 @@ class Attachments:
 
     def _remember(self, key: tuple[str, int], result: Result) -> None:
         self._read[key] = result
-        while sum(map(_size, self._read.values())) > REMEMBERED_BYTES:
+        while (
+            len(self._read) > REMEMBERED_FILES
+            or sum(map(_length, self._read.values())) > REMEMBERED_CHARACTERS
+        ):
             self._read.popitem(last=False)
 
 
@@ -139,9 +142,8 @@ def _has_text(file: File) -> bool:
     return not file.problem and file.kind.is_readable
 
 
-def _size(result: Result) -> int:
-    """Roughly, in bytes of memory."""
-    return 200 + (len(result.text) if isinstance(result, Document) else 0)
+def _length(result: Result) -> int:
+    return len(result.text) if isinstance(result, Document) else 0
 
 
 def _with_files(draft: Draft, results: Mapping[str, Result], here: InEffect) -> Message:

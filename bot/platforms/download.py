@@ -6,6 +6,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import aiohttp
@@ -64,7 +65,7 @@ class Downloader:
             raise NotFetched(f"the host answered no HTTP ({type(error).__name__})") from None
 
     def _session(self) -> aiohttp.ClientSession:
-        proxies = [URL(proxy).host for proxy in getproxies().values()]
+        proxies = [urlsplit(proxy).hostname for proxy in getproxies().values()]
         resolver = _PublicAddresses({self._api.host, *proxies})
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(resolver=resolver),

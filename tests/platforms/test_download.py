@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from bot.platforms.download import Downloader, NotFetched
+from tests.doubles.proxy import ProxyDouble
 from tests.platforms.raw_host import Host, answering
 
 CREDENTIALS = {"Authorization": "Bearer xoxb-secret"}
@@ -100,6 +101,16 @@ async def test_a_known_name_that_points_into_a_private_network_is_not_connected_
     why = await reason(downloader.fetch("https://files.slack.com/a", MUCH, CREDENTIALS))
     assert "has no public address" in why
     assert asked == ["files.slack.com"]
+
+
+async def test_a_proxy_of_the_environment_is_used_though_its_address_is_private(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with Host(answering("200 OK", b"x")) as host, ProxyDouble().running() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url.replace("127.0.0.1", "localhost"))
+        monkeypatch.setenv("NO_PROXY", "")
+        assert (await fetching(host)(f"{host.url}/a", MUCH)).data == b"x"
+    assert proxy.asked == [f"GET {host.url}/a"]
 
 
 async def test_a_body_longer_than_may_be_is_cut_and_the_host_left() -> None:

@@ -88,11 +88,11 @@ async def _file(file: Payload, workspace: Workspace) -> File:
     problem = ""
     if file.get("file_access") == "check_file_info":
         try:
-            file = await workspace.file_info(str(file["id"]))
+            file = await workspace.file_info(str(file.get("id")))
         except SlackApiError as error:
             log.warning("slack: a file is not told of", reason=describe(error))
             problem = "file_failed"
-    version = f"{file['id']}-{file.get('updated') or file.get('timestamp', '')}"
+    version = f"{file.get('id')}-{file.get('updated') or file.get('timestamp', '')}"
     return File(
         version,
         str(file.get("name") or file.get("title") or ""),

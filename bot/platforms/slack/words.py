@@ -22,15 +22,21 @@ def words(message: Payload) -> str:
 
     Where a message has text and blocks, people see the blocks.
     """
-    typed = _joined(_blocks(message.get("blocks", ()))) or str(message.get("text") or "")
-    return _joined([typed, *map(_attachment, message.get("attachments", ()))])
+    typed = _joined(_blocks(_all(message, "blocks"))) or str(message.get("text") or "")
+    return _joined([typed, *map(_attachment, _all(message, "attachments"))])
 
 
 def attached_files(message: Payload) -> Iterator[Payload]:
     """The files of the message and of what it forwards."""
-    yield from message.get("files", ())
-    for attachment in message.get("attachments", ()):
-        yield from attachment.get("files", ())
+    yield from _all(message, "files")
+    for attachment in _all(message, "attachments"):
+        yield from _all(attachment, "files")
+
+
+def _all(parent: Payload, key: str) -> list[Payload]:
+    """The objects in a list of `parent`; apps write what they like, and none may cost an answer."""
+    found = parent.get(key)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _joined(parts: Sequence[str] | Iterator[str], between: str = "\n\n") -> str:
@@ -39,17 +45,19 @@ def _joined(parts: Sequence[str] | Iterator[str], between: str = "\n\n") -> str:
 
 def _attachment(attachment: Payload) -> str:
     """A forwarded message, a link's preview, or what an app attached."""
-    shared = [m["message"].get("blocks", ()) for m in attachment.get("message_blocks", ())]
-    blocks = [*attachment.get("blocks", ()), *(block for blocks in shared for block in blocks)]
-    body = _joined(_blocks(blocks)) or attachment.get("text") or ""
-    author = attachment.get("author_name") or ""
+    blocks = _all(attachment, "blocks")
+    for shared in _all(attachment, "message_blocks"):
+        if isinstance(message := shared.get("message"), dict):
+            blocks += _all(message, "blocks")
+    body = _joined(_blocks(blocks)) or str(attachment.get("text") or "")
+    author = str(attachment.get("author_name") or "")
     if attachment.get("is_share"):
         mark = f"forwarded message of {author}" if author else "forwarded message"
         return quoted(mark, body or _fallback(attachment))
     title = _linked(attachment.get("title_link"), attachment.get("title"))
-    fields = [f"{f.get('title', '')}: {f.get('value', '')}" for f in attachment.get("fields", ())]
-    lines = [attachment.get("pretext") or "", author, title, body, *fields]
-    text = _joined([*lines, attachment.get("footer") or ""], "\n") or _fallback(attachment)
+    fields = [f"{f.get('title', '')}: {f.get('value', '')}" for f in _all(attachment, "fields")]
+    lines = [str(attachment.get("pretext") or ""), author, title, body, *fields]
+    text = _joined([*lines, str(attachment.get("footer") or "")], "\n") or _fallback(attachment)
     return quoted("preview of a link", text) if attachment.get("is_msg_unfurl") else text
 
 
@@ -64,40 +72,43 @@ def _blocks(blocks: Sequence[Payload]) -> Iterator[str]:
             case "rich_text":
                 yield _rich_text(block)
             case "section":
-                fields = [_text(field) for field in block.get("fields", ())]
+                fields = [_text(field) for field in _all(block, "fields")]
                 yield _joined([_text(block.get("text")), *fields], "\n")
             case "header" | "markdown":
                 yield _text(block.get("text"))
             case "context":
-                yield _joined([_text(element) for element in block.get("elements", ())], " ")
+                yield _joined([_text(element) for element in _all(block, "elements")], " ")
             case "table":
-                yield _table(block.get("rows", ()))
+                yield _table(block.get("rows"))
             case "image" | "video":
                 kind = "picture" if block["type"] == "image" else "video"
                 title = _text(block.get("title")) or escape(str(block.get("alt_text") or ""))
                 yield f"[{kind}: {title or 'untitled'}]"
 
 
-def _text(composed: Payload | str | None) -> str:
+def _text(composed: object) -> str:
     """A text object, an image in a line, or a markdown block's text."""
-    if composed is None or isinstance(composed, str):
-        return composed or ""
+    if not isinstance(composed, dict):
+        return str(composed or "")
     if composed.get("type") == "image":
         return f"[picture: {escape(str(composed.get('alt_text') or 'untitled'))}]"
     text = str(composed.get("text") or "")
     return text if composed.get("type") == "mrkdwn" else escape(text)
 
 
-def _table(rows: Sequence[Sequence[Payload]]) -> str:
+def _table(rows: object) -> str:
     """As Markdown; the first row is the head."""
+    rows = [row for row in rows if isinstance(row, list)] if isinstance(rows, list) else []
     lines = ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
     if lines:
         lines.insert(1, "|" + " --- |" * len(rows[0]))
     return "\n".join(lines)
 
 
-def _cell(cell: Payload) -> str:
-    text = _rich_text(cell) if cell.get("type") == "rich_text" else _text(cell)
+def _cell(cell: object) -> str:
+    if isinstance(cell, dict) and cell.get("type") == "rich_text":
+        return " ".join(_rich_text(cell).split())
+    text = _text(cell)
     return " ".join(text.split())
 
 
@@ -105,8 +116,8 @@ def _rich_text(block: Payload) -> str:
     """Paragraphs, lists, quotations and code: each ends its line itself, or is a block."""
     parts: list[str] = []
     counts: dict[int, int] = {}
-    for part in block.get("elements", ()):
-        text = _inline(part.get("elements", ()))
+    for part in _all(block, "elements"):
+        text = _inline(part)
         match part.get("type"):
             case "rich_text_list":
                 parts.append(_list(part, counts))
@@ -123,23 +134,28 @@ def _rich_text(block: Payload) -> str:
 
 def _list(part: Payload, counts: dict[int, int]) -> str:
     """`counts`: items so far at each depth, as a list with an inner one comes in several parts."""
-    depth = int(part.get("indent") or 0)
+    depth = _number(part, "indent")
     for deeper in [known for known in counts if known > depth]:
         del counts[deeper]
     lines = []
-    for item in part.get("elements", ()):
-        counts[depth] = counts.get(depth, int(part.get("offset") or 0)) + 1
+    for item in _all(part, "elements"):
+        counts[depth] = counts.get(depth, _number(part, "offset")) + 1
         mark = f"{counts[depth]}." if part.get("style") == "ordered" else "-"
-        lines.append(f"{'    ' * depth}{mark} {_inline(item.get('elements', ()))}")
+        lines.append(f"{'    ' * depth}{mark} {_inline(item)}")
     return "\n".join(lines)
 
 
-def _inline(elements: Sequence[Payload]) -> str:
-    return "".join(_styled(_element(element), element.get("style") or {}) for element in elements)
+def _number(part: Payload, key: str) -> int:
+    value = part.get(key)
+    return value if isinstance(value, int) and 0 <= value < 10_000 else 0
 
 
-def _styled(text: str, style: Payload) -> str:
-    if text != text.strip() or not text:
+def _inline(part: Payload) -> str:
+    return "".join(_styled(_element(e), e.get("style")) for e in _all(part, "elements"))
+
+
+def _styled(text: str, style: object) -> str:
+    if text != text.strip() or not text or not isinstance(style, dict):
         return text  # a mark beside a space would be no mark
     for name, mark in _STYLES.items():
         if style.get(name):
@@ -150,17 +166,17 @@ def _styled(text: str, style: Payload) -> str:
 def _element(element: Payload) -> str:
     match element.get("type"):
         case "user":
-            return f"<@{element['user_id']}>"
+            return f"<@{element.get('user_id')}>"
         case "channel":
-            return f"<#{element['channel_id']}>"
+            return f"<#{element.get('channel_id')}>"
         case "usergroup":
-            return f"<!subteam^{element['usergroup_id']}>"
+            return f"<!subteam^{element.get('usergroup_id')}>"
         case "team":
             return "@workspace"
         case "broadcast":
-            return f"<!{element['range']}>"
+            return f"<!{element.get('range')}>"
         case "emoji":
-            return f":{element['name']}:"
+            return f":{element.get('name')}:"
         case "link":
             return _linked(element.get("url"), element.get("text"))
         case "date":
@@ -169,9 +185,9 @@ def _element(element: Payload) -> str:
             return escape(str(element.get("text") or element.get("value") or ""))
 
 
-def _linked(url: str | None, label: str | None) -> str:
+def _linked(address: object, label: object) -> str:
     """A link with its address, as a reference where Slack has one of that kind."""
-    shown = escape(label or "")
+    url, shown = str(address or ""), escape(str(label or ""))
     if not url:
         return shown
     if is_linkable(url):

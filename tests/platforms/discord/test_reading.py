@@ -7,7 +7,8 @@ import pytest
 
 from tests.documents import samples
 from tests.doubles.discord import Channel, DiscordDouble, Guild, Message
-from tests.platforms.discord.conftest import Running, Scene
+from tests.doubles.discord.forms import Modal
+from tests.platforms.discord.conftest import Running, Scene, ended
 
 
 @pytest.fixture
@@ -112,6 +113,26 @@ async def test_another_bots_embed_is_shown_under_its_name_and_never_answered(sce
 async def test_a_mention_alone_under_an_embed_is_a_question_about_it(scene: Scene) -> None:
     alert = scene.guild.app("tide-pager").say(scene.general, "", embeds=[ALERT])
     assert "P-17" in await about(scene, alert, "@bot")
+
+
+async def test_the_message_menu_asks_about_an_embed_too(scene: Scene) -> None:
+    alert = scene.guild.app("tide-pager").say(scene.general, "", embeds=[ALERT])
+    form = await scene.ann.use(alert, "Ask about this").response
+    assert isinstance(form, Modal)
+    sent = scene.ann.submit(form, {"Your question": "is that urgent?"})
+    await scene.discord.until(lambda: sent.messages and ended(sent.messages[-1]))
+    assert "P-17" in asked(scene)
+
+
+async def test_a_mention_alone_of_an_answer_is_no_request_without_a_question(
+    scene: Scene,
+) -> None:
+    first = await scene.ask("one")
+    await about(scene, first, "@bot")
+    assert scene.inference.prompts[-1][-1] == {
+        "role": "user",
+        "content": "[a message without words]",
+    }
 
 
 async def test_a_poll_is_shown_with_its_votes(scene: Scene) -> None:
