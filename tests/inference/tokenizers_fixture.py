@@ -35,15 +35,40 @@ HARMONY_TEMPLATE = """\
 {%- if reasoning_effort is not defined %}{% set reasoning_effort = "medium" %}{% endif %}
 {{- "Reasoning: " + reasoning_effort + "\\n\\n" }}
 {{- "# Valid channels: analysis, commentary, final.<|end|>" }}
-{%- if messages[0].role == "system" %}
-    {%- if messages[0].content %}
-        {{- "<|start|>developer<|message|># Instructions\\n\\n" }}
-        {{- messages[0].content + "\\n\\n<|end|>" }}
-    {%- endif %}
-    {%- set messages = messages[1:] %}
+{%- set instructions = messages[0].content if messages[0].role == "system" else "" %}
+{%- if messages[0].role == "system" %}{%- set messages = messages[1:] %}{%- endif %}
+{%- if instructions or tools %}
+    {{- "<|start|>developer<|message|>" }}
+    {%- if instructions %}{{- "# Instructions\\n\\n" + instructions + "\\n\\n" }}{%- endif %}
+    {%- for tool in tools or [] %}
+        {{- "// " + tool.function.description + "\\ntype " + tool.function.name }}
+        {%- for name, schema in tool.function.parameters.properties.items() %}
+            {{- " " + name + ": " + schema.type }}
+        {%- endfor %}
+        {{- "\\n" }}
+    {%- endfor %}
+    {{- "<|end|>" }}
 {%- endif %}
+{%- set called = namespace(name=none) %}
 {%- for message in messages %}
-    {%- if message.role == "assistant" %}
+    {%- if message.role == "assistant" and message.tool_calls %}
+        {%- set answered = namespace(later=false) %}
+        {%- for later in messages[loop.index:] %}
+            {%- if later.role == "assistant" and "tool_calls" not in later %}
+                {%- set answered.later = true %}
+            {%- endif %}
+        {%- endfor %}
+        {%- if message.thinking and not answered.later %}
+            {{- "<|start|>assistant<|channel|>analysis<|message|>" + message.thinking + "<|end|>" }}
+        {%- endif %}
+        {%- set call = message.tool_calls[0].function %}
+        {{- "<|start|>assistant to=functions." + call.name + "<|channel|>commentary json" }}
+        {{- "<|message|>" + (call.arguments | tojson) + "<|call|>" }}
+        {%- set called.name = call.name %}
+    {%- elif message.role == "tool" %}
+        {{- "<|start|>functions." + called.name + " to=assistant<|channel|>commentary" }}
+        {{- "<|message|>" + (message.content | tojson) + "<|end|>" }}
+    {%- elif message.role == "assistant" %}
         {%- if "<|channel|>" in message.content %}{{ raise_exception("tags") }}{% endif %}
         {{- "<|start|>assistant<|channel|>final<|message|>" + message.content + "<|end|>" }}
     {%- elif message.role == "user" %}
@@ -75,6 +100,26 @@ QWEN3_TEMPLATE = """\
         {{- "<think>\\n\\n</think>\\n\\n" }}
     {%- endif %}
 {%- endif %}"""
+
+QWEN3_TOOLS_TEMPLATE = """\
+{%- if tools %}{{- "<|im_start|>system\\n# Tools\\n" }}
+    {%- for tool in tools %}{{- tool | tojson }}{%- endfor %}
+    {{- "\\nWrite <tool_call>{...}</tool_call>.<|im_end|>\\n" }}
+{%- endif %}
+{%- for message in messages %}
+    {%- if message.role == "tool" %}
+        {{- "<|im_start|>user\\n<tool_response>\\n" + message.content }}
+        {{- "\\n</tool_response><|im_end|>\\n" }}
+    {%- else %}
+        {{- "<|im_start|>" + message.role + "\\n" + message.content }}
+        {%- for call in message.tool_calls or [] %}
+            {{- '<tool_call>\\n{"name": "' + call.function.name + '", "arguments": ' }}
+            {{- (call.function.arguments | tojson) + "}\\n</tool_call>" }}
+        {%- endfor %}
+        {{- "<|im_end|>\\n" }}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}{{- "<|im_start|>assistant\\n" }}{%- endif %}"""
 
 ALWAYS_THINKING_TEMPLATE = SMOLLM2_TEMPLATE.replace("assistant\\n'", "assistant\\n<think>\\n'")
 

@@ -130,5 +130,6 @@ class EngineThread:
         reason = job.generation.finish_reason
         if reason:
             delta += job.generation.finish()
+            reason = job.generation.finish_reason
             self._release(job)
         return Output(job, delta, reason)

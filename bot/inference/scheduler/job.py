@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
+from uuid import uuid4
 
 from bot.inference.engines.base import Sequence
 from bot.inference.text.delta import Delta
@@ -86,6 +87,8 @@ class Job:
     """Tokens produced so far, as far as the event loop knows."""
     outcome: Finished | Failed | None = None
     """How it ended; None before, and when it was cancelled."""
+    calls_id: str = field(default_factory=lambda: uuid4().hex[:16])
+    """In the ids of its tool calls."""
     place: Queued | None = None
     """What a waiting client was told last."""
 

@@ -47,11 +47,25 @@ class Usage(BaseModel):
         )
 
 
+class CalledFunction(BaseModel):
+    name: str
+    arguments: str
+
+
+class CallMade(BaseModel):
+    id: str
+    type: Literal["function"] = "function"
+    function: CalledFunction
+
+
 class AnswerMessage(BaseModel):
+    """`content` is null where there are only calls, and `tool_calls` null where there are none."""
+
     role: Literal["assistant"] = "assistant"
-    content: str
+    content: str | None
     reasoning_content: str | None
     reasoning: str | None
+    tool_calls: list[CallMade] | None = None
 
 
 class Choice(BaseModel):
@@ -84,11 +98,26 @@ class _OnlyWhatIsSet(BaseModel):
         return {name: value for name, value in handler(self).items() if value is not None}
 
 
+class FunctionDelta(_OnlyWhatIsSet):
+    name: str | None = None
+    arguments: str
+
+
+class CallDelta(_OnlyWhatIsSet):
+    """A piece of a call; the first one has its id, type and name."""
+
+    index: int
+    id: str | None = None
+    type: Literal["function"] | None = None
+    function: FunctionDelta
+
+
 class ChunkDelta(_OnlyWhatIsSet):
     role: Literal["assistant"] | None = None
     content: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    tool_calls: list[CallDelta] | None = None
 
 
 class ChunkChoice(BaseModel):

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from bot.inference.scheduler.job import Failed, Finished, Job, Queued, Started
 from bot.inference.server import api
 from bot.inference.server.errors import ApiError
-from bot.inference.text.delta import Delta
+from bot.inference.text.delta import CallDelta, Delta
 
 REQUEST_ID = r"[\w.-]{1,64}"
 
@@ -44,8 +44,18 @@ async def completion(job: Job, model: str) -> api.ChatCompletion:
     match job.outcome:
         case Finished(reason, usage):
             reasoning = text.reasoning or None
+            calls = [
+                api.CallMade(
+                    id=_call_id(job, call.index),
+                    function=api.CalledFunction(name=call.name, arguments=call.arguments),
+                )
+                for call in text.calls
+            ]
             message = api.AnswerMessage(
-                content=text.content, reasoning_content=reasoning, reasoning=reasoning
+                content=text.content or (None if calls else ""),
+                reasoning_content=reasoning,
+                reasoning=reasoning,
+                tool_calls=calls or None,
             )
             return api.ChatCompletion(
                 id=completion_id(job),
@@ -90,6 +100,7 @@ class CompletionStream(StreamingResponse):
                             reasoning_content=reasoning,
                             reasoning=reasoning,
                             content=event.content or None,
+                            tool_calls=[self._call(call) for call in event.calls] or None,
                         )
                     )
                 case Finished(reason, usage):
@@ -99,6 +110,13 @@ class CompletionStream(StreamingResponse):
                 case Failed():
                     yield f"data: {json.dumps(_error(event).body())}\n\n"
         yield "data: [DONE]\n\n"
+
+    def _call(self, call: CallDelta) -> api.CallDelta:
+        function = api.FunctionDelta(name=call.name or None, arguments=call.arguments)
+        if not call.name:
+            return api.CallDelta(index=call.index, function=function)
+        id = _call_id(self._job, call.index)
+        return api.CallDelta(index=call.index, id=id, type="function", function=function)
 
     def _chunk(
         self,
@@ -118,6 +136,11 @@ class CompletionStream(StreamingResponse):
             queue=queue,
         )
         return f"data: {chunk.model_dump_json()}\n\n"
+
+
+def _call_id(job: Job, index: int) -> str:
+    """Its own among all answers: a client may send calls of several back."""
+    return f"call_{job.calls_id}_{index}"
 
 
 def _error(failed: Failed) -> ApiError:

@@ -11,7 +11,8 @@ from bot.inference.engines.base import Engine, Sampling
 from bot.inference.models.catalog import fetch, recommended_sampling
 from bot.inference.models.requirements import unmet
 from bot.inference.models.sources import ModelUnavailable, Progress
-from bot.inference.text.prompt import ChatFormat, PromptError
+from bot.inference.text.prompt import ChatFormat
+from bot.inference.text.turns import PromptError
 
 if TYPE_CHECKING:
     from bot.config.schema import InferenceConfig

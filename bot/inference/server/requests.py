@@ -6,6 +6,7 @@ in OpenRouter's API) and `weight`. A field that would change the answer and can'
 by its name; one that changes nothing is taken.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -16,8 +17,14 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
 )
+from pydantic_core import PydanticCustomError
+
+from bot.inference.server.tools import CallId, FunctionDefinition, ToolCalls, ToolChoice, Tools
+from bot.inference.text.turns import Call, Turn
 
 MAX_TOKENS = 2**31 - 1
 MAX_MESSAGES = 4096
@@ -81,15 +88,42 @@ class _Request(_Part):
     model_config = ConfigDict(extra="forbid")
 
 
-class Message(_Part):
-    """One turn. `developer` is OpenAI's newer name for `system`."""
+_Content = Annotated[
+    Text,
+    BeforeValidator(_join_text_parts),
+    WithJsonSchema({"anyOf": [{"type": "string"}, _TEXT_PARTS_SCHEMA]}),
+]
+_MISSING = PydanticCustomError("missing", "Field required")
 
-    role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[
-        Text,
-        BeforeValidator(_join_text_parts),
-        WithJsonSchema({"anyOf": [{"type": "string"}, _TEXT_PARTS_SCHEMA]}),
-    ]
+
+class Message(_Part):
+    """One turn. `developer` is OpenAI's newer name for `system`.
+
+    An assistant's message may have `tool_calls` with no content, and its reasoning, under either
+    name, goes with them; a tool's message answers the call `tool_call_id`.
+    """
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    reasoning_content: Text | None = None
+    reasoning: Text | None = None
+    tool_calls: ToolCalls | None = None
+    tool_call_id: Annotated[CallId | None, Field(validate_default=True)] = None
+    content: Annotated[_Content | None, Field(validate_default=True)] = None
+
+    @field_validator("tool_call_id")
+    @classmethod
+    def _names_its_call(cls, id: str | None, info: ValidationInfo) -> str | None:
+        if id is None and info.data.get("role") == "tool":
+            raise _MISSING
+        return id
+
+    @field_validator("content")
+    @classmethod
+    def _says_something(cls, content: str | None, info: ValidationInfo) -> str | None:
+        calls = info.data.get("role") == "assistant" and info.data.get("tool_calls")
+        if content is None and not calls:
+            raise _MISSING
+        return content
 
 
 StopString = Annotated[Text, StringConstraints(min_length=1, max_length=256)]
@@ -147,8 +181,6 @@ class _OnlyNeutral(_Request):
     ignore_eos: _No | None = None
     modalities: list[Literal["text"]] | None = None
     audio: None = None
-    tools: Annotated[list[Any], Field(max_length=0)] | None = None
-    tool_choice: Literal["none", "auto"] | None = None
     functions: Annotated[list[Any], Field(max_length=0)] | None = None
     function_call: Literal["none", "auto"] | None = None
     response_format: ResponseFormat | None = None
@@ -166,7 +198,6 @@ class _Harmless(_Request):
     prompt_cache_key: Any = None
     prompt_cache_retention: Any = None
     prediction: Any = None
-    parallel_tool_calls: bool | None = None
 
 
 class ChatRequest(_OnlyNeutral, _Harmless):
@@ -199,6 +230,9 @@ class ChatRequest(_OnlyNeutral, _Harmless):
     reasoning_effort: _EffortName | None = None
     reasoning: Reasoning | None = None
     chat_template_kwargs: TemplateOptions | None = None
+    tools: Tools | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
     user: Annotated[Text, StringConstraints(max_length=256)] | None = None
     weight: Annotated[float, Field(ge=0.01, le=100)] | None = None
     cache_salt: Annotated[Text, StringConstraints(min_length=1, max_length=256)] | None = None
@@ -215,13 +249,26 @@ class ChatRequest(_OnlyNeutral, _Harmless):
         )
         return "low" if asked in ("none", "minimal") else asked
 
+    @property
+    def offered(self) -> list[FunctionDefinition]:
+        """What may be called; nothing where `tool_choice` is none."""
+        return [] if self.tool_choice == "none" else [tool.function for tool in self.tools or []]
 
-def chat_messages(messages: Sequence[Message]) -> list[dict[str, str]]:
-    """Messages as a chat template takes them."""
-    return [
-        {
-            "role": "system" if message.role == "developer" else message.role,
-            "content": message.content,
-        }
-        for message in messages
-    ]
+
+def chat_turns(messages: Sequence[Message]) -> list[Turn]:
+    """Messages as ChatFormat takes them."""
+    return [_turn(message) for message in messages]
+
+
+def _turn(message: Message) -> Turn:
+    role = "system" if message.role == "developer" else message.role
+    turn = Turn(role=role, content=message.content or "")
+    if message.tool_call_id is not None:
+        turn["call_id"] = message.tool_call_id
+    if message.tool_calls:
+        turn["reasoning"] = message.reasoning_content or message.reasoning or ""
+        turn["calls"] = [
+            Call(id=call.id, name=call.function.name, arguments=json.loads(call.function.arguments))
+            for call in message.tool_calls
+        ]
+    return turn

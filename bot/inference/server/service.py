@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,6 @@ from opentelemetry.context import Context
 
 from bot.exit_code import ExitCode
 from bot.inference.engines import EngineError
-from bot.inference.engines.base import Sampling, Sequence
 from bot.inference.models.sources import ModelUnavailable, Progress
 from bot.inference.scheduler.job import Job
 from bot.inference.scheduler.scheduler import Closed, QueueFull, Scheduler
@@ -23,14 +22,13 @@ from bot.inference.server.api import Health
 from bot.inference.server.errors import ApiError
 from bot.inference.server.metrics import Metrics
 from bot.inference.server.model import Model
-from bot.inference.server.requests import ChatRequest, Message, PromptRequest, chat_messages
+from bot.inference.server.preparation import calling_of, prepare, too_long
+from bot.inference.server.requests import ChatRequest, Message, PromptRequest, chat_turns
 from bot.inference.server.spans import record
-from bot.inference.text.generation import Generation, reasoning_budget
-from bot.inference.text.prompt import PromptError, PromptTooLong, ReasoningStyle
+from bot.inference.text.prompt import PromptTooLong
+from bot.inference.text.turns import PromptError
 
 log = structlog.get_logger()
-
-SAMPLING_FIELDS = {field.name for field in fields(Sampling)}
 
 NOT_READY_SECONDS = 5
 """After how long a client may ask again while the model is not ready."""
@@ -173,8 +171,10 @@ class Service:
         arrived = asyncio.get_running_loop().time()
         self.check()  # others may have come since the gate did
         with self._refusals():
-            prompt = await self._render(model, request.messages, request.effort)
-            sequence, generation, max_tokens = _prepare(model, request, prompt)
+            calling = calling_of(model, request)
+            tools = [function.model_dump() for function in request.offered]
+            prompt = await self._render(model, request.messages, request.effort, tools)
+            sequence, generation, max_tokens = prepare(model, request, prompt, calling)
             job = self._scheduler.submit(
                 sequence,
                 generation,
@@ -188,19 +188,23 @@ class Service:
             self._traces[job] = trace
             return job
 
-    async def _render(self, model: Model, messages: list[Message], effort: str | None) -> list[int]:
+    async def _render(
+        self,
+        model: Model,
+        messages: list[Message],
+        effort: str | None,
+        tools: list[dict[str, Any]] | None = None,
+    ) -> list[int]:
         if self._rendering > self._queue_limit:
             raise ApiError(429, "Too many requests at once.", code="queue_full", retry_after=1)
         loop = asyncio.get_running_loop()
         context = model.engine.context
-        render = partial(model.chat_format.render, most=context)
+        render = partial(model.chat_format.render, most=context, tools=tools or [])
         self._rendering += 1
         try:
-            return await loop.run_in_executor(
-                self._renderer, render, chat_messages(messages), effort
-            )
+            return await loop.run_in_executor(self._renderer, render, chat_turns(messages), effort)
         except PromptTooLong as error:
-            raise _too_long(context, str(error)) from error
+            raise too_long(context, str(error)) from error
         except PromptError as error:
             raise ApiError(400, str(error), param="messages") from error
         finally:
@@ -274,38 +278,3 @@ class Service:
         self.exit_code = exit_code
         self.failed.set()
         log.error("the service can't go on", detail=detail)
-
-
-def _too_long(context: int, length: str) -> ApiError:
-    return ApiError(
-        400,
-        f"The model's context is {context} tokens, but the messages are {length}"
-        " and an answer needs at least one.",
-        param="messages",
-        code="context_length_exceeded",
-    )
-
-
-def _prepare(
-    model: Model, request: ChatRequest, prompt: list[int]
-) -> tuple[Sequence, Generation, int]:
-    """What the engine runs, what reads its tokens, and how many they may be."""
-    context = model.engine.context
-    room = context - len(prompt)
-    if room < 1:
-        raise _too_long(context, f"{len(prompt)} tokens")
-    max_tokens = min(request.max_completion_tokens or request.max_tokens or room, room)
-    budget = None
-    if model.chat_format.reasoning != ReasoningStyle.NONE:
-        budget = reasoning_budget(max_tokens, request.effort)
-    asked = request.model_dump(include=SAMPLING_FIELDS, exclude_none=True)
-    sampling = replace(model.sampling, **asked)
-    sequence = Sequence(prompt, sampling, cache_salt=request.cache_salt)
-    generation = Generation(
-        model.chat_format,
-        sequence,
-        max_tokens=max_tokens,
-        stop=request.stop or [],
-        reasoning_budget=budget,
-    )
-    return sequence, generation, max_tokens

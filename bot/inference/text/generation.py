@@ -1,13 +1,15 @@
 """One request's answer: each token that the engine reports becomes the text to send on."""
 
 from collections.abc import Sequence as Strings
+from dataclasses import dataclass
 from typing import Literal
 
 from bot.inference.engines.base import Sequence
 from bot.inference.text.delta import Delta
-from bot.inference.text.prompt import ChatFormat
-from bot.inference.text.reasoning import parser_for
+from bot.inference.text.prompt import ChatFormat, ToolStyle
+from bot.inference.text.reasoning import Parser, parser_for
 from bot.inference.text.stop_strings import StopStrings
+from bot.inference.text.tagged_calls import TaggedCallsParser
 
 _REASONING_SHARE = {"low": 1 / 2, "medium": 2 / 3, "high": 3 / 4}
 _LEAST_ANSWER = 16
@@ -24,6 +26,15 @@ def reasoning_budget(max_tokens: int, effort: str | None) -> int:
     return int(max_tokens * _REASONING_SHARE[effort or "medium"])
 
 
+@dataclass(frozen=True)
+class Calling:
+    """What an answer may call. `function` is the one that it must call, if there is one."""
+
+    functions: frozenset[str] = frozenset()
+    function: str | None = None
+    parallel: bool = True
+
+
 class Generation:
     """Reads the tokens of `sequence`, from the first to the last.
 
@@ -34,7 +45,7 @@ class Generation:
     ahead may report some sampled tokens before them.
     """
 
-    finish_reason: Literal["stop", "length", "error"] | None = None
+    finish_reason: Literal["stop", "length", "tool_calls", "error"] | None = None
     """Why it ended, `error` when the model gave no answer; None before."""
     completion_tokens: int = 0
     """Tokens reported so far: reasoning, answer, control tokens, forced ones."""
@@ -49,11 +60,13 @@ class Generation:
         max_tokens: int,
         stop: Strings[str] = (),
         reasoning_budget: int | None = None,
+        calling: Calling = Calling(),
     ) -> None:
         self._sequence = sequence
         self._stop_ids = chat_format.stop_ids
         self._stop_strings = StopStrings(stop)
-        self._parser = parser_for(chat_format, sequence.prompt)
+        self._parser = _parser(chat_format, sequence, calling)
+        self._called = False
         self._max_tokens = max_tokens
         self._budget = reasoning_budget
         if self._budget is not None:
@@ -79,7 +92,10 @@ class Generation:
         waiting = [] if self._turn_ended else self._until_closed or []
         self._until_closed = None
         delta = self._show(self._parse(waiting) + self._parser.flush())
-        return delta + Delta(content=self._stop_strings.flush())
+        delta += Delta(content=self._stop_strings.flush())
+        if self._called and self.finish_reason == "stop":
+            self.finish_reason = "tool_calls"
+        return delta
 
     def _read(self, token: int) -> Delta:
         if token in self._stop_ids:
@@ -137,4 +153,17 @@ class Generation:
         content = self._stop_strings.push(delta.content)
         if self._stop_strings.found:
             self.finish_reason = "stop"
-        return Delta(delta.reasoning, content)
+        self._called = self._called or bool(delta.calls)
+        return Delta(delta.reasoning, content, delta.calls)
+
+
+def _parser(chat_format: ChatFormat, sequence: Sequence, calling: Calling) -> Parser:
+    """The parser of the answer, which begins with a call if there must be one."""
+    parser = parser_for(chat_format, sequence.prompt, calling.functions)
+    if calling.function is not None:
+        if parser.reasoning:  # the prompt has opened it
+            sequence.forced.extend(parser.closing)
+        sequence.forced.extend(chat_format.call_opening(calling.function))
+    if chat_format.tools is ToolStyle.TAGS and calling.functions:
+        return TaggedCallsParser(parser, calling.functions, parallel=calling.parallel)
+    return parser

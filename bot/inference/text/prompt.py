@@ -1,10 +1,9 @@
 """Messages to token ids: the model's own chat template, safe against typed control tokens.
 
-The template never sees what people typed. Each message's text is replaced by a placeholder, the
-template is rendered, and the tokenizer's added tokens (`<|end|>`, `<think>`, …) are recognised in
-that: they can only be the template's own. The runs of text between them, placeholders replaced by
-what was typed, are encoded by a second tokenizer that has no added tokens. For ordinary text the
-ids are those of `apply_chat_template`.
+The template never sees what people typed: it gets placeholders. In what it renders, added tokens of
+the tokenizer (`<|end|>`, `<think>`, …) can only be the template's own. The runs of text between
+them, placeholders replaced by what was typed, are encoded by a second tokenizer that has no added
+tokens. For ordinary text the ids are those of `apply_chat_template`.
 """
 
 import json
@@ -12,17 +11,27 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from jinja2 import TemplateError
 from tokenizers import Encoding, Tokenizer, pre_tokenizers
 
 from bot.inference.text.detokenizer import Detokenizer
+from bot.inference.text.placeholders import Placeholders
+from bot.inference.text.turns import (
+    PromptError,
+    Turn,
+    check,
+    common_messages,
+    fold_instructions,
+    harmony_messages,
+    texts,
+    tool_definitions,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-ROLES = ("system", "user", "assistant")
 EFFORTS = ("low", "medium", "high")
 THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 
@@ -35,12 +44,6 @@ LONGEST_MEAN_LENGTH = 16
 
 _HARMONY = {"<|start|>", "<|channel|>", "<|message|>", "<|end|>"}
 _HARMONY_STOPS = ("<|return|>", "<|call|>")
-# Plain ASCII, so that no vocabulary turns it into an unknown token.
-_PLACEHOLDER = re.compile(r"xTYPED(\d+)TEXTx")
-
-
-class PromptError(Exception):
-    """No prompt can be made of these messages, or for this model; one line for a person."""
 
 
 class PromptTooLong(PromptError):
@@ -57,6 +60,24 @@ class ReasoningStyle(StrEnum):
     """A `<think>` … `</think>` block before the answer."""
 
 
+class ToolStyle(StrEnum):
+    """How a model writes its calls."""
+
+    HARMONY = "harmony"
+    """A message to the function."""
+    TAGS = "tags"
+    """Qwen's and Hermes': `<tool_call>{"name": …, "arguments": …}</tool_call>` in the answer."""
+
+
+def _tool_style(template: str, reasoning: ReasoningStyle) -> ToolStyle | None:
+    if not re.search(r"\btools\b", template):
+        return None
+    if reasoning is ReasoningStyle.HARMONY:
+        return ToolStyle.HARMONY
+    # Qwen3-Coder's calls have the tags too, and XML of their own inside.
+    return ToolStyle.TAGS if "<tool_call>" in template and "<function=" not in template else None
+
+
 class ChatFormat:
     """A model's tokenizer and chat template, as far as prompts and answers need them.
 
@@ -65,6 +86,8 @@ class ChatFormat:
     """
 
     reasoning: ReasoningStyle
+    tools: ToolStyle | None
+    """How the model calls tools; None where its template has none."""
     stop_ids: frozenset[int]
     """Tokens that end the model's turn."""
 
@@ -91,6 +114,7 @@ class ChatFormat:
         else:
             self.reasoning = ReasoningStyle.NONE
         self.stop_ids = frozenset(stops)
+        self.tools = _tool_style(template, self.reasoning)
 
     @classmethod
     def from_folder(cls, path: Path) -> Self:
@@ -110,13 +134,14 @@ class ChatFormat:
 
     def render(
         self,
-        messages: Sequence[Mapping[str, str]],
+        turns: Sequence[Turn],
         effort: str | None = None,
         most: int | None = None,
+        tools: Sequence[Mapping[str, Any]] = (),
     ) -> list[int]:
         """Token ids of a prompt that ends where the model's answer begins.
 
-        Each message has a `role` (system, user or assistant) and a `content`. `effort` is low,
+        `tools` have a `name`, a `description` and `parameters`, a JSON schema. `effort` is low,
         medium or high, handed to the template as `reasoning_effort`; templates with a thinking
         switch get `enable_thinking`, off for low. None leaves both to the template's defaults.
         The template may show today's date, so prompts are stable within a day. Where it knows
@@ -127,17 +152,18 @@ class ChatFormat:
         encoding it all, for text far over `most` tokens.
         """
         if most is not None:
-            self._check_length([message["content"] for message in messages], most)
+            self._check_length([*texts(turns), *map(str, tools)], most)
+        check(turns)
         try:
-            rendered, typed = self._render_all(messages, effort)
+            rendered, hidden = self._render_all(turns, tools, effort)
         except PromptError:
-            folded = _fold_instructions(messages)
-            if folded == list(messages):
+            folded = fold_instructions(turns)
+            if folded == list(turns):
                 raise
-            rendered, typed = self._render_all(folded, effort)
+            rendered, hidden = self._render_all(folded, tools, effort)
 
         def encode(run: str) -> list[int]:
-            return self._encode_text(_PLACEHOLDER.sub(lambda m: typed[int(m[1]) - 1], run))
+            return self._encode_text(hidden.fill(run))
 
         ids: list[int] = []
         position = 0
@@ -150,26 +176,31 @@ class ChatFormat:
         return ids + encode(rendered[position:])
 
     def _render_all(
-        self, messages: Sequence[Mapping[str, str]], effort: str | None
-    ) -> tuple[str, list[str]]:
-        """The template's text with placeholders, and what stands for each. Raises PromptError."""
-        typed: list[str] = []
-        marked = [_mark(number, message, typed) for number, message in enumerate(messages, 1)]
-        rendered = self._apply_template(marked, effort)
-        shown = {int(number) for number in _PLACEHOLDER.findall(rendered)}
-        for number, (message, text) in enumerate(zip(marked, typed, strict=True), 1):
-            if text and number not in shown:
-                raise PromptError(
-                    f"the model's chat template leaves out message {number}, whose role is "
-                    f"{message['role']} ({len(text)} characters)"
-                )
-        return rendered, typed
+        self, turns: Sequence[Turn], tools: Sequence[Mapping[str, Any]], effort: str | None
+    ) -> tuple[str, Placeholders]:
+        """The template's text with placeholders, and what they stand for. Raises PromptError."""
+        hidden = Placeholders()
+        if self.reasoning is ReasoningStyle.HARMONY:
+            messages = harmony_messages(turns, hidden)
+        else:
+            messages = common_messages(turns, hidden)
+        rendered = self._apply_template(messages, tool_definitions(tools, hidden), effort)
+        if left_out := hidden.left_out(rendered):
+            raise PromptError(f"the model's chat template leaves out {left_out}")
+        return rendered, hidden
 
     def opens_reasoning(self, prompt: list[int]) -> bool:
         """Whether `prompt` itself opens the `<think>` block that the model goes on in."""
         return self.reasoning is ReasoningStyle.THINK and self._tokenizer.decode(
             prompt[-16:], skip_special_tokens=False
         ).rstrip().endswith(THINK_OPEN)
+
+    def call_opening(self, name: str) -> list[int]:
+        """Tokens that begin a call of the function `name`, in place of an answer."""
+        if self.tools is ToolStyle.HARMONY:
+            header = f"<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>"
+            return self.control_ids(header)
+        return self.control_ids(f'<tool_call>\n{{"name": "{name}", "arguments": ')
 
     def control_ids(self, text: str) -> list[int]:
         """Token ids of `text` that we wrote ourselves: control tokens in it are control tokens."""
@@ -194,14 +225,14 @@ class ChatFormat:
             if len(_encode(self._plain, beginning).ids) > most:
                 raise PromptTooLong(f"more than {most} tokens")
 
-    def _apply_template(self, messages: list[dict[str, str]], effort: str | None) -> str:
-        if not messages:
-            raise PromptError("there are no messages")
-        options: dict[str, str | bool] = {}
+    def _apply_template(
+        self, messages: list[dict[str, Any]], tools: list[dict[str, Any]], effort: str | None
+    ) -> str:
+        options: dict[str, Any] = {"tools": tools} if tools else {}
         if effort is not None:
             if effort not in EFFORTS:
                 raise PromptError(f"unknown effort; it is one of {', '.join(EFFORTS)}")
-            options = {"reasoning_effort": effort, "enable_thinking": effort != "low"}
+            options |= {"reasoning_effort": effort, "enable_thinking": effort != "low"}
         try:
             return str(
                 self._templated.apply_chat_template(
@@ -226,33 +257,6 @@ class ChatFormat:
                 cut = begin + 1
                 return self._encode_text(text[:cut]) + self._encode_text(text[cut:])
         return list(encoding.ids)
-
-
-def _fold_instructions(messages: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
-    """The messages with all system messages as one at the start, a paragraph each."""
-    instructions = [message["content"] for message in messages if message["role"] == "system"]
-    others = [message for message in messages if message["role"] != "system"]
-    if not instructions:
-        return others
-    return [{"role": "system", "content": "\n\n".join(filter(None, instructions))}, *others]
-
-
-def _mark(number: int, message: Mapping[str, str], typed: list[str]) -> dict[str, str]:
-    """The message with a placeholder for its text, which is appended to `typed`.
-
-    White space around the text stays, so that a template which trims it still does.
-    """
-    role, content = message["role"], message["content"]
-    if role not in ROLES:
-        raise PromptError(f"message {number} has an unknown role; it is one of {', '.join(ROLES)}")
-    try:
-        content.encode()
-    except UnicodeEncodeError as error:
-        raise PromptError(f"message {number} holds half of a surrogate pair, no text") from error
-    text = content.strip()
-    typed.append(text)
-    placeholder = f"xTYPED{number}TEXTx" if text else ""
-    return {"role": role, "content": content.replace(text, placeholder, 1) if text else content}
 
 
 def _encode(tokenizer: Tokenizer, text: str) -> Encoding:

@@ -4,6 +4,7 @@ A parser takes every token that the model produced and returns the text to show.
 the reasoning stays there, also when the model ends without an answer.
 """
 
+from collections.abc import Collection
 from enum import Enum, auto
 from typing import Protocol
 
@@ -18,8 +19,11 @@ class Parser(Protocol):
 
     closing: list[int]
     """Tokens that, fed to the model, end its reasoning and begin its answer."""
-    ended: bool
-    """Whether the answer is complete, though the model did not end its turn."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer is complete, though the model did not end its turn."""
+        ...
 
     @property
     def reasoning(self) -> bool:
@@ -44,11 +48,13 @@ class Parser(Protocol):
         ...
 
 
-def parser_for(chat_format: ChatFormat, prompt: list[int]) -> Parser:
-    """The parser of what the model says after `prompt`."""
+def parser_for(
+    chat_format: ChatFormat, prompt: list[int], functions: Collection[str] = ()
+) -> Parser:
+    """The parser of what the model says after `prompt`; harmony's knows calls of `functions`."""
     match chat_format.reasoning:
         case ReasoningStyle.HARMONY:
-            return HarmonyParser(chat_format)
+            return HarmonyParser(chat_format, functions)
         case ReasoningStyle.THINK:
             return ThinkParser(chat_format, chat_format.opens_reasoning(prompt))
         case ReasoningStyle.NONE:

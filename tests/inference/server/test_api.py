@@ -7,7 +7,7 @@ from pydantic import ValidationError
 pytest.importorskip("transformers")
 
 from bot.inference.server.errors import validation_error
-from bot.inference.server.requests import ChatRequest, chat_messages
+from bot.inference.server.requests import ChatRequest, chat_turns
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
@@ -50,9 +50,13 @@ def complaint(**fields: Any) -> str:
             "Invalid value for 'messages': List should have at least 1 item, not 0; found a list.",
         ),
         (
+            {"messages": [{"role": "function", "content": "x"}]},
+            "Invalid value for 'messages[0].role': should be 'system', 'developer', 'user',"
+            " 'assistant' or 'tool'; found a string.",
+        ),
+        (
             {"messages": [{"role": "tool", "content": "x"}]},
-            "Invalid value for 'messages[0].role': should be 'system', 'developer', 'user' or"
-            " 'assistant'; found a string.",
+            "'messages[0].tool_call_id' is missing.",
         ),
         (
             {"messages": [{"role": "user"}]},
@@ -160,7 +164,7 @@ def test_the_effort_is_understood_under_each_of_its_names(fields: dict[str, Any]
 def test_text_parts_are_joined_and_developer_is_the_system() -> None:
     parts = [{"type": "text", "text": "Be "}, {"type": "text", "text": "brief."}]
     request = parse(messages=[{"role": "developer", "content": parts}, *HELLO])
-    assert chat_messages(request.messages) == [
+    assert chat_turns(request.messages) == [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "Hello"},
     ]

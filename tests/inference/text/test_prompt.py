@@ -261,11 +261,11 @@ def test_the_reasoning_style_is_found_from_the_tokenizer_and_template() -> None:
     assert ChatFormat(sentencepiece_tokenizer()).reasoning is ReasoningStyle.NONE
 
 
-@pytest.mark.parametrize("role", ["developer", "tool", "user<|message|>", "", "System"])
-def test_a_role_that_is_none_of_the_three_is_refused(
+@pytest.mark.parametrize("role", ["developer", "function", "user<|message|>", "", "System"])
+def test_a_role_that_is_none_of_the_four_is_refused(
     tokenizer: PreTrainedTokenizerFast, role: str
 ) -> None:
-    with pytest.raises(PromptError, match=r"message 2 .* system, user, assistant"):
+    with pytest.raises(PromptError, match=r"message 2 .* system, user, assistant, tool"):
         ChatFormat(tokenizer).render([*conversation("Hi"), {"role": role, "content": "x"}])
 
 

@@ -1,0 +1,184 @@
+"""Tools over HTTP, by the openai package."""
+
+from typing import Any
+
+import openai
+import pytest
+
+pytest.importorskip("transformers")
+
+from bot.inference.text.prompt import ChatFormat
+from tests.inference.scripted_engine import ScriptedEngine
+from tests.inference.server.test_openai_client import HARMONY, NAME, PLAIN, client_of, says
+from tests.inference.tokenizers_fixture import QWEN3_TOOLS_TEMPLATE, chatml_tokenizer
+
+QWEN3 = ChatFormat(chatml_tokenizer(QWEN3_TOOLS_TEMPLATE))
+ARGUMENTS = '{"place": "Heron Point"}'
+CALLS = {
+    HARMONY: f"<|channel|>analysis<|message|>Look.<|end|><|start|>assistant<|channel|>commentary"
+    f" to=functions.tide_at <|constrain|>json<|message|>{ARGUMENTS}",
+    QWEN3: f'<tool_call>{{"name": "tide_at", "arguments": {ARGUMENTS}}}</tool_call>',
+}
+formats = pytest.mark.parametrize("chat_format", CALLS, ids=["harmony", "qwen3"])
+TOOLS: list[Any] = [
+    {
+        "type": "function",
+        "function": {
+            "name": "tide_at",
+            "description": "Height of the tide",
+            "parameters": {"type": "object", "properties": {"place": {"type": "string"}}},
+        },
+    }
+]
+ASKED: list[Any] = [{"role": "user", "content": "How high is it at Heron Point at six?"}]
+
+
+@formats
+async def test_a_call_comes_with_its_arguments_and_no_content(chat_format: ChatFormat) -> None:
+    engine = ScriptedEngine(says(chat_format, CALLS[chat_format]))
+    async with client_of(engine, chat_format) as (client, _):
+        completion = await client.chat.completions.create(model=NAME, messages=ASKED, tools=TOOLS)
+    (choice,) = completion.choices
+    assert (choice.finish_reason, choice.message.content) == ("tool_calls", None)
+    (call,) = choice.message.tool_calls or []
+    assert call.type == "function"
+    assert (call.function.name, call.function.arguments) == ("tide_at", ARGUMENTS)
+
+
+@formats
+async def test_a_streamed_call_begins_with_its_name_and_goes_on_with_arguments(
+    chat_format: ChatFormat,
+) -> None:
+    engine = ScriptedEngine(says(chat_format, CALLS[chat_format]))
+    async with (
+        client_of(engine, chat_format) as (client, _),
+        client.chat.completions.stream(model=NAME, messages=ASKED, tools=TOOLS) as stream,
+    ):
+        pieces = [
+            piece
+            async for event in stream
+            if event.type == "chunk" and event.chunk.choices
+            for piece in event.chunk.choices[0].delta.tool_calls or []
+        ]
+        completion = await stream.get_final_completion()
+    assert pieces[0].id
+    assert pieces[0].function
+    assert pieces[0].function.name == "tide_at"
+    assert {piece.id for piece in pieces[1:]} <= {None}
+    (call,) = completion.choices[0].message.tool_calls or []
+    assert (call.id, call.function.arguments) == (pieces[0].id, ARGUMENTS)
+    assert completion.choices[0].finish_reason == "tool_calls"
+
+
+@formats
+async def test_a_call_and_its_result_sent_back_are_shown_to_the_model(
+    chat_format: ChatFormat,
+) -> None:
+    engine = ScriptedEngine(says(chat_format, CALLS[chat_format]))
+    async with client_of(engine, chat_format) as (client, _):
+        first = await client.chat.completions.create(model=NAME, messages=ASKED, tools=TOOLS)
+        message: Any = first.choices[0].message
+        back: list[Any] = [
+            *ASKED,
+            message.model_dump(),
+            {
+                "role": "tool",
+                "tool_call_id": message.tool_calls[0].id,
+                "content": '{"metres": 3.9}',
+            },
+            {"role": "user", "content": "So can we float off?"},
+        ]
+        await client.chat.completions.create(model=NAME, messages=back, tools=TOOLS)
+    prompt = chat_format.decode(engine.admitted[-1].prompt)
+    for shown in ("tide_at", "Height of the tide", "Heron Point", "3.9", "float off"):
+        assert shown in prompt
+
+
+@formats
+async def test_a_named_tool_is_called_and_none_is_not_offered(chat_format: ChatFormat) -> None:
+    rest = ARGUMENTS if chat_format is HARMONY else f"{ARGUMENTS}}}</tool_call>"
+    engine = ScriptedEngine(says(chat_format, rest))
+    named: Any = {"type": "function", "function": {"name": "tide_at"}}
+    async with client_of(engine, chat_format) as (client, _):
+        for choice in (named, "required"):
+            completion = await client.chat.completions.create(
+                model=NAME, messages=ASKED, tools=TOOLS, tool_choice=choice
+            )
+            (call,) = completion.choices[0].message.tool_calls or []
+            assert call.function.arguments == ARGUMENTS
+        await client.chat.completions.create(
+            model=NAME, messages=ASKED, tools=TOOLS, tool_choice="none"
+        )
+    assert "tide_at" not in chat_format.decode(engine.admitted[-1].prompt)
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "message"),
+    [
+        (
+            {"tools": [*TOOLS, {"type": "function", "function": {"name": "now"}}]}
+            | {"tool_choice": "required"},
+            "tool_choice",
+            "required where there is one tool",
+        ),
+        (
+            {
+                "tools": TOOLS,
+                "tool_choice": {"type": "function", "function": {"name": "tide_in"}},
+            },
+            "tool_choice",
+            "can name one of the tools",
+        ),
+        (
+            {"tools": [{"type": "function", "function": {"name": "<|end|>"}}]},
+            "tools[0].function.name",
+            "Invalid value",
+        ),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f", "strict": True}}]},
+            "tools[0].function.strict",
+            "Invalid value",
+        ),
+        (
+            {"messages": [*ASKED, {"role": "tool", "tool_call_id": "x", "content": "3.9"}]},
+            "messages",
+            "message 2 is a result of no call",
+        ),
+        (
+            {"messages": [*ASKED, {"role": "assistant", "content": None}]},
+            "messages[1].content",
+            "is missing",
+        ),
+    ],
+)
+async def test_what_can_not_be_called_is_refused_by_name(
+    body: dict[str, Any], param: str, message: str
+) -> None:
+    async with client_of(ScriptedEngine(says(HARMONY, "Hi")), HARMONY) as (client, _):
+        with pytest.raises(openai.BadRequestError) as info:
+            await client.chat.completions.create(model=NAME, **({"messages": ASKED} | body))
+    assert info.value.param == param
+    assert message in info.value.message
+
+
+async def test_a_model_whose_template_has_no_tools_refuses_them() -> None:
+    turns: list[Any] = [
+        *ASKED,
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {
+                    "id": "call_1",
+                    "type": "function",
+                    "function": {"name": "tide_at", "arguments": "{}"},
+                }
+            ],
+        },
+        {"role": "tool", "tool_call_id": "call_1", "content": "3.9"},
+    ]
+    async with client_of(ScriptedEngine(says(PLAIN, "Hi"))) as (client, _):
+        for body in ({"messages": ASKED, "tools": TOOLS}, {"messages": turns}):
+            with pytest.raises(openai.BadRequestError, match="can't call tools") as info:
+                await client.chat.completions.create(model=NAME, **body)
+            assert info.value.param == "tools"
