@@ -45,6 +45,10 @@ class Exchanges(Generic[AnExchange]):
             log.error("a question could not be noted", error=str(error))
             return True
 
+    def was_heard(self, message: str) -> bool:
+        """Whether a message was taken in this run and got no answer, only a line or nothing."""
+        return message in self._exchanges and self._exchanges[message] is None
+
     def add(self, question: str, exchange: AnExchange) -> None:
         self._remember(question, exchange)
 

@@ -1,5 +1,6 @@
 """What becomes of a message to the bot: a refusal, a command or an answer."""
 
+import re
 from typing import Protocol
 
 from bot.conversation.commands import Conversation, is_command
@@ -7,6 +8,15 @@ from bot.conversation.core import Core
 from bot.conversation.events import Author, Place
 from bot.conversation.in_effect import InEffect
 from bot.storage import StorageError
+
+_ADDRESSEE = re.compile(r"\s*<@[!&]?(\w+)")
+"""A mention at the start of a text: of a person or role, as both platforms write it."""
+
+
+def addressee(text: str) -> str | None:
+    """The id of whom a text opens by addressing."""
+    found = _ADDRESSEE.match(text)
+    return found[1] if found else None
 
 
 class IncomingMessage(Protocol):
@@ -52,7 +62,7 @@ async def _hear(message: IncomingMessage, core: Core) -> None:
     if reason := await core.refusal(here, author):
         return await message.refuse(reason)
     text = await message.text()
-    if is_command(text):
+    if is_command(text, here.texts):
         result = await core.run(text, core.context(here, author, message.conversation))
         return await message.say(result.text)
     if key := message.unanswerable(text):

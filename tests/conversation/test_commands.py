@@ -13,14 +13,21 @@ from tests.conversation.conftest import ADMIN, ANN, CHANNEL, MODERATOR, THREAD, 
 TEXTS = Texts(Config(), "en")
 
 
-@pytest.mark.parametrize("text", ["/help", "/effort high", "/persona"])
-def test_a_slash_and_a_word_is_a_command(text: str) -> None:
-    assert is_command(text)
+@pytest.mark.parametrize(
+    "text", ["/help", "/effort high", "/persona", "/Effort", "/efort high", "/persona list"]
+)
+def test_a_slash_and_a_commands_name_or_nearly_one_is_a_command(text: str) -> None:
+    assert is_command(text, TEXTS)
 
 
-@pytest.mark.parametrize("text", ["help", "/", "/ help", "/2 is a half", "//", ""])
+@pytest.mark.parametrize("text", ["help", "/", "/ help", "/2 is a half", "//", "", "no /help here"])
 def test_other_text_is_not(text: str) -> None:
-    assert not is_command(text)
+    assert not is_command(text, TEXTS)
+
+
+@pytest.mark.parametrize("text", ["/etc/hosts why?", "/srv/tide/ebb.conf twice?", "/tmp is full"])
+def test_a_path_at_the_start_is_a_word_of_the_question(text: str) -> None:
+    assert not is_command(text, TEXTS)
 
 
 async def test_an_unknown_command_names_the_nearest_one(chat: Chat) -> None:

@@ -55,9 +55,21 @@ class Result:
     done: bool = True
 
 
-def is_command(text: str) -> bool:
-    """Whether a message is a command typed as text."""
-    return text.startswith("/") and text[1:2].isalpha()
+def is_command(text: str, texts: Texts) -> bool:
+    """Whether a message is a command typed as text, or nearly one: `/efort` gets a hint.
+
+    Any other word with a slash, such as a path, begins a question.
+    """
+    if not text.startswith("/") or text[1:2].isspace():
+        return False
+    name = texts.plain_command(text).removeprefix("/").split(maxsplit=1)[:1]
+    return bool(name and _nearest(name[0].lower()))
+
+
+def _nearest(name: str) -> str | None:
+    """The command or group of commands that is called `name`, or nearly so."""
+    names = sorted({command.split()[0] for command in COMMANDS})
+    return next(iter(get_close_matches(name, names, n=1)), None)
 
 
 def parse(line: str, texts: Texts) -> Call:
@@ -95,10 +107,9 @@ def _find(line: str, texts: Texts) -> tuple[Command, str]:
     group = first.lower()
     subcommands = [name.split()[1] for name in COMMANDS if name.startswith(f"{group} ")]
     if not subcommands:
-        names = sorted({name.split()[0] for name in COMMANDS})
-        nearest = get_close_matches(group, names, n=1)
+        nearest = _nearest(group)
         hint = (
-            texts("did_you_mean", name=texts.command(f"/{nearest[0]}"))
+            texts("did_you_mean", name=texts.command(f"/{nearest}"))
             if nearest
             else texts("try_help")
         )

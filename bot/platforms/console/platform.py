@@ -22,6 +22,7 @@ from bot.conversation.commands import is_command
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Message, Place, Question
 from bot.conversation.reply import Reply, ReplyState
+from bot.conversation.texts import Texts
 from bot.platforms.console.lines import StdinLines
 from bot.platforms.console.loading import show_loading
 from bot.platforms.console.view import ConsoleView, print_answer, write
@@ -136,7 +137,7 @@ class ConsolePlatform:
             print_answer(self._out, self._core.storage_failed(error))
 
     async def _hear(self, text: str) -> None:
-        if is_command(text):
+        if self._is_command(text):
             here = await self._core.read(PLACE)
             result = await self._core.run(text, self._core.context(here, self._person, self))
             print_answer(self._out, result.text)
@@ -145,6 +146,10 @@ class ConsolePlatform:
                 await self._ask(again)
         elif text:
             await self._ask(text)
+
+    def _is_command(self, text: str) -> bool:
+        config = self._core.config()
+        return is_command(text, Texts(config, config.defaults.language))
 
     async def _ask(self, text: str) -> None:
         history = self._history
@@ -170,7 +175,7 @@ class ConsolePlatform:
         """Carry out commands typed during an answer; other lines wait for its end."""
 
         def wanted(line: str) -> bool:
-            return is_command(_text_of(line))
+            return self._is_command(_text_of(line))
 
         with self._lines.reading():
             while (line := await _unless(following, self._lines.next(wanted))) is not None:

@@ -23,7 +23,7 @@ from bot.platforms.discord.messages import is_spoken, own_line, place_of
 from bot.platforms.discord.permissions import invitation, missing_to_send
 from bot.platforms.discord.sending import Pace
 from bot.platforms.discord.words import has_more_than_text
-from bot.platforms.hearing import hear
+from bot.platforms.hearing import addressee, hear
 from bot.platforms.other_bots import OtherBots
 
 log = structlog.get_logger()
@@ -90,6 +90,7 @@ class DiscordPlatform:
         client.event(self.on_message)
         client.event(self.on_raw_message_edit)
         client.event(self.on_raw_message_delete)
+        client.event(self.on_raw_bulk_message_delete)
         AnswerButton.on_press = self._interactions.press
         client.add_dynamic_items(AnswerButton)
         tree = app_commands.CommandTree(client)
@@ -130,23 +131,39 @@ class DiscordPlatform:
             self._background.start(self._take(message))
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
-        """The asker edits the question: the answer is made again in place."""
-        exchange = self._answers.exchanges.to(str(event.message_id))
-        edited = event.message
-        if exchange is None or exchange.question.content == edited.content:
-            return  # Discord adds previews to what was said
-        exchange.question = edited
-        self._background.start(exchange.answer())
+        """The asker edits the question: the answer is made again in place.
+
+        An edit may also make a question of what was none: by adding the mention, or its words.
+        """
+        edited, exchanges = event.message, self._answers.exchanges
+        exchange = exchanges.to(str(event.message_id))
+        if exchange is None:
+            if edited.edited_at is None:
+                return  # Discord adds previews to what was said
+            if exchanges.was_heard(str(edited.id)):
+                self._background.start(self._take(edited))
+            else:
+                await self.on_message(edited)
+        elif exchange.question.content != edited.content:
+            exchange.question = edited
+            self._background.start(exchange.answer())
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
+        self._deleted(event.message_id)
+
+    async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
+        for message in event.message_ids:
+            self._deleted(message)
+
+    def _deleted(self, message: int) -> None:
         """The asker deletes the question: generation stops and the answer goes.
 
         Somebody takes the answer away: generation stops.
         """
-        exchanges, message = self._answers.exchanges, str(event.message_id)
-        if exchange := exchanges.to(message):
+        exchanges = self._answers.exchanges
+        if exchange := exchanges.to(str(message)):
             self._background.start(exchange.delete())
-        elif exchange := exchanges.showing(message):
+        elif exchange := exchanges.showing(str(message)):
             exchange.stop()
 
     def _may_ask(self, message: discord.Message) -> bool:
@@ -169,6 +186,8 @@ class DiscordPlatform:
             return True
         if not (message.content or has_more_than_text(message)):
             return False  # without the intent there is nothing to read
+        if addressee(message.content) or _is_to_another_person(message, answered):
+            return False
         channel = message.channel
         if isinstance(channel, discord.Thread) and self._answers.is_member_of(channel):
             return True
@@ -196,3 +215,10 @@ class DiscordPlatform:
         line = texts("lacks_send_in", channel=name, server=guild.name, permission=permission)
         owner = await self._client.fetch_user(guild.owner_id)
         await self._pace.retried(owner.send, own_line(line))
+
+
+def _is_to_another_person(message: discord.Message, answered: object) -> bool:
+    """Whether the message replies to a person, `answered` being the message that it replies to."""
+    if not isinstance(answered, discord.Message):
+        return False
+    return not answered.author.bot and answered.author != message.author

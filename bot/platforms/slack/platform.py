@@ -17,7 +17,7 @@ from bot.conversation.settings import resolve
 from bot.exit_code import ExitCode
 from bot.platforms.background import Background
 from bot.platforms.base import PlatformUnusable
-from bot.platforms.hearing import hear
+from bot.platforms.hearing import addressee, hear
 from bot.platforms.other_bots import OtherBots
 from bot.platforms.slack.answers import Answers
 from bot.platforms.slack.blocks import PREFIX
@@ -142,25 +142,41 @@ class SlackPlatform:
             case "message_changed" if event["message"].get("subtype") == "tombstone":
                 self._deleted(channel, event["message"])
             case "message_changed":
-                self._changed(channel, event["message"])
+                await self._changed(channel, event["message"], workspace)
             case "message_deleted":
                 self._deleted(
                     channel, event.get("previous_message", {}) | {"ts": event["deleted_ts"]}
                 )
-            case _ if self._may_ask(event, workspace) and await self._is_for_me(event, workspace):
-                message = key_of(channel, event["ts"])
-                bot = f"{workspace.team}:{workspace.me}"
-                if await self._answers.exchanges.is_new("slack", bot, message):
-                    self._background.start(self._hear(event, workspace))
+            case _:
+                await self._on_spoken(event, workspace)
 
-    def _changed(self, channel: str, message: Payload) -> None:
-        """The asker edits the question: the answer is made again in place."""
+    async def _on_spoken(self, message: Payload, workspace: Workspace) -> None:
+        """Take a message, if its author may ask and it is for the bot."""
+        if not self._may_ask(message, workspace) or not await self._is_for_me(message, workspace):
+            return
+        bot, key = f"{workspace.team}:{workspace.me}", key_of(message["channel"], message["ts"])
+        if await self._answers.exchanges.is_new("slack", bot, key):
+            self._background.start(self._hear(message, workspace))
+
+    async def _changed(self, channel: str, message: Payload, workspace: Workspace) -> None:
+        """The asker edits the question: the answer is made again in place.
+
+        An edit may also make a question of what was none: by adding the mention, or its words.
+        """
         self._answers.threads.forget(channel, thread_of(message))
-        exchange = self._answers.exchanges.to(key_of(channel, message["ts"]))
-        if exchange is None or exchange.question.get("text") == message.get("text"):
-            return  # Slack adds previews to what was said
-        exchange.question = exchange.question | message
-        self._background.start(exchange.answer())
+        exchanges, key = self._answers.exchanges, key_of(channel, message["ts"])
+        exchange = exchanges.to(key)
+        if exchange is None:
+            if "edited" not in message:
+                return  # Slack adds previews to what was said
+            edited = message | {"channel": channel}
+            if exchanges.was_heard(key):
+                self._background.start(self._hear(edited, workspace))
+            else:
+                await self._on_spoken(edited, workspace)
+        elif exchange.question.get("text") != message.get("text"):
+            exchange.question = exchange.question | message
+            self._background.start(exchange.answer())
 
     def _deleted(self, channel: str, message: Payload) -> None:
         """The asker deletes the question: generation stops and the answer goes.
@@ -190,6 +206,8 @@ class SlackPlatform:
         channel = event["channel"]
         if channel.startswith("D") or f"<@{workspace.me}>" in event.get("text", ""):
             return True
+        if addressee(event.get("text", "")):
+            return False  # another person's, as the bot isn't mentioned
         config = self._core.config()
         place = place_of(workspace.team, channel, thread_of(event))
         if resolve(config, place, {}).answer.value is AnswerMode.ALWAYS:

@@ -166,6 +166,17 @@ class World:
         message.channel.history.pop(message.id, None)
         self.message_changed(message, "MESSAGE_DELETE")
 
+    def purge(self, *messages: Message) -> None:
+        """A moderator deletes several messages of a channel at once."""
+        channel = messages[0].channel
+        for message in messages:
+            message.deleted = True
+            channel.history.pop(message.id, None)
+        ids = {"ids": [str(message.id) for message in messages], "channel_id": str(channel.id)}
+        if channel.guild:
+            ids["guild_id"] = str(channel.guild.id)
+        self.gateway.dispatch("MESSAGE_DELETE_BULK", ids, channel.guild)
+
     def unfurl(self, message: Message) -> None:
         """Discord adds a link's preview: an update without a change of the text."""
         message.embeds = [{"type": "link", "url": "https://example.org"}]

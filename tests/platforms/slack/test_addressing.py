@@ -1,0 +1,35 @@
+"""Which messages ask the bot: by an edit, and in a thread of several people."""
+
+from tests.doubles.inference import Say
+from tests.platforms.slack.conftest import Scene, ended
+
+
+async def test_an_edit_that_adds_the_mention_asks_once(either: Scene) -> None:
+    question = either.ann.say(either.general, "why do knots slip?")
+    either.ann.edit(question, "@bot why do knots slip?")
+    answer = await either.answer_to(question)
+    either.script(Say("Another."))
+    either.ann.edit(question, "@bot why do wet knots slip?")
+    await either.slack.until(lambda: answer.text.startswith("Another.") and ended(answer))
+    assert question.replies == [answer]
+
+
+async def test_an_edit_of_a_mention_without_a_question_is_answered(scene: Scene) -> None:
+    question = scene.ann.say(scene.general, "@bot")
+    await scene.told(question)
+    scene.ann.edit(question, "@bot why do knots slip?")
+    await scene.answer_to(question)
+    assert scene.last_prompt()[-1]["content"] == "why do knots slip?"
+
+
+async def test_a_path_after_the_mention_is_a_question(scene: Scene) -> None:
+    await scene.ask("/etc/hosts why?")
+    assert scene.last_prompt()[-1]["content"] == "/etc/hosts why?"
+
+
+async def test_in_a_thread_what_is_said_to_another_person_asks_nothing(scene: Scene) -> None:
+    root = scene.ann.say(scene.general, "@bot one")
+    await scene.answer_to(root)
+    scene.ben.say(scene.general, "@Ann can you bring the ladder?", thread=root)
+    await scene.ask("and two", thread=root)
+    assert len(scene.inference.requests) == 2
