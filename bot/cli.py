@@ -321,7 +321,8 @@ def _require_inference() -> None:
     if find_spec("torch") is None or find_spec("transformers") is None:
         typer.echo(
             "models run with torch and transformers, which are not installed:"
-            " pip install 'gptoss-bot[inference]', or set inference.url to another server",
+            " pip install '.[inference]' in gptoss-bot's folder, or set inference.url to another"
+            " server",
             err=True,
         )
         raise typer.Exit(ExitCode.UNUSABLE)

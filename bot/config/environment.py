@@ -84,8 +84,8 @@ def find_variable(name: str) -> Variable | None:
     folders = [Path(os.environ[CREDENTIALS])] if CREDENTIALS in os.environ else []
     for folder in (*folders, SECRETS):
         for file in (folder / name, folder / name.lower()):
-            if file.is_file():
-                return Variable(_decoded(file).strip(), str(file))
+            if file.is_file() and (value := _decoded(file).strip()):
+                return Variable(value, str(file))
     return None
 
 

@@ -118,7 +118,7 @@ def _require_mxfp4(folder: Path, device: torch.device) -> None:
     if not is_kernels_available():
         raise EngineError(
             f"{what} without the right version of the package kernels;"
-            " pip install 'gptoss-bot[inference]' picks it"
+            " pip install '.[inference]' in gptoss-bot's folder picks it"
         )
     from transformers.integrations.hub_kernels import get_kernel
 

@@ -45,7 +45,8 @@ def find_machine(device: str) -> Machine:
     """What there is for `device`: auto, cpu, cuda or cuda:N."""
     if importlib.util.find_spec("torch") is None:
         return Machine(
-            device, problem="torch is not installed: install gptoss-bot with [inference]"
+            device,
+            problem="torch is not installed: pip install '.[inference]' in gptoss-bot's folder",
         )
     import torch
 
