@@ -69,7 +69,7 @@ class App:
                 inference.model,
             )
             stack.push_async_callback(client.close)
-            responder = Responder(store, client)
+            responder = Responder(client)
             core = Core(lambda: self.config, store, client, responder)
             self._terminal = terminal = _terminal(core) if console else None
             platforms: list[Platform] = [terminal] if terminal else self._platforms(core)

@@ -220,6 +220,8 @@ class MetricsConfig(Section):
 
 class StorageConfig(Section):
     url: Annotated[str, AfterValidator(_database)] = "sqlite+aiosqlite:///data/bot.db"
+    personas_per_server: int = Field(100, ge=1)
+    versions_per_persona: int = Field(50, ge=2)
 
 
 class PermissionsConfig(Section):

@@ -35,7 +35,6 @@ from bot.conversation.events import Author, Place, Question
 from bot.conversation.history import ChatMessage, Prompt, chat_messages, estimate_tokens, fit
 from bot.conversation.in_effect import InEffect
 from bot.conversation.reply import Reply, ReplyState, TokenCounts
-from bot.storage import StorageError, Store
 
 log = structlog.get_logger()
 
@@ -59,7 +58,6 @@ class Answer:
     question: Question
     reply: Reply
     here: InEffect
-    store: Store
     client: InferenceClient
     id: str = field(default_factory=lambda: uuid4().hex)
     """Joins the log lines and spans of the bot with those of the service."""
@@ -79,7 +77,6 @@ class Answer:
         """
         started = time.monotonic()
         deadline = started + self.config.inference.request_timeout_seconds
-        await self._count(requests=1)
         allowed = self.config.inference.request_timeout_seconds + GRACE_SECONDS
         tries_left = 2
         shrinks = 0
@@ -172,6 +169,9 @@ class Answer:
             async for event in stream:
                 if isinstance(event, Finished):
                     return event, prompt
+                if not isinstance(event, Queued):
+                    # Until the service tells: it may be stopped before it does.
+                    self.reply.prompt_tokens = estimate_tokens(prompt.messages)
                 self._apply(event)
         raise Unreachable("the stream ended before the answer did")
 
@@ -192,9 +192,11 @@ class Answer:
                 reply.change(ReplyState.QUEUED)
             case ReasoningDelta(text):
                 reply.reasoning += text
+                reply.completion_tokens += 1
                 reply.change(ReplyState.THINKING)
             case TextDelta(text):
                 reply.text += text
+                reply.completion_tokens += 1
                 reply.change(ReplyState.WRITING)
 
     async def _finish(self, end: Finished, prompt: Prompt, seconds: float) -> None:
@@ -202,18 +204,23 @@ class Answer:
         if prompt.cut_characters:
             reply.notices.append(texts("question_cut", count=prompt.cut_characters))
         if end.reason == "length":
-            reply.notices.append(texts("length_reached"))
+            reply.notices.append(texts(await self._length_notice()))
         in_answer = end.completion_tokens - end.reasoning_tokens
         reply.usage = TokenCounts(end.prompt_tokens, end.reasoning_tokens, in_answer, seconds)
-        await self._count(prompt_tokens=end.prompt_tokens, completion_tokens=end.completion_tokens)
-        reply.change(ReplyState.DONE)
+        reply.prompt_tokens = end.prompt_tokens
+        reply.completion_tokens = end.completion_tokens
+        if reply.text.strip():
+            reply.change(ReplyState.DONE)
+        elif reply.reasoning:
+            reply.change(ReplyState.FAILED, texts("only_thought"))
+        else:
+            reply.change(ReplyState.FAILED, texts("nothing_written"))
 
-    async def _count(self, **used: int) -> None:
-        place, author = self.here.place, self.question.message.author
-        try:
-            await self.store.usage.add(place.platform, place.server, author.id, **used)
-        except StorageError as error:  # a full disk must not cost the person the answer
-            log.error("usage not stored", error=str(error))
+    async def _length_notice(self) -> str:
+        """The key of what to say of an answer at its limit; a higher effort may have no more."""
+        effort, context = self.reply.effort, (await self.client.model_info()).context
+        limit, higher = (answer_tokens(self.config, e, context) for e in (effort, effort.harder))
+        return "length_reached_higher" if higher > limit else "length_reached"
 
     async def _count_tokens(self, messages: list[ChatMessage]) -> int:
         exact = await self.client.count_tokens(messages)

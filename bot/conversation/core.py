@@ -3,16 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import structlog
 
 from bot.client import InferenceClient
 from bot.config import Config
-from bot.conversation import metrics
-from bot.conversation.access import refusal
 from bot.conversation.commands import Call, CommandError, Context, Conversation, Result, parse
-from bot.conversation.events import Author, Place
+from bot.conversation.events import Author, Place, QuestionKey
+from bot.conversation.gate import Admission, Refused, admit, check_access
 from bot.conversation.in_effect import InEffect
 from bot.conversation.responder import Responder
 from bot.conversation.texts import Texts
@@ -36,15 +34,23 @@ class Core:
         stored = await self.store.place(place.platform, place.server, place.scopes())
         return InEffect.at(place, self.config(), stored)
 
-    async def refusal(self, here: InEffect, author: Author) -> str | None:
-        """Why the author may not ask here now, in one line; None: they may.
+    async def take(self, question: QuestionKey, place: Place) -> InEffect | None:
+        """Take a question, and read what is in effect; None where any process took it before.
 
         Raises StorageError.
         """
-        reason = await refusal(here, self.store, author, datetime.now(UTC))
-        if reason is not None:
-            metrics.REFUSALS.labels(here.place.platform).inc()
-        return reason
+        id, scopes = f"{question.bot}:{question.message}", place.scopes()
+        stored = await self.store.take_question(id, place.platform, place.server, scopes)
+        return None if stored is None else InEffect.at(place, self.config(), stored)
+
+    async def admit(
+        self, here: InEffect, author: Author, question: QuestionKey, asker: str
+    ) -> Admission:
+        """Let the author have one answer to the question that `asker` wrote.
+
+        Raises Refused, StorageError.
+        """
+        return await admit(here, author, question, asker, self.store)
 
     def context(self, here: InEffect, author: Author, conversation: Conversation) -> Context:
         """What a command that the author gives here works on."""
@@ -62,25 +68,31 @@ class Core:
         """Carry out a typed line or a call; the result says what happened, or why nothing did."""
         try:
             call = parse(given, context.texts) if isinstance(given, str) else given
+            _check_access(call, context)
             return Result(await call.run(context), call.command.private)
-        except CommandError as error:
-            return Result(str(error), private=True, done=False)
-        except StorageError as error:
-            return Result(self.storage_failed(error), private=True, done=False)
+        except (Refused, CommandError, StorageError) as error:
+            return Result(self.explained(error), private=True, done=False)
 
     async def fill_form(self, call: Call, context: Context) -> dict[str, str]:
         """The values that the call's form begins with, by option. Raises CommandError."""
         try:
+            _check_access(call, context)
             return await call.fill_form(context)
-        except StorageError as error:
-            raise CommandError(self.storage_failed(error)) from error
+        except (Refused, StorageError) as error:
+            raise CommandError(self.explained(error)) from error
 
-    def explained(self, error: CommandError | StorageError) -> str:
-        """What to tell the person about an error."""
-        return str(error) if isinstance(error, CommandError) else self.storage_failed(error)
+    def explained(self, error: Refused | CommandError | StorageError) -> str:
+        """What to tell the person about an error, in one line."""
+        return self.storage_failed(error) if isinstance(error, StorageError) else str(error)
 
     def storage_failed(self, error: StorageError) -> str:
         """Log the error; what to tell the person, in the default language."""
         log.error("the database failed", error=str(error))
         config = self.config()
         return Texts(config, config.defaults.language)("storage_failed")
+
+
+def _check_access(call: Call, context: Context) -> None:
+    """Raise Refused unless who gives the command may use the bot, or the command is anybody's."""
+    if not call.command.for_anybody:
+        check_access(context.here, context.author)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bot.config import Effort
 from bot.storage import ScopeKey
 
 
@@ -60,6 +59,8 @@ class Place:
     """What the channel is filed under, where the platform has that."""
     direct: bool = field(default=False, compare=False)
     """Whether this is a private conversation with the bot."""
+    local: bool = field(default=False, compare=False)
+    """Whether this is the operator's own terminal, where access lists don't hold."""
 
     def scopes(self) -> list[ScopeKey]:
         """The scopes that settings can be made for here, the narrowest first."""
@@ -73,12 +74,18 @@ class Place:
 
 
 @dataclass(frozen=True)
+class QuestionKey:
+    """What a question is known by: the ids of the bot that hears it and of its message."""
+
+    bot: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Question:
     """A message that wants an answer, with the conversation before it, oldest first."""
 
     message: Message
     history: Sequence[Message] = field(default=(), repr=False)
-    effort: Effort | None = None
-    """Effort for only this answer."""
     notices: Sequence[str] = ()
     """Lines for the person about what could not be read."""

@@ -56,6 +56,9 @@ class Reply:
         self.notices: list[str] = []
         """Lines for the person about this answer, such as why it ends early."""
         self.usage: TokenCounts | None = None
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+        """What it took so far: counted by the pieces that came, until the service tells."""
         self._abandoned = False
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()

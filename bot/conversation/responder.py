@@ -13,7 +13,6 @@ from bot.conversation.answer import Answer
 from bot.conversation.events import Place, Question
 from bot.conversation.in_effect import InEffect
 from bot.conversation.reply import Reply, ReplyState
-from bot.storage import Store
 from bot.tracing import tracer
 
 log = structlog.get_logger()
@@ -22,23 +21,19 @@ log = structlog.get_logger()
 class Responder:
     """Starts replies, stops them on request, and ends them all at shutdown."""
 
-    def __init__(self, store: Store, client: InferenceClient) -> None:
-        self._store = store
+    def __init__(self, client: InferenceClient) -> None:
         self._client = client
         self._running: dict[asyncio.Task[None], tuple[Place, Reply]] = {}
 
     def answer(self, question: Question, here: InEffect) -> Reply:
         """Begin to answer; the reply fills by itself and is followed with `reply.updates()`."""
-        here = here.for_message(question.effort)
         reply = Reply(
             asker=question.message.author.id,
             effort=here.effort.value,
             show_reasoning=here.settings.show_reasoning.value,
         )
         reply.notices.extend(question.notices)
-        answer = Answer(
-            question=question, reply=reply, here=here, store=self._store, client=self._client
-        )
+        answer = Answer(question=question, reply=reply, here=here, client=self._client)
         task = asyncio.create_task(self._run(answer))
         self._running[task] = (here.place, reply)
         task.add_done_callback(self._running.pop)

@@ -5,7 +5,8 @@ from typing import Any, Protocol
 
 from bot.config import Effort
 from bot.conversation.core import Core
-from bot.conversation.events import Place
+from bot.conversation.events import Author, Place
+from bot.conversation.gate import Refused, check_access
 from bot.conversation.in_effect import InEffect
 from bot.conversation.reply import Reply, ReplyState
 from bot.platforms.background import Background
@@ -56,11 +57,6 @@ class Press(Protocol):
         ...
 
     @property
-    def person(self) -> str:
-        """The id of who pressed."""
-        ...
-
-    @property
     def place(self) -> Place: ...
 
     @property
@@ -68,7 +64,11 @@ class Press(Protocol):
         """The id of the message with the button."""
         ...
 
-    async def moderates(self) -> bool:
+    async def author(self) -> Author:
+        """Who pressed."""
+        ...
+
+    def moderates(self, author: Author) -> bool:
         """Whether who pressed may change other people's answers."""
         ...
 
@@ -83,22 +83,26 @@ async def press(press: Press, core: Core, background: Background) -> None:
     """Do what a button says, or tell who pressed it why not."""
     try:
         line = await _press(press, core, background)
-    except StorageError as error:
-        line = core.storage_failed(error)
+    except (Refused, StorageError) as error:
+        line = core.explained(error)
     if line is not None:
         await press.whisper(line)
 
 
 async def _press(press: Press, core: Core, background: Background) -> str | None:
-    """Do what the button says; a line for who pressed it, where there is something to say."""
+    """Do what the button says; a line for who pressed it, where there is something to say.
+
+    Raises Refused, StorageError.
+    """
     place, action = press.place, press.action
-    here = await core.read(place)
+    here, author = await core.read(place), await press.author()
     if action in VOTES:
+        check_access(here, author)
         await core.store.feedback.set(
-            place.platform, place.server, place.channel, press.message, press.person, VOTES[action]
+            place.platform, place.server, place.channel, press.message, author.id, VOTES[action]
         )
         return here.texts("thanks")
-    if press.person != press.asker and not await press.moderates():
+    if author.id != press.asker and not press.moderates(author):
         return here.texts("not_yours")
     exchange = await press.exchange(here)
     if exchange is None:
@@ -106,10 +110,11 @@ async def _press(press: Press, core: Core, background: Background) -> str | None
     match action:
         case Action.DELETE:
             await exchange.delete()
-        case Action.STOP:
+        case Action.STOP if exchange.begun:
             exchange.stop()
-        case Action.REGENERATE:
-            background.start(exchange.answer())
-        case Action.HARDER:
-            background.start(exchange.answer(press.effort.harder))
+        case Action.STOP:
+            await exchange.say_cut_off()
+        case Action.REGENERATE | Action.HARDER:
+            effort = press.effort.harder if action is Action.HARDER else None
+            background.start(exchange.answer(await exchange.admit(author, effort)))
     return None

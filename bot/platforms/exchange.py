@@ -7,9 +7,10 @@ from typing import Generic, Protocol, TypeVar
 
 from bot.config import Effort
 from bot.conversation.core import Core
-from bot.conversation.events import Place, Question
+from bot.conversation.events import Author, Place, Question, QuestionKey
+from bot.conversation.gate import Admission
 from bot.conversation.in_effect import InEffect
-from bot.conversation.reply import Reply
+from bot.conversation.reply import Reply, ReplyState
 from bot.storage import StorageError
 
 
@@ -22,14 +23,15 @@ class View(Protocol):
     async def follow(self, reply: Reply) -> None:
         """Show what the reply becomes; returns once its end is shown."""
 
-    async def fail(self, line: str) -> None:
-        """Show why there is no answer."""
-
     async def delete(self) -> None:
         """Take the answer away."""
 
     def shows(self, message: str) -> bool:
         """Whether the message with this key is one of the answer's."""
+        ...
+
+    def message_ids(self) -> list[str]:
+        """The messages that show the answer so far, by the platform's ids."""
         ...
 
 
@@ -41,7 +43,7 @@ class Exchange(Generic[AQuestion, AView]):
     """An answer that can be stopped, made again in place, and taken away.
 
     question: the platform's own; after an edit it is replaced.
-    asker: the id of who asked.
+    key, asker: what the question is known by, and the id of who asked.
     place: where the answer is, and whose settings it follows.
     read: reads a question and its conversation as they are now.
     """
@@ -49,6 +51,7 @@ class Exchange(Generic[AQuestion, AView]):
     def __init__(
         self,
         question: AQuestion,
+        key: QuestionKey,
         asker: str,
         place: Place,
         read: Callable[[AQuestion, InEffect], Awaitable[Question]],
@@ -56,6 +59,7 @@ class Exchange(Generic[AQuestion, AView]):
         core: Core,
     ) -> None:
         self.question = question
+        self.key = key
         self.asker = asker
         self.place = place
         self.view = view
@@ -66,24 +70,57 @@ class Exchange(Generic[AQuestion, AView]):
         self._turn = 0
         self._lock = asyncio.Lock()
 
-    async def answer(self, effort: Effort | None = None, here: InEffect | None = None) -> None:
+    async def admit(self, author: Author, effort: Effort | None = None) -> Admission:
+        """Let the author have this answer made again; `effort`: that of only the new one.
+
+        Raises Refused, StorageError.
+        """
+        here = (await self._core.read(self.place)).for_message(effort)
+        return await self._core.admit(here, author, self.key, self.asker)
+
+    async def answer(self, admission: Admission) -> None:
         """Answer, in place of the answer so far; returns once it is shown.
 
-        effort: the effort of only this answer; None: the usual one.
-        here: what is in effect, where that was just read. The place may be a thread that was
-            opened since: nothing is set in it yet.
+        Raises the platform's own errors, after a line about them where one can be shown.
         """
         self._abandon()
         turn = self._turn
         async with self._lock:
-            if turn == self._turn:
-                await self._answer(effort, here, turn)
+            try:
+                if turn == self._turn:
+                    await self._answer(admission, turn)
+            finally:
+                await admission.withdraw()  # nothing once it has ended
+
+    async def resume(self, admission: Admission, attempts: int) -> None:
+        """Go on with an answer that an earlier run began: answer again, or say that it was cut off.
+
+        An answer that was begun `attempts` times is tried no third time: it may be what ends the
+        process.
+        """
+        if attempts <= 2:
+            await self.answer(admission)
+            return
+        async with self._lock:
+            await self._fail(admission.here, admission.here.texts("cut_off_by_restart"))
+        await admission.end(0, 0)
+
+    @property
+    def begun(self) -> bool:
+        """Whether this run of the bot began an answer: an earlier one can't be stopped any more."""
+        return self._turn > 0
 
     def stop(self) -> None:
         """Stop an answer that is being written, or asked for, and keep what came."""
         self._stopped = True
         if self._reply is not None:
             self._reply.stop()
+
+    async def say_cut_off(self) -> None:
+        """Say that an answer that looks as if it were being written was cut off."""
+        here = await self._core.read(self.place)
+        async with self._lock:
+            await self._fail(here, here.texts("cut_off_by_restart"))
 
     async def delete(self) -> None:
         """Stop and take the answer away."""
@@ -97,13 +134,21 @@ class Exchange(Generic[AQuestion, AView]):
         if self._reply is not None:
             self._reply.abandon()
 
-    async def _answer(self, effort: Effort | None, here: InEffect | None, turn: int) -> None:
+    async def _answer(self, admission: Admission, turn: int) -> None:
+        """Show an answer, or one line that says why there is none.
+
+        The place may be a thread that was opened since the admission: nothing is set in it yet.
+        """
         self._stopped = False
+        here = replace(admission.here, place=self.place)
         try:
-            _, (question, here) = await asyncio.gather(self.view.open(), self._ask(effort, here))
+            question = await self._ask(here, admission)
         except StorageError as error:
-            await self.view.fail(self._core.storage_failed(error))
+            await self._fail(here, self._core.storage_failed(error))
             return
+        except Exception:
+            await self._fail(here, here.texts("failed"))
+            raise
         if turn != self._turn:
             return
         self._reply = reply = self._core.responder.answer(question, here)
@@ -111,12 +156,33 @@ class Exchange(Generic[AQuestion, AView]):
             reply.stop()
         try:
             await self.view.follow(reply)
+        except Exception:
+            reply.stop()
+            await self._fail(here, here.texts("failed"), reply)
+            raise
         finally:
             reply.stop()  # nobody sees the rest; nothing if it has ended
             self._reply = None
+            await admission.end(reply.prompt_tokens, reply.completion_tokens)
 
-    async def _ask(self, effort: Effort | None, here: InEffect | None) -> tuple[Question, InEffect]:
-        """The question as it is now, and what is in effect for it."""
-        here = here or await self._core.read(self.place)
-        here = replace(here, place=self.place).for_message(effort)
-        return await self._read(self.question, here), here
+    async def _ask(self, here: InEffect, admission: Admission) -> Question:
+        """Show that an answer is on its way, while the question is read."""
+        reading = asyncio.create_task(self._read_question(here))
+        try:
+            await self.view.open()
+            if messages := self.view.message_ids():
+                await admission.shown_in(self.place, messages)
+            return await reading
+        finally:
+            reading.cancel()
+
+    async def _read_question(self, here: InEffect) -> Question:
+        return await self._read(self.question, here)
+
+    async def _fail(self, here: InEffect, line: str, so_far: Reply | None = None) -> None:
+        """Show why there is no answer, or no more of it."""
+        reply = Reply(asker=self.asker, effort=here.effort.value, show_reasoning=False)
+        if so_far is not None:
+            reply.text = so_far.text
+        reply.change(ReplyState.FAILED, line)
+        await self.view.follow(reply)

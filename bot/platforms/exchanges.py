@@ -8,7 +8,8 @@ from typing import Any, Generic, TypeVar
 import structlog
 
 from bot.conversation.core import Core
-from bot.conversation.events import Place
+from bot.conversation.events import Author, Place, QuestionKey
+from bot.conversation.in_effect import InEffect
 from bot.platforms.background import Background
 from bot.platforms.exchange import Exchange
 from bot.storage import StorageError
@@ -31,26 +32,26 @@ class Exchanges(Generic[AnExchange]):
         self._core = core
         self._exchanges: OrderedDict[str, AnExchange | None] = OrderedDict()
 
-    async def is_new(self, platform: str, bot: str, message: str) -> bool:
-        """Take a message; False where it was taken before, in another run or process too.
+    async def take(self, question: QuestionKey, place: Place) -> InEffect | None:
+        """Take a question, and read what is in effect; None where it was taken before.
 
-        bot: the id of the bot that hears it: others may hear it as well.
+        By whatever run or process. Raises StorageError.
         """
-        if message in self._exchanges:
-            return False
-        self._remember(message, None)
+        if question.message in self._exchanges:
+            return None
+        self._remember(question.message, None)
         try:
-            return await self._core.store.questions.take(platform, f"{bot}:{message}")
+            return await self._core.take(question, place)
         except StorageError as error:  # the person gets the answer all the same
             log.error("a question could not be noted", error=str(error))
-            return True
+            return await self._core.read(place)
 
     def was_heard(self, message: str) -> bool:
         """Whether a message was taken in this run and got no answer, only a line or nothing."""
         return message in self._exchanges and self._exchanges[message] is None
 
-    def add(self, question: str, exchange: AnExchange) -> None:
-        self._remember(question, exchange)
+    def add(self, exchange: AnExchange) -> None:
+        self._remember(exchange.key.message, exchange)
 
     def to(self, question: str) -> AnExchange | None:
         """The exchange about a question."""
@@ -86,19 +87,24 @@ class ChannelConversation(Generic[AnExchange]):
 
     newest: the id of the message or interaction with the command.
     latest: finds the exchange with the person's newest answer here.
+    starter: finds who began the thread; None where nobody did or is known.
     """
 
     core: Core
     place: Place
     newest: str
     latest: Callable[[], Awaitable[AnExchange | None]]
+    starter: Callable[[], Awaitable[str | None]]
     background: Background
 
-    async def forget(self) -> None:
+    async def start_over(self) -> None:
         await self.core.store.conversation_starts.set(self.place.scopes()[0], self.newest)
 
-    async def regenerate(self) -> bool:
+    async def is_of(self, person: str) -> bool:
+        return await self.starter() == person
+
+    async def regenerate(self, author: Author) -> bool:
         exchange = await self.latest()
         if exchange is not None:
-            self.background.start(exchange.answer())
+            self.background.start(exchange.answer(await exchange.admit(author)))
         return exchange is not None

@@ -1,12 +1,15 @@
 """What becomes of a message to the bot: a refusal, a command or an answer."""
 
 import re
-from typing import Protocol
+from typing import Any, Protocol
 
 from bot.conversation.commands import Conversation, is_command
 from bot.conversation.core import Core
-from bot.conversation.events import Author, Place
+from bot.conversation.events import Author, Place, QuestionKey
+from bot.conversation.gate import Admission, Refused, check_access
 from bot.conversation.in_effect import InEffect
+from bot.platforms.exchange import Exchange
+from bot.platforms.exchanges import AnExchange, Exchanges
 from bot.storage import StorageError
 
 _ADDRESSEE = re.compile(r"\s*<@[!&]?(\w+)")
@@ -21,6 +24,9 @@ def addressee(text: str) -> str | None:
 
 class IncomingMessage(Protocol):
     """A message to the bot, as its platform has it."""
+
+    @property
+    def key(self) -> QuestionKey: ...
 
     @property
     def place(self) -> Place: ...
@@ -42,29 +48,59 @@ class IncomingMessage(Protocol):
     async def say(self, line: str) -> None:
         """Reply with lines of the bot's own."""
 
-    async def refuse(self, line: str) -> None:
-        """Say why the author may not ask, only to them where the platform can."""
+    async def whisper(self, line: str) -> None:
+        """Reply with lines that only who wrote it sees, where the platform can."""
 
-    async def answer(self, here: InEffect) -> None:
+    async def answer(self, admission: Admission) -> None:
         """Answer the message."""
 
 
-async def hear(message: IncomingMessage, core: Core) -> None:
-    """Answer a message, carry out the command in it, or say why not."""
+async def hear(
+    message: IncomingMessage,
+    core: Core,
+    exchanges: Exchanges[AnExchange],
+    *,
+    again: bool = False,
+) -> None:
+    """Answer a message, carry out the command in it, or say why not; each message once.
+
+    again: whether it was heard before, and has changed since.
+    """
     try:
-        await _hear(message, core)
-    except StorageError as error:
-        await message.say(core.storage_failed(error))
+        if again:
+            here: InEffect | None = await core.read(message.place)
+        else:
+            here = await exchanges.take(message.key, message.place)
+        if here is not None:
+            await _hear(message, here, core)
+    except (Refused, StorageError) as error:
+        await message.whisper(core.explained(error))
 
 
-async def _hear(message: IncomingMessage, core: Core) -> None:
-    here, author = await core.read(message.place), await message.author()
-    if reason := await core.refusal(here, author):
-        return await message.refuse(reason)
-    text = await message.text()
+async def _hear(message: IncomingMessage, here: InEffect, core: Core) -> None:
+    author, text = await message.author(), await message.text()
     if is_command(text, here.texts):
         result = await core.run(text, core.context(here, author, message.conversation))
-        return await message.say(result.text)
+        tell = message.whisper if result.private else message.say
+        return await tell(result.text)
+    check_access(here, author)
     if key := message.unanswerable(text):
         return await message.say(here.texts(key))
-    return await message.answer(here)
+    admission = await core.admit(here, author, message.key, author.id)
+    try:
+        await message.answer(admission)
+    except Exception:  # its own failures are shown in the answer's place
+        await admission.withdraw()
+        await message.say(here.texts("failed"))
+        raise
+    return None
+
+
+async def hear_edit(message: IncomingMessage, exchange: Exchange[Any, Any], core: Core) -> None:
+    """Answer an edited question again, or say why not."""
+    try:
+        admission = await exchange.admit(await message.author())
+    except (Refused, StorageError) as error:
+        await message.whisper(core.explained(error))
+    else:
+        await exchange.answer(admission)

@@ -1,19 +1,23 @@
 """What the bot keeps between starts."""
 
+from bot.storage.answers import Quotas, RunningAnswer
 from bot.storage.database import StorageError, check_database
-from bot.storage.personas import StoredPersona
+from bot.storage.personas import StoredPersona, TooManyPersonas
 from bot.storage.settings import SettingsByScope
 from bot.storage.store import Store, StoredPlace
 from bot.storage.tables import ScopeKey
 from bot.storage.usage import UsageSum
 
 __all__ = [
+    "Quotas",
+    "RunningAnswer",
     "ScopeKey",
     "SettingsByScope",
     "StorageError",
     "Store",
     "StoredPersona",
     "StoredPlace",
+    "TooManyPersonas",
     "UsageSum",
     "check_database",
 ]

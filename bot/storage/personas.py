@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.storage.tables import PersonaRow, PersonaVersionRow
@@ -23,6 +23,10 @@ class StoredPersona:
     restores: int | None
     created_at: datetime
     created_by: str
+
+
+class TooManyPersonas(Exception):
+    """The server has as many personas as it may have."""
 
 
 class StoredPersonas(Stored):
@@ -52,8 +56,17 @@ class StoredPersonas(Stored):
         description: str = "",
         effort: str | None = None,
         by: str,
+        most_personas: int | None = None,
+        most_versions: int | None = None,
     ) -> StoredPersona:
-        """Save a new version of a persona, the first one where there is none."""
+        """Save a new version of a persona, the first one where there is none.
+
+        most_personas: how many the server may have, those included that were deleted: the first
+            of these makes room. None: any number. Raises TooManyPersonas.
+        most_versions: how many of a persona's versions are kept; the oldest go.
+        """
+        if most_personas is not None:
+            await _make_room(session, platform, server, name, most_personas)
         persona = await _persona(session, platform, server, name)
         version = PersonaVersionRow(
             prompt=prompt,
@@ -63,7 +76,13 @@ class StoredPersonas(Stored):
             restores=None,
             created_by=by,
         )
-        return _stored(name, await _add(session, persona, version))
+        saved = _stored(name, await _add(session, persona, version))
+        if most_versions is not None:
+            kept_from = saved.version - most_versions + 1
+            row = PersonaVersionRow
+            old = and_(row.persona_id == persona.id, row.version < kept_from)
+            await session.execute(delete(row).where(old))
+        return saved
 
     @writes
     async def delete(
@@ -142,6 +161,24 @@ async def _persona(session: AsyncSession, platform: str, server: str, name: str)
         session.add(found)
         await session.flush()
     return found
+
+
+async def _make_room(
+    session: AsyncSession, platform: str, server: str, name: str, most: int
+) -> None:
+    """Let a persona of this name fit in, in place of one that was deleted if need be."""
+    query = select(PersonaRow).where(PersonaRow.platform == platform, PersonaRow.server == server)
+    stored = (await session.scalars(query.order_by(PersonaRow.id))).all()
+    if len(stored) < most or any(persona.name == name for persona in stored):
+        return
+    shown = {persona.name for persona in await personas_in(session, platform, server)}
+    deleted = next((persona for persona in stored if persona.name not in shown), None)
+    if deleted is None:
+        raise TooManyPersonas
+    versions = PersonaVersionRow.persona_id == deleted.id
+    await session.execute(delete(PersonaVersionRow).where(versions))
+    await session.delete(deleted)
+    await session.flush()
 
 
 async def _versions(

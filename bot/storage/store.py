@@ -5,9 +5,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import and_, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.storage.answers import StoredAnswers
 from bot.storage.conversations import StoredConversationStarts, conversation_start_in
 from bot.storage.database import Database, open_database
 from bot.storage.personas import StoredPersona, StoredPersonas, personas_in
@@ -44,20 +45,6 @@ class StoredPlace:
     settings: SettingsByScope
     personas: Sequence[StoredPersona]
     conversation_start: str
-
-
-class StoredQuestions(Stored):
-    """Questions that were taken, so that each is answered once."""
-
-    @writes
-    async def take(self, session: AsyncSession, platform: str, question: str) -> bool:
-        """Take a question by its id; False where any process took it before."""
-        now = datetime.now(UTC)
-        if await session.get(TakenRow, (platform, question)):
-            return False
-        await session.execute(delete(TakenRow).where(TakenRow.taken_at < now - TAKEN_FOR))
-        session.add(TakenRow(platform=platform, question=question, taken_at=now))
-        return True
 
 
 class StoredFeedback(Stored):
@@ -118,7 +105,7 @@ class Store(Stored):
         self.settings = StoredSettings(transactions)
         self.conversation_starts = StoredConversationStarts(transactions)
         self.personas = StoredPersonas(transactions)
-        self.questions = StoredQuestions(transactions)
+        self.answers = StoredAnswers(transactions)
         self.feedback = StoredFeedback(transactions)
         self.usage = StoredUsage(transactions)
         self.registrations = StoredRegistrations(transactions)
@@ -139,19 +126,46 @@ class Store(Stored):
         self, session: AsyncSession, platform: str, server: str, scopes: Sequence[ScopeKey]
     ) -> StoredPlace:
         """What is stored about a place, read at one moment."""
-        return StoredPlace(
-            await settings_in(session, scopes),
-            await personas_in(session, platform, server),
-            await conversation_start_in(session, scopes),
-        )
+        return await _place_in(session, platform, server, scopes)
 
     @writes
-    async def forget_user(self, session: AsyncSession, platform: str, user_id: str) -> None:
-        """Delete what is stored about a person; settings and personas stay, without their id."""
-        for table in (FeedbackRow, UsageRow):
-            await session.execute(
-                delete(table).where(table.platform == platform, table.user_id == user_id)
+    async def take_question(
+        self,
+        session: AsyncSession,
+        question: str,
+        platform: str,
+        server: str,
+        scopes: Sequence[ScopeKey],
+    ) -> StoredPlace | None:
+        """Take a question by its id, and read its place; None where any process took it before."""
+        now = datetime.now(UTC)
+        if await session.get(TakenRow, (platform, question)):
+            return None
+        await session.execute(delete(TakenRow).where(TakenRow.taken_at < now - TAKEN_FOR))
+        session.add(TakenRow(platform=platform, question=question, taken_at=now))
+        return await _place_in(session, platform, server, scopes)
+
+    @writes
+    async def forget_user(
+        self,
+        session: AsyncSession,
+        platform: str,
+        user_id: str,
+        counted_since: datetime | None = None,
+    ) -> None:
+        """Delete what is stored about a person; settings and personas stay, without their id.
+
+        What they used from the hour `counted_since` on stays too: quotas go on counting.
+        """
+        used = and_(UsageRow.platform == platform, UsageRow.user_id == user_id)
+        if counted_since is not None:
+            used = and_(used, UsageRow.hour < counted_since)
+        await session.execute(delete(UsageRow).where(used))
+        await session.execute(
+            delete(FeedbackRow).where(
+                FeedbackRow.platform == platform, FeedbackRow.user_id == user_id
             )
+        )
         await session.execute(
             update(SettingRow)
             .where(SettingRow.platform == platform, SettingRow.updated_by == user_id)
@@ -166,3 +180,13 @@ class Store(Stored):
             )
             .values(created_by=NOBODY)
         )
+
+
+async def _place_in(
+    session: AsyncSession, platform: str, server: str, scopes: Sequence[ScopeKey]
+) -> StoredPlace:
+    return StoredPlace(
+        await settings_in(session, scopes),
+        await personas_in(session, platform, server),
+        await conversation_start_in(session, scopes),
+    )

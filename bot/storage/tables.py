@@ -109,6 +109,29 @@ class TakenRow(Base):
     taken_at: Mapped[datetime]
 
 
+class RunningAnswerRow(Base):
+    """An answer that is being made; `run` names the run of the bot that makes it."""
+
+    __tablename__ = "running_answers"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    run: Mapped[str]
+    platform: Mapped[str]
+    bot: Mapped[str]
+    server: Mapped[str]
+    channel: Mapped[str]
+    thread: Mapped[str | None]
+    question: Mapped[str]
+    asker: Mapped[str]
+    user_id: Mapped[str]
+    effort: Mapped[str]
+    messages: Mapped[Any]
+    hour: Mapped[datetime]
+    reserved_tokens: Mapped[int]
+    attempts: Mapped[int]
+    begun_at: Mapped[datetime]
+
+
 class FeedbackRow(Base):
     """A person's 👍 (1) or 👎 (-1) on an answer."""
 

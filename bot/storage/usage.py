@@ -75,10 +75,15 @@ async def usage_in(
 
 
 async def add_usage(
-    session: AsyncSession, platform: str, server: str, user_id: str, used: UsageSum
+    session: AsyncSession,
+    platform: str,
+    server: str,
+    user_id: str,
+    used: UsageSum,
+    hour: datetime | None = None,
 ) -> None:
-    """Count what a person used in this hour."""
-    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    """Count what a person used in an hour, the one that is now if None."""
+    hour = hour or datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     # Added up by the database, so that two bots on one database lose no request.
     counted = (
         update(UsageRow)

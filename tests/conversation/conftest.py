@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from bot.client import InferenceClient
-from bot.config import Config
+from bot.config import Config, Effort
 from bot.conversation.commands import Call, Context, Result
 from bot.conversation.core import Core
-from bot.conversation.events import Author, Message, Place, Question
+from bot.conversation.events import Author, Message, Place, Question, QuestionKey
+from bot.conversation.gate import Admission, Refused
 from bot.conversation.reply import Reply
 from bot.conversation.responder import Responder
 from bot.storage import Store
@@ -31,8 +32,11 @@ class Chat:
     core: Core
     inference: ScriptedInference
     configs: list[Config]
-    forgotten: list[str] = field(default_factory=list)
+    started_over: list[str] = field(default_factory=list)
     regenerates: bool = False
+    threads_of: str = ""
+    """Whose threads are."""
+    admissions: dict[Reply, Admission] = field(default_factory=dict)
 
     async def command(self, line: str, author: Author = ADMIN, place: Place = CHANNEL) -> str:
         return (await self.run(line, author, place)).text
@@ -46,24 +50,48 @@ class Chat:
         return self.core.context(await self.core.read(place), author, self)
 
     async def refusal(self, place: Place, author: Author) -> str | None:
-        return await self.core.refusal(await self.core.read(place), author)
+        """Why the author may not ask; None: they may, and nothing is counted."""
+        try:
+            admission = await self.admit(author, place)
+        except Refused as error:
+            return str(error)
+        await admission.withdraw()
+        return None
 
-    async def forget(self) -> None:
-        self.forgotten.append("forgotten")
+    async def admit(
+        self, author: Author = ANN, place: Place = CHANNEL, effort: Effort | None = None
+    ) -> Admission:
+        here = (await self.core.read(place)).for_message(effort)
+        return await self.core.admit(here, author, QuestionKey("bot", "m"), author.id)
 
-    async def regenerate(self) -> bool:
+    async def start_over(self) -> None:
+        self.started_over.append("started over")
+
+    async def is_of(self, person: str) -> bool:
+        return person == self.threads_of
+
+    async def regenerate(self, author: Author) -> bool:
         return self.regenerates
 
     async def ask(self, text: str, author: Author = ANN, place: Place = CHANNEL) -> Reply:
         """Ask without waiting for the answer."""
-        return await self.ask_question(Question(Message("m", author, text)), place)
+        return await self.ask_admitted(text, author, await self.admit(author, place))
 
-    async def ask_question(self, question: Question, place: Place = CHANNEL) -> Reply:
-        return self.core.responder.answer(question, await self.core.read(place))
+    async def ask_admitted(self, text: str, author: Author, admission: Admission) -> Reply:
+        question = Question(Message("m", author, text))
+        reply = self.core.responder.answer(question, admission.here)
+        self.admissions[reply] = admission
+        return reply
 
     async def answer(self, text: str, author: Author = ANN, place: Place = CHANNEL) -> Reply:
         """Ask and wait for the final state."""
-        return await finished(await self.ask(text, author, place))
+        return await self.ended(await self.ask(text, author, place))
+
+    async def ended(self, reply: Reply) -> Reply:
+        """Wait for the final state, and settle what was used."""
+        await finished(reply)
+        await self.admissions.pop(reply).end(reply.prompt_tokens, reply.completion_tokens)
+        return reply
 
     def configure(self, config: Config) -> None:
         self.configs.append(config)
@@ -84,7 +112,7 @@ async def chatting(inference: ScriptedInference, folder: Path) -> AsyncIterator[
         Store.open(f"sqlite+aiosqlite:///{folder / 'bot.db'}") as store,
     ):
         client = InferenceClient(inference.url, inference.api_key, "scripted")
-        responder = Responder(store, client)
+        responder = Responder(client)
         yield Chat(Core(lambda: configs[-1], store, client, responder), inference, configs)
         await responder.drain(0)
         await client.close()

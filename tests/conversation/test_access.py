@@ -1,6 +1,8 @@
 """Who may ask where, and how much."""
 
+import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,11 @@ import pytest
 from bot.config import Config
 from bot.conversation.access import Window
 from bot.conversation.events import Author, Place
-from tests.conversation.conftest import ANN, CHANNEL, Chat
+from bot.conversation.gate import Refused
+from bot.conversation.reply import Reply
+from bot.storage import Store
+from tests.conversation.conftest import ANN, CHANNEL, THREAD, Chat
+from tests.doubles.inference import Error, Say, Wait
 
 NOT_HERE = "You can't ask me here."
 DIRECT = Place("test", "1", "dm", direct=True)
@@ -67,3 +73,65 @@ def test_windows_follow_each_other_from_midnight_and_the_last_ends_with_the_day(
     night = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
     window = Window.around(night, hours=10)
     assert (window.start.hour, window.end) == (20, datetime(2026, 3, 2, tzinfo=UTC))
+
+
+async def test_of_a_burst_as_many_are_admitted_as_the_quota_has(chat: Chat) -> None:
+    chat.configure(Config.model_validate({"quotas": {"user": {"requests": 2}}}))
+    asked = await asyncio.gather(*(chat.ask("Hi") for _ in range(8)), return_exceptions=True)
+    admitted = [reply for reply in asked if isinstance(reply, Reply)]
+    assert len(admitted) == 2
+    assert all(isinstance(refused, Refused) for refused in asked if refused not in admitted)
+    for reply in admitted:
+        await chat.ended(reply)
+    assert (await chat.core.store.usage.of("test")).requests == 2
+
+
+async def test_what_runs_counts_with_all_that_it_may_use(chat: Chat) -> None:
+    chat.configure(Config.model_validate({"quotas": {"server": {"tokens": 100}}}))
+    chat.inference.script(Wait(asyncio.Event()))
+    running = await chat.ask("Hi")
+    assert "server has" in str(await chat.refusal(CHANNEL, Author("9", "Zoe")))
+    running.stop()
+    await chat.ended(running)
+    assert await chat.refusal(CHANNEL, Author("9", "Zoe")) is None
+
+
+async def test_a_stopped_answer_counts_what_came(chat: Chat) -> None:
+    chat.inference.script(Say("one "), Say("two "), Wait(asyncio.Event()))
+    reply = await chat.ask("Hi")
+    async for update in reply.updates():
+        if "two" in update.text:
+            break
+    reply.stop()
+    await chat.ended(reply)
+    usage = await chat.core.store.usage.of("test", user_id=ANN.id)
+    assert usage.requests == 1
+    assert usage.prompt_tokens > 0
+    assert 2 <= usage.completion_tokens < 100
+
+
+async def test_a_failed_answer_gives_back_what_it_did_not_use(chat: Chat) -> None:
+    chat.inference.script(Error(500))
+    await chat.answer("Hi")
+    usage = await chat.core.store.usage.of("test", user_id=ANN.id)
+    assert (usage.requests, usage.completion_tokens) == (1, 0)
+
+
+async def test_an_answer_is_recorded_until_it_ends_and_found_by_the_next_run(
+    chat: Chat, tmp_path: Path
+) -> None:
+    admission = await chat.admit()
+    await admission.shown_in(THREAD, ["1", "2"])
+    mine = chat.core.store.answers
+    assert await mine.take_cut_off("test", "bot", lambda answer: True) == []
+    async with Store.open(f"sqlite+aiosqlite:///{tmp_path / 'bot.db'}") as later:
+        assert await later.answers.take_cut_off("test", "bot", lambda answer: False) == []
+        (found,) = await later.answers.take_cut_off("test", "bot", lambda answer: True)
+        assert (found.question, found.thread, found.messages) == ("m", "thread", ("1", "2"))
+        assert found.attempts == 2
+        assert await later.answers.take_cut_off("test", "bot", lambda answer: True) == []
+        assert await mine.take_cut_off("test", "bot", lambda answer: True) != []
+    await admission.end(1, 2)
+    assert await mine.take_cut_off("test", "bot", lambda answer: True) == []
+    usage = await chat.core.store.usage.of("test", user_id=ANN.id)
+    assert (usage.requests, usage.prompt_tokens, usage.completion_tokens) == (1, 1, 2)

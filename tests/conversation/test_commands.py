@@ -1,16 +1,28 @@
 """Commands, typed as text."""
 
 import sqlite3
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from bot.config import Config
 from bot.conversation.commands import COMMANDS, Call, CommandError, is_command, parse
+from bot.conversation.events import Place
 from bot.conversation.texts import Texts
+from bot.storage.tables import UsageRow
 from tests.conversation.conftest import ADMIN, ANN, CHANNEL, MODERATOR, THREAD, Chat
 
 TEXTS = Texts(Config(), "en")
+DIRECT = Place("test", "dm-1", "dm", direct=True)
+USED = {
+    "platform": "test",
+    "server": "server",
+    "requests": 1,
+    "prompt_tokens": 1,
+    "completion_tokens": 1,
+}
 
 
 @pytest.mark.parametrize(
@@ -178,11 +190,57 @@ async def test_only_administrators_change_personas(chat: Chat) -> None:
         assert "Only administrators" in await chat.command(f"/persona {line}", MODERATOR)
 
 
-async def test_forget_deletes_what_is_stored_and_begins_anew(chat: Chat) -> None:
+async def test_forget_deletes_what_is_stored_but_quotas_go_on_counting(chat: Chat) -> None:
     await chat.answer("Hi", ANN)
+    old = datetime.now(UTC) - timedelta(days=2)
+    async with chat.core.store.engine.begin() as connection:
+        await connection.execute(insert(UsageRow).values(USED | {"user_id": ANN.id, "hour": old}))
     assert "deleted" in await chat.command("/forget", ANN)
-    assert chat.forgotten == ["forgotten"]
-    assert (await chat.core.store.usage.of("test", user_id=ANN.id)).requests == 0
+    assert chat.started_over == []
+    assert (await chat.core.store.usage.of("test", user_id=ANN.id)).requests == 1
+
+
+async def test_a_conversation_is_started_over_in_ones_own_thread_or_with_the_right_to(
+    chat: Chat,
+) -> None:
+    assert "Only moderators" in await chat.command("/new", ANN)
+    assert "Only moderators" in await chat.command("/new", ANN, THREAD)
+    assert chat.started_over == []
+    chat.threads_of = ANN.id
+    for author, place in ((ANN, THREAD), (MODERATOR, CHANNEL), (ANN, DIRECT)):
+        assert "starts over" in await chat.command("/new", author, place)
+    assert len(chat.started_over) == 3
+
+
+async def test_who_is_blocked_gives_no_command_but_those_about_their_own_data(chat: Chat) -> None:
+    chat.configure(Config.model_validate({"access": {"block": {"users": [ADMIN.id]}}}))
+    assert await chat.command("/effort high") == "You can't ask me here."
+    assert (await chat.core.read(CHANNEL)).effort.value == "medium"
+    edit = Call(COMMANDS["persona create"])
+    with pytest.raises(CommandError, match="can't ask"):
+        await chat.core.fill_form(edit, await chat.context())
+    assert "deleted" in await chat.command("/forget")
+    assert "/forget" in await chat.command("/privacy")
+
+
+async def test_a_server_has_as_many_personas_as_it_may(chat: Chat) -> None:
+    chat.configure(Config.model_validate({"storage": {"personas_per_server": 2}}))
+    for name in ("one", "two"):
+        assert "Saved" in await chat.command(f"/persona create {name} Arr.")
+    assert "2 personas" in await chat.command("/persona create three Arr.")
+    assert "Saved" in await chat.command("/persona edit one Ahoy.")
+    await chat.command("/persona delete two")
+    assert "Saved" in await chat.command("/persona create three Arr.")
+    assert "never changed here" in await chat.command("/persona history two")
+
+
+async def test_a_persona_keeps_its_newest_versions(chat: Chat) -> None:
+    chat.configure(Config.model_validate({"storage": {"versions_per_persona": 3}}))
+    await chat.command("/persona create pirate Version 1.")
+    for version in range(2, 6):
+        await chat.command(f"/persona edit pirate Version {version}.")
+    history = await chat.command("/persona history pirate")
+    assert [line.split()[-1] for line in history.splitlines()] == ["5.", "4.", "3."]
 
 
 async def test_status_tells_the_model_and_the_queue(chat: Chat) -> None:

@@ -7,7 +7,7 @@ import pytest
 from bot.client import client as client_module
 from bot.config import Config, Effort
 from bot.conversation import answer as answer_module
-from bot.conversation.events import Message, Place, Question
+from bot.conversation.events import Place
 from bot.conversation.reply import Reply, ReplyState
 from tests.conversation.conftest import ADMIN, ANN, CHANNEL, THREAD, Chat, finished
 from tests.doubles.inference import Drop, Error, Queue, Raw, Say, Wait
@@ -238,8 +238,7 @@ async def test_the_only_model_of_another_server_is_used_whatever_its_name(chat: 
 
 async def test_a_message_can_ask_for_an_effort_of_its_own(chat: Chat) -> None:
     await chat.command("/effort low")
-    question = Question(Message("m", ANN, "Hi"), effort=Effort.HIGH)
-    await finished(await chat.ask_question(question))
+    await chat.ended(await chat.ask_admitted("Hi", ANN, await chat.admit(effort=Effort.HIGH)))
     assert chat.inference.requests[0]["reasoning_effort"] == "high"
 
 

@@ -27,7 +27,7 @@ Hi
 /efort low
 
 Why?
-@bot, /forget
+@bot, /new
 New"""
 ANSWERS = ["Hello,\n\tAnn 👩‍💻 10\u00a0km\x1b[31m!  ", "One.", "Two.", "Three.", "Four."]
 

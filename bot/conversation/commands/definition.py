@@ -48,11 +48,15 @@ class CommandError(Exception):
 class Conversation(Protocol):
     """What commands ask of the platform about the conversation they were typed in."""
 
-    async def forget(self) -> None:
-        """Start over: nothing said so far is part of a later prompt."""
+    async def start_over(self) -> None:
+        """Let nothing said so far be part of a later prompt."""
 
-    async def regenerate(self) -> bool:
-        """Answer the person's last question again; False where there is none."""
+    async def is_of(self, person: str) -> bool:
+        """Whether a thread is the person's own: they began it."""
+        ...
+
+    async def regenerate(self, author: Author) -> bool:
+        """Answer the person's last question again; False where there is none. Raises Refused."""
         ...
 
 
@@ -130,6 +134,8 @@ class Command:
     options: tuple[Option, ...] = ()
     private: bool = True
     """Shown only to the person, where the platform can."""
+    for_anybody: bool = False
+    """Also for those who may not use the bot here."""
     fill_form: FillForm | None = None
     """Set for commands that open a form, where the platform has forms."""
 

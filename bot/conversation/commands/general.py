@@ -1,8 +1,10 @@
-"""`/settings`, `/stop`, `/regenerate`, `/forget`, `/status` and `/privacy`."""
+"""`/settings`, `/stop`, `/regenerate`, `/new`, `/forget`, `/status` and `/privacy`."""
 
 import time
+from datetime import UTC, datetime
 
 from bot.client import InferenceError
+from bot.conversation.access import Window
 from bot.conversation.commands.definition import Command, CommandError, Context
 from bot.conversation.settings import Setting
 
@@ -48,14 +50,25 @@ async def stop(context: Context) -> str:
 
 
 async def regenerate(context: Context) -> str:
-    if not await context.conversation.regenerate():
+    if not await context.conversation.regenerate(context.author):
         raise CommandError(context.texts("nothing_to_regenerate"))
     return context.texts("regenerating")
 
 
+async def new(context: Context) -> str:
+    """Start the conversation over: in private, in one's own thread, or with the right to."""
+    place, conversation = context.place, context.conversation
+    own = place.direct or (place.thread is not None and await conversation.is_of(context.author.id))
+    if not own:
+        context.require_change("channel")
+    await conversation.start_over()
+    return context.texts("started_over")
+
+
 async def forget(context: Context) -> str:
-    await context.store.forget_user(context.place.platform, context.author.id)
-    await context.conversation.forget()
+    """Delete what is stored about the person; what they used in this window goes on counting."""
+    window = Window.around(datetime.now(UTC), context.config.quotas.window_hours)
+    await context.store.forget_user(context.place.platform, context.author.id, window.start)
     return context.texts("forgotten")
 
 
@@ -88,9 +101,10 @@ COMMANDS = [
     Command("settings", "What is in effect here, and where it comes from", settings),
     Command("stop", "Stop the answer that is being written", stop),
     Command("regenerate", "Answer your last question again", regenerate),
-    Command("forget", "Delete what is stored about you and start the conversation over", forget),
+    Command("new", "Start the conversation over", new, private=False),
+    Command("forget", "Delete what is stored about you", forget, for_anybody=True),
     Command(
         "status", "The model, its queue, its speed, and how long the bot has been running", status
     ),
-    Command("privacy", "What is stored, and where", privacy),
+    Command("privacy", "What is stored, and where", privacy, for_anybody=True),
 ]

@@ -6,7 +6,7 @@ from bot.config import ConfigError, Effort, check_persona
 from bot.conversation.commands.definition import Command, CommandError, Context, Option, OptionKind
 from bot.conversation.commands.effort import SCOPE
 from bot.conversation.personas import Persona, UnknownPersona, persona_named
-from bot.storage import StoredPersona
+from bot.storage import StoredPersona, TooManyPersonas
 
 
 async def use(context: Context, name: str, scope: str | None = None) -> str:
@@ -108,15 +108,22 @@ async def _save(context: Context, persona: Persona) -> str:
         check_persona(persona.name, persona.prompt, persona.description)
     except ConfigError as error:
         raise CommandError(error.problems[0]) from error
-    saved = await context.store.personas.save(
-        place.platform,
-        place.server,
-        persona.name,
-        prompt=persona.prompt,
-        description=persona.description,
-        effort=persona.effort,
-        by=context.author.id,
-    )
+    limits = context.config.storage
+    try:
+        saved = await context.store.personas.save(
+            place.platform,
+            place.server,
+            persona.name,
+            prompt=persona.prompt,
+            description=persona.description,
+            effort=persona.effort,
+            by=context.author.id,
+            most_personas=limits.personas_per_server,
+            most_versions=limits.versions_per_persona,
+        )
+    except TooManyPersonas as error:
+        limit = limits.personas_per_server
+        raise CommandError(context.texts("persona_too_many", limit=limit)) from error
     return context.texts("persona_saved", name=persona.name, version=saved.version)
 
 

@@ -20,7 +20,8 @@ from rich.console import Console
 
 from bot.conversation.commands import is_command
 from bot.conversation.core import Core
-from bot.conversation.events import Author, Message, Place, Question
+from bot.conversation.events import Author, Message, Place, Question, QuestionKey
+from bot.conversation.gate import Refused
 from bot.conversation.reply import Reply, ReplyState
 from bot.conversation.texts import Texts
 from bot.platforms.console.lines import StdinLines
@@ -32,7 +33,7 @@ T = TypeVar("T")
 
 MENTION = re.compile(r"^@bot(?![\w-])[ ,:]*", re.IGNORECASE)
 PROMPT = ANSI("\x1b[1;34myou\x1b[0m ")
-PLACE = Place("console", "console", "terminal")
+PLACE = Place("console", "console", "terminal", local=True)
 BOT = Author("bot", "bot", is_bot=True)
 
 
@@ -81,10 +82,13 @@ class ConsolePlatform:
             write(self._err, "Ctrl-C again leaves.\n", "dim")
         self._interrupted = True
 
-    async def forget(self) -> None:
+    async def start_over(self) -> None:
         self._history = []  # a running answer goes on adding to the list that is forgotten
 
-    async def regenerate(self) -> bool:
+    async def is_of(self, person: str) -> bool:
+        return person == self._person.id
+
+    async def regenerate(self, author: Author) -> bool:
         asked = [message for message in self._history if not message.author.is_bot]
         if self._reply is not None or not asked:
             return False
@@ -133,8 +137,8 @@ class ConsolePlatform:
     async def _take(self, line: str) -> None:
         try:
             await self._hear(_text_of(line))
-        except StorageError as error:
-            print_answer(self._out, self._core.storage_failed(error))
+        except (Refused, StorageError) as error:
+            print_answer(self._out, self._core.explained(error))
 
     async def _hear(self, text: str) -> None:
         if self._is_command(text):
@@ -155,6 +159,8 @@ class ConsolePlatform:
         history = self._history
         message = Message(next(self._ids), self._person, text)
         here = await self._core.read(PLACE)
+        key = QuestionKey("console", message.id)
+        admission = await self._core.admit(here, self._person, key, self._person.id)
         view = ConsoleView(self._out, self._err, here.texts)
         reply = self._core.responder.answer(Question(message, tuple(history)), here)
         self._reply = reply
@@ -166,6 +172,7 @@ class ConsolePlatform:
         finally:
             self._reply = None
             reply.stop()  # nobody sees the rest; nothing if it has ended
+            await admission.end(reply.prompt_tokens, reply.completion_tokens)
         self.failed |= reply.state is ReplyState.FAILED and not self._interactive
         history.append(message)
         if reply.text:

@@ -12,7 +12,7 @@ import discord
 
 from bot.config import AnswerMode
 from bot.conversation.core import Core
-from bot.conversation.events import Place, Question
+from bot.conversation.events import Place, Question, QuestionKey
 from bot.conversation.in_effect import InEffect
 from bot.conversation.settings import resolve
 from bot.platforms.attachments import Attachments
@@ -115,13 +115,14 @@ class Answers:
         view = DiscordView(look, send, self._pace, self.written, messages or [])
         exchange = Exchange(
             question,
+            self._key(question.id),
             str(question.author.id),
             place,
             self._reader(allowed.notices),
             view,
             self._core,
         )
-        self.exchanges.add(str(question.id), exchange)
+        self.exchanges.add(exchange)
         return exchange
 
     async def find(self, button: ButtonId, last: discord.Message | None) -> DiscordExchange | None:
@@ -152,7 +153,14 @@ class Answers:
     ) -> ChannelConversation[DiscordExchange]:
         """What a command that the person gives in the channel acts on."""
         latest = partial(self._latest_of, person, channel)
-        return ChannelConversation(self._core, place, str(newest), latest, self._background)
+        starter = partial(_starter, channel)
+        return ChannelConversation(
+            self._core, place, str(newest), latest, starter, self._background
+        )
+
+    def _key(self, question: int) -> QuestionKey:
+        assert self._client.user is not None
+        return QuestionKey(str(self._client.user.id), str(question))
 
     async def _latest_of(self, person: int, channel: Channel | None) -> DiscordExchange | None:
         """The exchange with the person's newest answer in the channel. Raises as `find` does."""
@@ -226,6 +234,17 @@ class Answers:
             return Question(newest, before, notices=[*notices, *newest.notices])
 
         return read_question
+
+
+async def _starter(channel: Channel | None) -> str | None:
+    """Who began a thread: who opened it, or whose message the bot opened it from."""
+    if not isinstance(channel, discord.Thread):
+        return None
+    started = channel.starter_message
+    if started is None and isinstance(channel.parent, discord.TextChannel):
+        with suppress(discord.HTTPException):  # it may be gone
+            started = await channel.parent.fetch_message(channel.id)
+    return str(started.author.id if started else channel.owner_id)
 
 
 def _send_after(question: discord.Message, thread: discord.Thread | None, *, reply: bool) -> Send:

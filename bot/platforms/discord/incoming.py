@@ -5,8 +5,9 @@ from __future__ import annotations  # some of discord.py's types exist only for 
 import discord
 
 from bot.conversation.commands import Conversation
-from bot.conversation.events import Author, Place
-from bot.conversation.in_effect import InEffect
+from bot.conversation.events import Author, Place, QuestionKey
+from bot.conversation.gate import Admission
+from bot.platforms.background import Background
 from bot.platforms.discord.answers import Answers
 from bot.platforms.discord.limits import CONTENT_LENGTH
 from bot.platforms.discord.messages import author_of, own_line, place_of, rights_in
@@ -19,12 +20,22 @@ class DiscordMessage:
     """See hearing.IncomingMessage."""
 
     def __init__(
-        self, message: discord.Message, me: discord.ClientUser, answers: Answers, pace: Pace
+        self,
+        message: discord.Message,
+        me: discord.ClientUser,
+        answers: Answers,
+        pace: Pace,
+        background: Background,
     ) -> None:
         self._message = message
         self._me = me
         self._answers = answers
         self._pace = pace
+        self._background = background
+
+    @property
+    def key(self) -> QuestionKey:
+        return QuestionKey(str(self._me.id), str(self._message.id))
 
     @property
     def place(self) -> Place:
@@ -56,9 +67,9 @@ class DiscordMessage:
         for part in split_markdown(line, CONTENT_LENGTH // 2):
             await self._pace.retried(self._message.reply, own_line(part.text))
 
-    async def refuse(self, line: str) -> None:
+    async def whisper(self, line: str) -> None:
         await self.say(line)
 
-    async def answer(self, here: InEffect) -> None:
-        exchange = await self._answers.open(self._message, here)
-        await exchange.answer(here=here)
+    async def answer(self, admission: Admission) -> None:
+        exchange = await self._answers.open(self._message, admission.here)
+        self._background.start(exchange.answer(admission))

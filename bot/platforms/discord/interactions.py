@@ -9,7 +9,8 @@ import discord
 
 from bot.conversation.commands import Call, CommandError, Context, Result
 from bot.conversation.core import Core
-from bot.conversation.events import Author, Message, Place, Question
+from bot.conversation.events import Author, Message, Place, Question, QuestionKey
+from bot.conversation.gate import Refused, check_access
 from bot.conversation.in_effect import InEffect
 from bot.platforms.background import Background
 from bot.platforms.buttons import press
@@ -91,14 +92,16 @@ class Interactions:
 
     async def ask_about(self, interaction: discord.Interaction, about: discord.Message) -> None:
         """The message menu's entry was chosen: asks what, and answers the interaction."""
-        place, author = _place(interaction), _author(interaction)
+        place = _place(interaction)
         here = await self._core.read(place)
-        if problem := await self._core.refusal(here, author):
-            await interaction.response.send_message(own_line(problem), ephemeral=True)
+        try:
+            check_access(here, _author(interaction))
+        except Refused as error:
+            await interaction.response.send_message(own_line(str(error)), ephemeral=True)
             return
 
         async def submit(sent: discord.Interaction, text: str) -> None:
-            await sent.response.defer(thinking=True)
+            author = _author(sent)
 
             async def read_question(text: str, here: InEffect) -> Question:
                 (target,) = await self._answers.reader.read(about, [], _me(sent), here)
@@ -116,9 +119,17 @@ class Interactions:
             heading = here.texts("asked_about", name=author.name, question=question)
             look = Look(here.texts, sent.user.id, sent.id, heading=heading, again=False)
             view = DiscordView(look, send, self._pace, self._answers.written)
-            exchange = Exchange(text, author.id, place, read_question, view, self._core)
-            self._answers.exchanges.add(str(sent.id), exchange)
-            self._background.start(exchange.answer())
+            key = QuestionKey(str(_me(sent).id), str(sent.id))
+            exchange = Exchange(text, key, author.id, place, read_question, view, self._core)
+            try:
+                admission = await exchange.admit(author)
+            except (Refused, StorageError) as error:
+                line = own_line(self._core.explained(error))
+                await sent.response.send_message(line, ephemeral=True)
+                return
+            await sent.response.defer(thinking=True)
+            self._answers.exchanges.add(exchange)
+            self._background.start(exchange.answer(admission))
 
         await interaction.response.send_modal(QuestionForm(here.texts, submit))
 
@@ -140,7 +151,6 @@ class DiscordPress:
         self.action = id.action
         self.effort = id.effort
         self.asker = str(id.asker)
-        self.person = str(interaction.user.id)
         self.place = _place(interaction)
         self.message = str(interaction.message.id) if interaction.message else ""
         self._id = id
@@ -148,7 +158,10 @@ class DiscordPress:
         self._answers = answers
         self._pace = pace
 
-    async def moderates(self) -> bool:
+    async def author(self) -> Author:
+        return _author(self._interaction)
+
+    def moderates(self, author: Author) -> bool:
         rights = self._interaction.permissions
         return rights.manage_messages or rights.manage_channels
 

@@ -23,7 +23,7 @@ from bot.platforms.discord.messages import is_spoken, own_line, place_of
 from bot.platforms.discord.permissions import invitation, missing_to_send
 from bot.platforms.discord.sending import Pace
 from bot.platforms.discord.words import has_more_than_text
-from bot.platforms.hearing import addressee, hear
+from bot.platforms.hearing import addressee, hear, hear_edit
 from bot.platforms.other_bots import OtherBots
 
 log = structlog.get_logger()
@@ -127,8 +127,7 @@ class DiscordPlatform:
             return
         if not self._is_for_me(message):
             return
-        if await self._answers.exchanges.is_new("discord", str(self._me.id), str(message.id)):
-            self._background.start(self._take(message))
+        self._background.start(self._take(message))
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """The asker edits the question: the answer is made again in place.
@@ -141,12 +140,12 @@ class DiscordPlatform:
             if edited.edited_at is None:
                 return  # Discord adds previews to what was said
             if exchanges.was_heard(str(edited.id)):
-                self._background.start(self._take(edited))
+                self._background.start(self._take(edited, again=True))
             else:
                 await self.on_message(edited)
         elif exchange.question.content != edited.content:
             exchange.question = edited
-            self._background.start(exchange.answer())
+            self._background.start(hear_edit(self._incoming(edited), exchange, self._core))
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
         self._deleted(event.message_id)
@@ -194,13 +193,16 @@ class DiscordPlatform:
         mode = resolve(self._core.config(), place_of(channel, message.guild.id), {}).answer.value
         return mode is AnswerMode.ALWAYS
 
-    async def _take(self, message: discord.Message) -> None:
+    async def _take(self, message: discord.Message, *, again: bool = False) -> None:
         """Hear a message, where its channel can be answered in."""
         if missing := missing_to_send(message.channel):
             await self._tell_owner(message, missing.permission)
         else:
-            incoming = DiscordMessage(message, self._me, self._answers, self._pace)
-            await hear(incoming, self._core)
+            incoming = self._incoming(message)
+            await hear(incoming, self._core, self._answers.exchanges, again=again)
+
+    def _incoming(self, message: discord.Message) -> DiscordMessage:
+        return DiscordMessage(message, self._me, self._answers, self._pace, self._background)
 
     async def _tell_owner(self, message: discord.Message, permission: str) -> None:
         """Nothing can be said in the channel: once, in private, to who can change that."""

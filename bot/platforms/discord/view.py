@@ -102,13 +102,13 @@ class DiscordView:
                 await self._pace.edit(self.messages[0].channel.id, reply)
         self._written.put([str(sent.id) for sent in self.messages], reply.text.strip())
 
-    async def fail(self, line: str) -> None:
-        """See exchange.View."""
-        await self._say(line)
-
     def shows(self, message: str) -> bool:
         """See exchange.View."""
         return any(str(sent.id) == message for sent in self.messages)
+
+    def message_ids(self) -> list[str]:
+        """See exchange.View."""
+        return [str(sent.id) for sent in self.messages]
 
     async def delete(self) -> None:
         """See exchange.View."""

@@ -7,7 +7,7 @@ import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.conversation.core import Core
-from bot.conversation.events import Question
+from bot.conversation.events import Question, QuestionKey
 from bot.conversation.in_effect import InEffect
 from bot.platforms.attachments import Attachments
 from bot.platforms.background import Background
@@ -59,8 +59,16 @@ class Answers:
         look = Look(here.texts, channel, thread_of(question), question["user"], question["ts"])
         view = SlackView(look, workspace, self._pace, self.threads, messages)
         read_question = partial(self._read_question, workspace, channel)
-        exchange = Exchange(question, question["user"], here.place, read_question, view, self._core)
-        self.exchanges.add(key_of(channel, question["ts"]), exchange)
+        exchange = Exchange(
+            question,
+            question_key(workspace, channel, question["ts"]),
+            question["user"],
+            here.place,
+            read_question,
+            view,
+            self._core,
+        )
+        self.exchanges.add(exchange)
         return exchange
 
     async def find(
@@ -84,7 +92,8 @@ class Answers:
         """What a command that the person gives acts on; `ts` is when."""
         place = place_of(workspace.team, channel, thread)
         latest = partial(self._latest_of, workspace, channel, thread, person)
-        return ChannelConversation(self._core, place, ts, latest, self._background)
+        starter = partial(_starter, workspace, channel, thread)
+        return ChannelConversation(self._core, place, ts, latest, starter, self._background)
 
     async def _latest_of(
         self, workspace: Workspace, channel: str, thread: str | None, person: str
@@ -112,3 +121,13 @@ class Answers:
         earlier = [m for m in history if m["ts"] > here.conversation_start]
         *before, newest = await self._reader.read(question, earlier, workspace, here)
         return Question(newest, before, notices=[*notices, *newest.notices])
+
+
+def question_key(workspace: Workspace, channel: str, ts: str) -> QuestionKey:
+    return QuestionKey(f"{workspace.team}:{workspace.me}", key_of(channel, ts))
+
+
+async def _starter(workspace: Workspace, channel: str, thread: str | None) -> str | None:
+    """Who wrote the message that a thread begins with."""
+    root = None if thread is None else await message_at(workspace, channel, thread, thread)
+    return None if root is None else str(root["user"])

@@ -4,10 +4,10 @@ import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.conversation.commands import Conversation
-from bot.conversation.events import Author
-from bot.conversation.in_effect import InEffect
+from bot.conversation.events import Author, QuestionKey
+from bot.conversation.gate import Admission
 from bot.platforms.background import Background
-from bot.platforms.slack.answers import Answers
+from bot.platforms.slack.answers import Answers, question_key
 from bot.platforms.slack.blocks import own_sections, summary
 from bot.platforms.slack.errors import describe
 from bot.platforms.slack.messages import Payload, place_of, thread_of
@@ -37,6 +37,10 @@ class SlackMessage:
         self.place = place_of(workspace.team, self._channel, self._thread)
 
     @property
+    def key(self) -> QuestionKey:
+        return question_key(self._workspace, self._channel, self._event["ts"])
+
+    @property
     def conversation(self) -> Conversation:
         ts = self._event["ts"]
         return self._answers.conversation(
@@ -62,13 +66,16 @@ class SlackMessage:
             text=summary(line),
         )
 
-    async def refuse(self, line: str) -> None:
+    async def whisper(self, line: str) -> None:
+        if self.place.direct:
+            return await self.say(line)
         thread = self._event.get("thread_ts")
-        await whisper(self._workspace, self._channel, self._user, line, thread)
+        return await whisper(self._workspace, self._channel, self._user, line, thread)
 
-    async def answer(self, here: InEffect) -> None:
+    async def answer(self, admission: Admission) -> None:
+        here = admission.here
         exchange = self._answers.open(self._workspace, self._channel, self._event, here)
-        self._background.start(exchange.answer(here=here))
+        self._background.start(exchange.answer(admission))
         if here.place.direct and self._thread == self._event["ts"]:
             await self._set_title()
 

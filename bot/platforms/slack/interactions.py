@@ -9,6 +9,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.conversation.commands import COMMANDS, Call, CommandError, Context, Result, parse
 from bot.conversation.core import Core
+from bot.conversation.events import Author
 from bot.conversation.in_effect import InEffect
 from bot.platforms.background import Background
 from bot.platforms.buttons import press
@@ -133,16 +134,19 @@ class SlackPress:
         self.action = action_of(action["action_id"], self._value)
         self.effort = self._value.effort
         self.asker = self._value.asker
-        self.person = str(body["user"]["id"])
+        self._person = str(body["user"]["id"])
         self.place = place_of(workspace.team, self._channel, self._value.thread)
         self.message = str(body["container"]["message_ts"])
 
-    async def moderates(self) -> bool:
-        return (await self._workspace.author(self.person)).moderator
+    async def author(self) -> Author:
+        return await self._workspace.author(self._person)
+
+    def moderates(self, author: Author) -> bool:
+        return author.moderator
 
     async def exchange(self, here: InEffect) -> SlackExchange | None:
         return await self._answers.find(self._workspace, self._channel, self._value, self.message)
 
     async def whisper(self, line: str) -> None:
         thread = self._value.thread
-        await whisper(self._workspace, self._channel, self.person, line, thread)
+        await whisper(self._workspace, self._channel, self._person, line, thread)

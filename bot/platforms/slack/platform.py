@@ -17,7 +17,7 @@ from bot.conversation.settings import resolve
 from bot.exit_code import ExitCode
 from bot.platforms.background import Background
 from bot.platforms.base import PlatformUnusable
-from bot.platforms.hearing import addressee, hear
+from bot.platforms.hearing import addressee, hear, hear_edit
 from bot.platforms.other_bots import OtherBots
 from bot.platforms.slack.answers import Answers
 from bot.platforms.slack.blocks import PREFIX
@@ -152,10 +152,7 @@ class SlackPlatform:
 
     async def _on_spoken(self, message: Payload, workspace: Workspace) -> None:
         """Take a message, if its author may ask and it is for the bot."""
-        if not self._may_ask(message, workspace) or not await self._is_for_me(message, workspace):
-            return
-        bot, key = f"{workspace.team}:{workspace.me}", key_of(message["channel"], message["ts"])
-        if await self._answers.exchanges.is_new("slack", bot, key):
+        if self._may_ask(message, workspace) and await self._is_for_me(message, workspace):
             self._background.start(self._hear(message, workspace))
 
     async def _changed(self, channel: str, message: Payload, workspace: Workspace) -> None:
@@ -166,17 +163,18 @@ class SlackPlatform:
         self._answers.threads.forget(channel, thread_of(message))
         exchanges, key = self._answers.exchanges, key_of(channel, message["ts"])
         exchange = exchanges.to(key)
+        edited = message | {"channel": channel}
         if exchange is None:
             if "edited" not in message:
                 return  # Slack adds previews to what was said
-            edited = message | {"channel": channel}
             if exchanges.was_heard(key):
-                self._background.start(self._hear(edited, workspace))
+                self._background.start(self._hear(edited, workspace, again=True))
             else:
                 await self._on_spoken(edited, workspace)
         elif exchange.question.get("text") != message.get("text"):
-            exchange.question = exchange.question | message
-            self._background.start(exchange.answer())
+            exchange.question = exchange.question | edited
+            incoming = self._incoming(exchange.question, workspace)
+            self._background.start(hear_edit(incoming, exchange, self._core))
 
     def _deleted(self, channel: str, message: Payload) -> None:
         """The asker deletes the question: generation stops and the answer goes.
@@ -216,8 +214,12 @@ class SlackPlatform:
             return False
         return await self._answers.threads.has_bot(workspace, channel, event)
 
-    async def _hear(self, event: Payload, workspace: Workspace) -> None:
-        await hear(SlackMessage(event, workspace, self._answers, self._background), self._core)
+    async def _hear(self, event: Payload, workspace: Workspace, *, again: bool = False) -> None:
+        incoming = self._incoming(event, workspace)
+        await hear(incoming, self._core, self._answers.exchanges, again=again)
+
+    def _incoming(self, event: Payload, workspace: Workspace) -> SlackMessage:
+        return SlackMessage(event, workspace, self._answers, self._background)
 
     async def _on_session_stopped(
         self, event: Payload, body: Body, context: AsyncBoltContext

@@ -120,14 +120,13 @@ class SlackView:
         messages = [shown.ts for shown in self.shown if shown.text]
         self._threads.answered(self.look.channel, messages, self._written)
 
-    async def fail(self, line: str) -> None:
-        """See exchange.View."""
-        await self._show([self._own_message([line])])
-        await self._leave()
-
     async def delete(self) -> None:
         """See exchange.View."""
         await self._keep(0)
+
+    def message_ids(self) -> list[str]:
+        """See exchange.View."""
+        return [shown.ts for shown in self.shown]
 
     def shows(self, message: str) -> bool:
         """See exchange.View."""

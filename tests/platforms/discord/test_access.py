@@ -257,3 +257,46 @@ async def test_a_wrong_token_is_one_line(tmp_path: Path) -> None:
         async with in_process(config) as bot:
             assert await bot.exit_code() == ExitCode.UNUSABLE
             assert "discord.token: Discord does not accept it" in bot.err.text
+
+
+async def test_every_way_to_an_answer_meets_the_quota(running: Running) -> None:
+    async with running(quotas={"user": {"requests": 1}}) as scene:
+        question = scene.ann.say(scene.general, "@bot one")
+        answer = await scene.answer_to(question)
+        for button in ("Regenerate", "Try harder"):
+            pressed = scene.ann.click(answer, button)
+            await scene.discord.until(lambda pressed=pressed: pressed.messages)
+            assert "limit" in pressed.messages[0].text
+            assert pressed.messages[0].ephemeral
+        again = await scene.ann.slash(scene.general, "regenerate").response
+        assert "limit" in again.text
+        seen = len(question.replies)
+        scene.ann.edit(question, "@bot one, please")
+        await scene.discord.until(lambda: len(question.replies) > seen)
+        assert "limit" in question.replies[-1].text
+        assert len(scene.inference.requests) == 1
+        assert answer.text.startswith("Hello there.")
+
+
+async def test_of_a_burst_only_as_many_are_answered_as_the_quota_has(running: Running) -> None:
+    async with running(quotas={"user": {"requests": 2}}) as scene:
+        questions = [scene.ann.say(scene.general, f"@bot {n}") for n in range(8)]
+        await scene.discord.until(lambda: all(question.replies for question in questions))
+        await scene.discord.until(
+            lambda: sum(any(map(ended, question.replies)) for question in questions) == 2
+        )
+        assert len(scene.inference.requests) == 2
+
+
+async def test_who_is_blocked_changes_nothing_by_slash_command(running: Running) -> None:
+    people: list[Person] = []
+
+    def block(double: DiscordDouble, guild: Guild, general: Channel) -> dict[str, Any]:
+        people.append(guild.member("Mia", "manage_channels"))
+        return {"access": {"block": {"users": [people[0].id]}}}
+
+    async with running(prepare=block) as scene:
+        told = await people[0].slash(scene.general, "effort", level="high").response
+        assert "can't ask" in told.text
+        await scene.ask("hi")
+        assert scene.inference.requests[0]["reasoning_effort"] == "medium"

@@ -119,9 +119,11 @@ async def test_regenerate_answers_the_last_question_again(scene: Scene) -> None:
     await scene.discord.until(lambda: answer.text.startswith("Another.") and ended(answer))
 
 
-async def test_forget_begins_the_conversation_anew(scene: Scene) -> None:
+async def test_new_starts_the_conversation_over(scene: Scene) -> None:
     first = await scene.ask("one")
-    await say(scene.ann, scene.general, "forget")
+    mo = scene.guild.member("Mo", "manage_channels")
+    assert "Only moderators" in await say(scene.ann, scene.general, "new")
+    assert "starts over" in await say(mo, scene.general, "new")
     await scene.answer_to(scene.ann.say(scene.general, "two", reply_to=first))
     assert [m["content"] for m in scene.inference.prompts[1][1:]] == ["two"]
 

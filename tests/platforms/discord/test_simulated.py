@@ -45,7 +45,7 @@ async def core(tmp_path: Path, inference: ScriptedInference) -> AsyncIterator[Co
     config = load_config(write_config(tmp_path, **sections))
     client = InferenceClient(inference.url, "", "scripted")
     async with Store.open(config.storage.url) as store:
-        yield Core(lambda: config, store, client, Responder(store, client))
+        yield Core(lambda: config, store, client, Responder(client))
     await client.close()
 
 

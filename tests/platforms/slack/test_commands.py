@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.doubles.slack import Channel, Person, SlackDouble, View, Workspace
+from tests.doubles.slack import Channel, Person, SlackDouble, View, Workspace, web_people
+from tests.doubles.slack.payloads import user_payload
+from tests.doubles.slack.state import Payload, User
 from tests.platforms.slack.conftest import Running, Scene
 
 
@@ -47,11 +49,14 @@ async def test_members_of_an_allowed_group_may_change_a_channel(running: Running
         assert "Only moderators" in await said(scene.ben, scene.general, "/effort low")
 
 
-async def test_an_admin_of_another_workspace_is_no_admin_here(scene: Scene) -> None:
-    keel = scene.slack.workspace("Elsewhere").member("Keel", admin=True)
-    scene.team.users[keel.id] = keel  # a channel that both workspaces share
-    told = await scene.told(keel.say(scene.general, "@bot /effort high server"))
-    assert "Only administrators" in told
+async def test_an_admin_of_another_workspace_is_no_admin_here(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def elsewhere(user: User) -> Payload:
+        return user_payload(user) | {"team_id": "T0ELSEWHERE", "is_stranger": True}
+
+    monkeypatch.setattr(web_people, "user_payload", elsewhere)
+    assert "Only administrators" in await said(admin(scene), scene.general, "/effort high server")
 
 
 async def test_the_workspaces_settings_need_an_admin(scene: Scene) -> None:
@@ -155,10 +160,14 @@ async def test_a_persona_is_edited_from_the_home_tab(scene: Scene) -> None:
     await scene.slack.until(lambda: "pirate" in home.text)
 
 
-async def test_forget_begins_the_thread_anew(scene: Scene) -> None:
+async def test_new_starts_ones_own_thread_over(scene: Scene) -> None:
     question = scene.ann.say(scene.general, "@bot my name is Ann")
     await scene.answer_to(question)
-    await scene.told(scene.ann.say(scene.general, "@bot /forget", thread=question))
+    refused = await scene.told(scene.ben.say(scene.general, "@bot /new", thread=question))
+    assert "Only moderators" in refused
+    assert "starts over" in await scene.told(
+        scene.ann.say(scene.general, "@bot /new", thread=question)
+    )
     await scene.answer_to(scene.ann.say(scene.general, "who am I?", thread=question))
     assert "my name is Ann" not in str(scene.last_prompt())
 

@@ -34,7 +34,7 @@ async def connected(
     config = load_config(write_config(folder, **sections))
     client = InferenceClient(inference.url, "", "scripted")
     async with Store.open(config.storage.url) as store:
-        platform = SlackPlatform(Core(lambda: config, store, client, Responder(store, client)))
+        platform = SlackPlatform(Core(lambda: config, store, client, Responder(client)))
         running = asyncio.create_task(platform.run())
         await slack.connected()
         yield

@@ -11,7 +11,7 @@ import pytest
 from bot.exit_code import ExitCode
 from bot.platforms.slack.installations import GROUPS_SCOPE, SCOPES
 from tests.doubles.inference import Say, Wait
-from tests.doubles.slack import Channel, SlackDouble, Workspace
+from tests.doubles.slack import Channel, Message, Person, SlackDouble, Workspace
 from tests.end_to_end.in_process import in_process
 from tests.end_to_end.processes import NOBODY, piped, write_config
 from tests.platforms.slack.conftest import Running, Scene
@@ -263,3 +263,35 @@ async def test_an_organisation_wide_installation_is_answered_in_each_workspace(
             person, channel = workspace.member("Kim"), workspace.channel("general")
             answer = await scene.answer_to(person.say(channel, "@bot hi"))
             assert answer.text.startswith("Hello there.")
+
+
+async def test_every_way_to_an_answer_meets_the_quota(running: Running) -> None:
+    async with running(quotas={"user": {"requests": 1}}) as scene:
+        question = scene.ann.say(scene.general, "@bot one")
+        answer = await scene.answer_to(question)
+        for button in ("Regenerate", "Try harder"):
+            seen = len(scene.ann.ephemerals)
+            await scene.ann.click(answer, button).acknowledged()
+            await scene.slack.until(lambda seen=seen: len(scene.ann.ephemerals) > seen)
+            assert "limit" in scene.ann.ephemerals[-1].text
+        seen = len(scene.ann.ephemerals)
+        scene.ann.edit(question, "@bot one, please")
+        await scene.slack.until(lambda: len(scene.ann.ephemerals) > seen)
+        assert "limit" in scene.ann.ephemerals[-1].text
+        assert len(scene.inference.requests) == 1
+        assert answer.text.startswith("Hello there.")
+
+
+async def test_who_is_blocked_changes_nothing_by_slash_command(running: Running) -> None:
+    people: list[Person] = []
+
+    def block(double: SlackDouble, team: Workspace, general: Channel) -> dict[str, Any]:
+        people.append(team.member("Mia", admin=True))
+        return {"access": {"block": {"users": [people[0].id]}}}
+
+    async with running(prepare=block) as scene:
+        told = await people[0].slash(scene.general, "/bot-effort high").response
+        assert isinstance(told, Message)
+        assert "can't ask" in told.text
+        await scene.ask("hi")
+        assert scene.inference.requests[0]["reasoning_effort"] == "medium"
