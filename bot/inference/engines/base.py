@@ -41,6 +41,10 @@ class Sequence:
     """Nobody waits for it any more: a step that takes long ends early. Set by another thread."""
 
 
+class Abandoned(Exception):
+    """A forward pass that ended early, as it was asked to."""
+
+
 class Engine(Protocol):
     """A model on a device with a fixed number of slots.
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bot.inference.engines import EngineError
-from bot.inference.engines.base import Sequence
+from bot.inference.engines.base import Abandoned, Sequence
 from bot.inference.engines.device import memory_errors_explained
 from bot.inference.engines.prefix_cache import Cached, PrefixCache
 from bot.inference.engines.sampling import Sampler
@@ -18,10 +18,6 @@ CacheT = TypeVar("CacheT")
 
 KEPT_ON_CPU = 1024
 """Tokens of finished conversations, beside the last: there they are the process's own memory."""
-
-
-class Abandoned(Exception):
-    """A forward pass that ended early, as it was asked to."""
 
 
 class CausalModel(Protocol[CacheT]):

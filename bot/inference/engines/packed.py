@@ -20,7 +20,7 @@ import torch.nn.functional as F  # noqa: N812  the name everyone knows it by
 from safetensors.torch import load_file
 from torch import Tensor
 
-from bot.inference.engines.causal import Abandoned
+from bot.inference.engines.base import Abandoned
 
 FEW_ROWS = 16
 """Up to so many tokens the packed kernels are faster than float32 products (measured, AVX-512)."""

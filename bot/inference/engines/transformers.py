@@ -14,7 +14,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.utils import is_kernels_available, is_triton_available, logging
 
 from bot.inference.engines import EngineError
-from bot.inference.engines.causal import Abandoned
+from bot.inference.engines.base import Abandoned
 
 MXFP4_KERNELS = "kernels-community/gpt-oss-triton-kernels"
 

@@ -4,13 +4,17 @@ See https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
 
-from bot.inference.engines.gptoss.model import prompt_chunk
+from bot.inference.engines.gptoss.chunk import Chunk, Part
 from bot.inference.engines.gptoss.transfers import upload
+
+InputsT = TypeVar("InputsT", Tensor, Chunk)
+
+Prefill = Callable[[Chunk, Callable[[], bool]], Tensor]
 
 WARM_UPS = 3
 """Runs before recording, in which the kernels are compiled and cuBLAS makes its workspaces."""
@@ -46,7 +50,7 @@ class Decoder:
         progress: Callable[[float], None],
     ) -> None:
         self._filler = filler
-        self._steps: dict[int, _Recorded | Callable[[Tensor], Tensor]] = {}
+        self._steps: dict[int, Callable[[Tensor], Tensor]] = {}
         self._slots: dict[int, tuple[list[int], Tensor]] = {}
         sizes = batch_sizes(slots)
         pool = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
@@ -71,39 +75,42 @@ class Decoder:
 class Prefiller:
     """Chunks of prompts in a few sizes, filled up; up to the largest of RECORDED, one graph each.
 
-    `prefill` makes logits of a chunk, see model.prompt_chunk; `filler` is the slot of rows that
-    fill up. Longer chunks take the GPU longer than the host needs to launch their kernels.
+    `prefill` makes logits of a chunk, see model.Model; `filler` is the slot of rows that fill up.
+    Longer chunks take the GPU longer than the host needs to launch their kernels.
     """
 
-    def __init__(
-        self, prefill: Callable[[Tensor], Tensor], filler: int, longest: int, device: torch.device
-    ) -> None:
+    def __init__(self, prefill: Prefill, filler: int, longest: int, device: torch.device) -> None:
         self._prefill = prefill
         self._filler = filler
         self._device = device
-        self._recorded: dict[int, tuple[Tensor, _Recorded]] = {}
+        self._recorded: dict[int, tuple[Chunk, _Recorded[Chunk]]] = {}
         if device.type != "cuda":
             return
         pool = torch.cuda.graph_pool_handle()
+        anything = [Part([0], 0, filler)]
         for size in reversed(RECORDED):
-            chunk = self._chunk([0], 0, filler, size)
-            self._recorded[size] = (chunk, _Recorded(prefill, chunk, pool))
+            chunk = Chunk(size, 1, device).fill(anything, filler)
+            self._recorded[size] = (chunk, _Recorded(self._prefill_all, chunk, pool))
         for size in _sizes_up_to(longest):  # compile, so that no request waits for it
-            prefill(self._chunk([0], 0, filler, size))
+            self._prefill_all(Chunk(size, 1, device).fill(anything, filler))
 
-    def __call__(self, tokens: list[int], start: int, slot: int) -> Tensor:
-        """Logits [1, vocabulary] after `tokens`, whose first has position `start`."""
+    @property
+    def longest_recorded(self) -> int:
+        """Tokens up to which there are graphs, for one part each."""
+        return max(self._recorded, default=0)
+
+    def __call__(self, parts: list[Part], abandoned: Callable[[], bool]) -> Tensor:
+        """Logits [parts, vocabulary] after each of the parts; see model.Model.prefill."""
+        count = sum(len(part.tokens) for part in parts)
         for size, (chunk, recorded) in sorted(self._recorded.items()):
-            if len(tokens) <= size:
-                upload(prompt_chunk(tokens, start, slot, size, self._filler), chunk)
-                return recorded(chunk)
-        size = -(-len(tokens) // STRIDE) * STRIDE
-        return self._prefill(self._chunk(tokens, start, slot, size))
+            if len(parts) == 1 and count <= size:
+                return recorded(chunk.fill(parts, self._filler))
+        size = -(-count // STRIDE) * STRIDE
+        chunk = Chunk(size, len(parts), self._device).fill(parts, self._filler)
+        return self._prefill(chunk, abandoned)
 
-    def _chunk(self, tokens: list[int], start: int, slot: int, size: int) -> Tensor:
-        chunk = torch.empty(4, size, dtype=torch.int32, device=self._device)
-        upload(prompt_chunk(tokens, start, slot, size, self._filler), chunk)
-        return chunk
+    def _prefill_all(self, chunk: Chunk) -> Tensor:
+        return self._prefill(chunk, lambda: False)
 
 
 def _sizes_up_to(longest: int) -> list[int]:
@@ -114,21 +121,23 @@ def _sizes_up_to(longest: int) -> list[int]:
     return sizes
 
 
-class _Recorded:
+class _Recorded(Generic[InputsT]):
     """A step in a graph. Graphs share `pool`: a result is lost when another one is replayed."""
 
-    def __init__(self, step: Callable[[Tensor], Tensor], inputs: Tensor, pool: Any) -> None:
+    def __init__(self, step: Callable[[InputsT], Tensor], inputs: InputsT, pool: Any) -> None:
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UPS):
                 step(inputs)
         torch.cuda.current_stream().wait_stream(stream)
-        self._step = step  # keeps its workspace, which the graph writes to
+        self._step: Callable[[InputsT], Tensor] = (
+            step  # keeps its workspace, which the graph writes to
+        )
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph, pool=pool):
             self._out = step(inputs)
 
-    def __call__(self, inputs: Tensor) -> Tensor:
+    def __call__(self, inputs: InputsT) -> Tensor:
         self._graph.replay()
         return self._out

@@ -6,12 +6,14 @@ from pathlib import Path
 import torch
 
 from bot.inference.engines import EngineError
-from bot.inference.engines.gptoss.engine import GptOssEngine
+from bot.inference.engines.gptoss.engine import CHUNK, CHUNK_BESIDE, GptOssEngine
 from bot.inference.engines.gptoss.model import PAGE, Model
 from bot.inference.engines.gptoss.weights import load_weights, read_config
 
-WORKSPACE = 768 * 2**20
-"""Bytes kept free for activations, cuBLAS and the graphs."""
+WORKSPACE = 530 * 2**20
+"""Bytes kept free for cuBLAS and the graphs."""
+ROW = 120_000
+"""Bytes kept free for the activations of each token of a chunk."""
 LEAST_CONTEXT = 1024
 
 
@@ -33,8 +35,12 @@ def load(
     weights = load_weights(folder, config, device, dtype, lambda share: progress("loading", share))
     wanted = min(context or config.max_position_embeddings, config.max_position_embeddings)
     free, _ = torch.cuda.mem_get_info(device)
-    room = max(0, free - WORKSPACE) // Model.page_bytes(config, dtype)
-    pages = min(room, (slots + 1) * -(-wanted // PAGE) + 1)
+    pages_wanted = (slots + 1) * -(-wanted // PAGE) + 1
+    for chunk in (CHUNK, CHUNK // 2, CHUNK_BESIDE):  # the longest that costs no page
+        room = free - WORKSPACE - chunk * ROW
+        pages = min(pages_wanted, max(0, room) // Model.page_bytes(config, dtype))
+        if pages == pages_wanted:
+            break
     fitting = min(wanted, (pages - 1) * PAGE)  # one page is for rows that fill up a batch
     if fitting < min(wanted, LEAST_CONTEXT):
         raise EngineError(
@@ -42,4 +48,6 @@ def load(
             f" {LEAST_CONTEXT} tokens; free the card, or use one with more memory"
         )
     model = Model(config, weights, fitting, pages)
-    return GptOssEngine(model, slots, progress=lambda share: progress("warming up", share))
+    return GptOssEngine(
+        model, slots, chunk=chunk, progress=lambda share: progress("warming up", share)
+    )

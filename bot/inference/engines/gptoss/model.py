@@ -1,5 +1,6 @@
-"""gpt-oss's forward pass from the kernels: a prompt's chunk, or one token of several sequences."""
+"""gpt-oss's forward pass from the kernels: prompts' chunk, or one token of several sequences."""
 
+from collections import deque
 from collections.abc import Callable
 
 import torch
@@ -7,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import GptOssConfig
 
+from bot.inference.engines.base import Abandoned
+from bot.inference.engines.gptoss.chunk import Chunk
 from bot.inference.engines.gptoss.kernels.attention import DecodeAttention, prefill_attention
 from bot.inference.engines.gptoss.kernels.embedding import embed
 from bot.inference.engines.gptoss.kernels.experts import grouped_experts, rows_together
@@ -23,21 +26,10 @@ FEW = 2
 """Rows up to which it is faster not to group rows by expert; see docs/benchmarks.md."""
 
 
-def prompt_chunk(
-    tokens: list[int], start: int, slot: int, rows: int, filler: int
-) -> list[list[int]]:
-    """Some of a prompt's tokens, the first at position `start`, filled up to `rows` rows.
-
-    The numbers of an int32 tensor [4, rows]: tokens, positions, slots, and how many tokens there
-    are, in each row. Rows that fill up belong to the slot `filler`.
-    """
-    count, missing = len(tokens), rows - len(tokens)
-    return [
-        tokens + [0] * missing,
-        [*range(start, start + count)] + [0] * missing,
-        [slot] * count + [filler] * missing,
-        [count] * rows,
-    ]
+LONG = 1024
+"""Rows from which a chunk takes the GPU longer than the host needs to launch it."""
+LAYERS_AHEAD = 2
+"""Layers that the host may be ahead of the GPU in a long chunk, so that it can end early."""
 
 
 class Model:
@@ -76,19 +68,34 @@ class Model:
         layers: int = config.num_hidden_layers
         return 2 * layers * PAGE * line
 
-    def prefill(self, chunk: Tensor, tables: Tensor) -> Tensor:
-        """Logits [1, vocabulary] after a prompt's chunk, see prompt_chunk.
+    def prefill(
+        self, chunk: Chunk, tables: Tensor, abandoned: Callable[[], bool] = lambda: False
+    ) -> Tensor:
+        """Logits [parts, vocabulary] after each of the chunk's parts.
 
-        Its keys and values go to the pages in its slot's row of `tables` int32 [slots, pages of a
-        sequence], where those of all tokens before them are.
+        Their keys and values go to the pages in their slots' rows of `tables` int32 [slots, pages
+        of a sequence], where those of all tokens before them are. Asks `abandoned` between layers
+        of a long chunk: once it is true, raises Abandoned.
         """
-        tokens, positions, slots, counts = chunk
+        ends: deque[torch.cuda.Event] = deque()
 
         def attend(layer: Layer, queries: Tensor, cache: Tensor) -> Tensor:
+            if len(queries) >= LONG:
+                self._keep_up(ends, abandoned)
             return prefill_attention(queries, cache, layer.sinks, chunk, tables, layer.window)
 
-        x = self._forward(tokens, positions, slots, tables, attend)
-        return self._logits(x[(counts[:1] - 1).long()])
+        x = self._forward(chunk.tokens, chunk.positions, chunk.slots, tables, attend)
+        return self._logits(x[chunk.last.long()])
+
+    def _keep_up(self, ends: "deque[torch.cuda.Event]", abandoned: Callable[[], bool]) -> None:
+        """Wait until the GPU is but a few layers behind; `ends` are marks in the last ones."""
+        if abandoned():
+            raise Abandoned
+        if self.device.type == "cuda":
+            ends.append(torch.cuda.Event())  # type: ignore[no-untyped-call]
+            ends[-1].record()
+            if len(ends) > LAYERS_AHEAD:
+                ends.popleft().synchronize()
 
     def decode(
         self,

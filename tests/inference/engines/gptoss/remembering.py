@@ -4,11 +4,14 @@ Its cache has the tokens themselves, in the same pages and through the same tabl
 lost, mixed up or written over changes every later token, so that engines are easily told right.
 """
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import torch
 from torch import Tensor
 
+from bot.inference.engines.base import Abandoned
+from bot.inference.engines.gptoss.chunk import Chunk
 from bot.inference.engines.gptoss.model import PAGE
 from tests.inference.engines.gptoss.tiny import CPU
 
@@ -27,11 +30,15 @@ class RememberingModel:
     def attention_for(self, rows: int) -> None:
         return None
 
-    def prefill(self, chunk: Tensor, tables: Tensor) -> Tensor:
-        tokens, positions, slots, counts = chunk.tolist()
-        for token, position, slot in zip(tokens, positions, slots, strict=True):
+    def prefill(self, chunk: Chunk, tables: Tensor, abandoned: Callable[[], bool]) -> Tensor:
+        if abandoned():
+            raise Abandoned
+        rows = (chunk.tokens.tolist(), chunk.positions.tolist(), chunk.slots.tolist())
+        _, positions, slots = rows
+        for token, position, slot in zip(*rows, strict=True):
             self._write(tables[slot], position, token)
-        return self._logits(tables[slots[0]], positions[0] + counts[0])
+        ends = [(slots[row], positions[row] + 1) for row in chunk.last.tolist()]
+        return torch.cat([self._logits(tables[slot], end) for slot, end in ends])
 
     def decode(
         self, tokens: Tensor, positions: Tensor, slots: Tensor, tables: Tensor, attention: None

@@ -58,6 +58,32 @@ def test_a_step_prefills_one_chunk_and_a_token_is_reported_a_step_after_it_was_d
     assert [len(engine.step()) for _ in range(5)] == [0, 0, 0, 1, 1]
 
 
+def test_waiting_prompts_are_read_in_one_step_as_far_as_a_chunk_goes() -> None:
+    engine = remembering(slots=4)
+    sequences = [Sequence(prompt_of(length, seed=length), GREEDY) for length in (15, 14, 25, 9)]
+    for sequence in sequences:
+        engine.admit(sequence)
+    steps = [engine.step() for _ in range(5)]
+    produced = [[sequences.index(sequence) for sequence, _ in step] for step in steps]
+    assert produced == [[], [0, 1], [0, 1, 2, 3], [0, 1, 2, 3], [0, 1, 2, 3]]
+    for sequence in sequences:
+        tokens = [token for step in steps for came, token in step if came is sequence]
+        assert tokens == answer(sequence.prompt, len(tokens))
+
+
+def test_a_prompt_that_nobody_waits_for_is_read_no_further() -> None:
+    engine = remembering(slots=2)
+    left = Sequence(prompt_of(100), GREEDY)
+    engine.admit(left)
+    assert engine.step() == []
+    left.abandoned = True
+    assert [engine.step() for _ in range(5)] == [[]] * 5
+    engine.release(left)
+    again = Sequence(left.prompt, GREEDY)
+    assert finish(engine, again) == answer(left.prompt, 5)
+    assert again.cached_tokens == 32
+
+
 def test_another_conversation_with_the_same_beginning_reuses_it() -> None:
     engine = remembering()
     persona = prompt_of(70)

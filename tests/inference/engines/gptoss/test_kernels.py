@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bot.inference.engines.gptoss.chunk import Chunk, Part
 from bot.inference.engines.gptoss.kernels.attention import DecodeAttention, prefill_attention
 from bot.inference.engines.gptoss.kernels.embedding import embed, gather_state
 from bot.inference.engines.gptoss.kernels.experts import grouped_experts, rows_together
@@ -13,7 +14,7 @@ from bot.inference.engines.gptoss.kernels.group import combine, group
 from bot.inference.engines.gptoss.kernels.linear import linear, norm_qkv
 from bot.inference.engines.gptoss.kernels.rotary import rotate_and_store
 from bot.inference.engines.gptoss.kernels.route import MANY, Router
-from bot.inference.engines.gptoss.model import FEW, prompt_chunk
+from bot.inference.engines.gptoss.model import FEW
 from bot.inference.engines.gptoss.mxfp4 import dequantize, pack
 from tests.inference.engines.gptoss.tiny import assert_close
 
@@ -97,8 +98,8 @@ def test_prefill_attention_sees_what_came_before_the_chunk_and_nothing_after(win
     start, end = 30, 70
     queries, sinks = normal(end - start, HEADS, SIZE), normal(HEADS)
     paged = Paged(end)
-    chunk = prompt_chunk([7] * (end - start), start, 0, rows=end - start, filler=0)
-    arguments = (torch.tensor(chunk).int(), paged.tables)
+    chunk = Chunk(end - start, 1, paged.cache.device)
+    arguments = (chunk.fill([Part([7] * (end - start), start, 0)], filler=0), paged.tables)
     result = prefill_attention(queries, paged.cache, sinks, *arguments, window)
     expected = []
     for i in range(start, end):
@@ -113,10 +114,27 @@ def test_rows_that_fill_up_a_chunk_see_no_key_behind_its_last(window: int) -> No
     paged = Paged(rows)
     paged.cache[:, paged.tables[0, 1:].long()] = torch.nan  # pages that are not the prompt's
     queries, sinks = normal(rows, HEADS, SIZE), normal(HEADS)
-    chunk = prompt_chunk([7] * count, 0, 0, rows=rows, filler=0)
-    arguments = (torch.tensor(chunk).int(), paged.tables)
-    result = prefill_attention(queries, paged.cache, sinks, *arguments, window)
+    chunk = Chunk(rows, 1, paged.cache.device).fill([Part([7] * count, 0, 0)], filler=0)
+    result = prefill_attention(queries, paged.cache, sinks, chunk, paged.tables, window)
     assert result.isfinite().all()
+
+
+@pytest.mark.parametrize("window", [0, 16])
+def test_prefill_attention_of_several_prompts_sees_each_ones_own_keys(window: int) -> None:
+    paged = Paged(150, 40, 3)
+    parts = [Part([7] * 140, 10, 0), Part([7] * 5, 35, 1), Part([7] * 3, 0, 2)]
+    chunk = Chunk(150, 3, paged.cache.device).fill(parts, filler=0)
+    queries, sinks = normal(150, HEADS, SIZE), normal(HEADS)
+    result = prefill_attention(queries, paged.cache, sinks, chunk, paged.tables, window)
+    row = 0
+    for slot, part in enumerate(parts):
+        for i in range(len(part.tokens)):
+            paged.lengths = tuple(part.start + i + 1 for _ in parts)
+            expected = attention(paged, slot, queries[row], sinks, window)
+            assert_close(result[row], expected)
+            row += 1
+    assert chunk.last.tolist() == [139, 144, 147]
+    assert torch.equal(result[row:], torch.zeros_like(result[row:]))
 
 
 def rotated(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:

@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from bot.inference.engines import EngineError
-from bot.inference.engines.gptoss.model import Model, prompt_chunk
+from bot.inference.engines.base import Abandoned
+from bot.inference.engines.gptoss.chunk import Chunk, Part
+from bot.inference.engines.gptoss.model import LONG, Model
 from bot.inference.engines.gptoss.weights import load_weights, read_config
 from tests.inference.engines.gptoss.tiny import CPU, Tiny, assert_close, prompt_of
 
@@ -14,9 +16,9 @@ HALF = 1e-3
 """One row's experts have inputs in float16."""
 
 
-def chunk_of(tokens: list[int], start: int, slot: int, filled_up: int = 3) -> torch.Tensor:
-    rows = prompt_chunk(tokens, start, slot, len(tokens) + filled_up, FILLER)
-    return torch.tensor(rows, dtype=torch.int32)
+def chunk_of(*parts: Part, filled_up: int = 3) -> Chunk:
+    rows = sum(len(part.tokens) for part in parts) + filled_up
+    return Chunk(rows, len(parts), CPU).fill([*parts], FILLER)
 
 
 def integers(*values: int) -> torch.Tensor:
@@ -27,7 +29,7 @@ def test_a_prompt_in_chunks_and_tokens_after_it_across_windows_and_pages(tiny: T
     model, tokens = tiny.model(), prompt_of(90)
     expected = tiny.logits(tokens)
     for begin, end in ((0, 50), (50, 89)):
-        logits = model.prefill(chunk_of(tokens[begin:end], begin, 0), TABLES)
+        logits = model.prefill(chunk_of(Part(tokens[begin:end], begin, 0)), TABLES)
         assert_close(logits[0], expected[end - 1])
     logits = model.decode(
         integers(tokens[89]), integers(89), integers(0), TABLES, model.attention_for(1)
@@ -42,9 +44,32 @@ def prefilled(tiny: Tiny) -> tuple[Model, list[list[int]]]:
     prompts = [prompt_of(12, seed=1), prompt_of(37, seed=2)]
     with torch.inference_mode():
         for slot, prompt in enumerate(prompts):
-            chunk = chunk_of(prompt[:-1], 0, slot, filled_up=40 - len(prompt))
+            chunk = chunk_of(Part(prompt[:-1], 0, slot), filled_up=40 - len(prompt))
             model.prefill(chunk, TABLES)
     return model, prompts
+
+
+def test_parts_of_several_prompts_read_in_one_pass_are_each_of_them_alone(tiny: Tiny) -> None:
+    model = tiny.model()
+    long, short = prompt_of(50, seed=1), prompt_of(9, seed=2)
+    begun = model.prefill(chunk_of(Part(long[:33], 0, 0), filled_up=0), TABLES)
+    assert_close(begun[0], tiny.logits(long)[32])
+    logits = model.prefill(chunk_of(Part(long[33:], 33, 0), Part(short, 0, 1), filled_up=8), TABLES)
+    assert_close(logits[0], tiny.logits(long)[-1])
+    assert_close(logits[1], tiny.logits(short)[-1])
+
+
+def test_a_long_chunk_ends_when_nobody_waits_for_it(tiny: Tiny) -> None:
+    asked: list[int] = []
+    chunk = chunk_of(Part([1], 0, 0), filled_up=LONG - 1)
+
+    def abandoned() -> bool:
+        asked.append(1)
+        return True
+
+    with pytest.raises(Abandoned):
+        tiny.model().prefill(chunk, TABLES, abandoned)
+    assert asked == [1]
 
 
 @pytest.mark.parametrize("rows", [2, 5])

@@ -13,6 +13,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from bot.inference.engines.gptoss.chunk import Chunk
 from bot.inference.engines.gptoss.kernels.cache import cache_line
 from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 
@@ -242,18 +243,15 @@ class DecodeAttention:
         return out
 
 
-@triton.jit(do_not_specialize=["rows"])
+@triton.jit
 def _prefill(
     queries_ptr,
     keys_ptr,
     values_ptr,
     sinks_ptr,
-    positions_ptr,
-    slots_ptr,
-    counts_ptr,
+    blocks_ptr,
     tables_ptr,
     out_ptr,
-    rows,
     scale,
     TABLE: tl.constexpr,
     HEADS: tl.constexpr,
@@ -261,25 +259,32 @@ def _prefill(
     HEAD_DIM: tl.constexpr,
     PAGE: tl.constexpr,
     WINDOW: tl.constexpr,
+    PARTS: tl.constexpr,
     ROWS: tl.constexpr,
     TILE: tl.constexpr,
 ):
-    """out = softmax([scale Q K^T, sink]) V, each row over the keys up to its own.
+    """out = softmax([scale Q K^T, sink]) V, each row over its sequence's keys up to its own.
 
-    `queries` and `out` [rows, HEADS, HEAD_DIM]; a program has ROWS rows of one head, and goes
-    through their keys in tiles.
+    `queries` and `out` [rows, HEADS, HEAD_DIM], `blocks` [blocks, 5] as in chunk.py; a program has
+    ROWS rows of one head, a block's PARTS-th part, and goes through their keys in tiles.
     """
     wait_for_inputs()
-    block, head = tl.num_programs(0) - 1 - tl.program_id(0), tl.program_id(1)  # longest first
-    start, count = tl.load(positions_ptr), tl.load(counts_ptr)
-    table_ptr = tables_ptr + tl.load(slots_ptr) * TABLE
-    row = block * ROWS + tl.arange(0, ROWS)
+    block_ptr, head = blocks_ptr + tl.program_id(0) // PARTS * 5, tl.program_id(1)
+    before = tl.program_id(0) % PARTS * ROWS
+    count = tl.load(block_ptr + 1) - before
+    if count <= 0:
+        return
+    start = tl.load(block_ptr + 2) + before
+    end = tl.minimum(tl.load(block_ptr + 3), start + ROWS)
+    table_ptr = tables_ptr + tl.load(block_ptr + 4) * TABLE
+    place = tl.arange(0, ROWS)
+    exists = (place < count)[:, None]
     column = tl.arange(0, HEAD_DIM)
+    row = tl.load(block_ptr) + before + place
     line = (row[:, None] * HEADS + head) * HEAD_DIM + column[None, :]
-    query = tl.load(queries_ptr + line, mask=(row < rows)[:, None], other=0.0)
+    query = tl.load(queries_ptr + line, mask=exists, other=0.0)
     query = (query.to(tl.float32) * (scale * LOG2_E)).to(query.dtype)
-    asking = start + row
-    end = start + tl.minimum(count, (block + 1) * ROWS)
+    asking = start + place
 
     sink = tl.load(sinks_ptr + head).to(tl.float32) * LOG2_E
     greatest = tl.zeros([ROWS], tl.float32) + sink
@@ -287,28 +292,21 @@ def _prefill(
     mixed = tl.zeros([ROWS, HEAD_DIM], tl.float32)
     state = (greatest, total, mixed)
     kv_head = head // (HEADS // KV_HEADS)
-    place = tl.arange(0, TILE)
+    key_place = tl.arange(0, TILE)
     oldest = 0
     if WINDOW > 0:
-        oldest = tl.maximum(start + block * ROWS + 1 - WINDOW, 0) // TILE * TILE
+        oldest = tl.maximum(start + 1 - WINDOW, 0) // TILE * TILE
     else:
-        before = tl.minimum(start + block * ROWS + 1, end) // TILE * TILE
-        for begin in range(0, before, TILE):  # keys_ptr that all rows see
+        seen_by_all = tl.minimum(start + 1, end) // TILE * TILE
+        for begin in range(0, seen_by_all, TILE):
+            position = begin + key_place
             key, value = _keys_and_values(
-                keys_ptr,
-                values_ptr,
-                table_ptr,
-                kv_head,
-                begin + place,
-                None,
-                KV_HEADS,
-                HEAD_DIM,
-                PAGE,
+                keys_ptr, values_ptr, table_ptr, kv_head, position, None, KV_HEADS, HEAD_DIM, PAGE
             )
             state = _attend(query, state, key, value, True)
-        oldest = before
+        oldest = seen_by_all
     for begin in range(oldest, end, TILE):
-        position = begin + place
+        position = begin + key_place
         key, value = _keys_and_values(
             keys_ptr, values_ptr, table_ptr, kv_head, position, end, KV_HEADS, HEAD_DIM, PAGE
         )
@@ -318,33 +316,36 @@ def _prefill(
         state = _attend(query, state, key, value, seen)
     greatest, total, mixed = state
     mixed = mixed / total[:, None]
-    tl.store(out_ptr + line, mixed.to(out_ptr.dtype.element_ty), mask=(row < rows)[:, None])
+    tl.store(out_ptr + line, mixed.to(out_ptr.dtype.element_ty), mask=exists)
+
+
+FULL = {"ROWS": 128, "TILE": 128, "num_warps": 4, "num_stages": 2}
+SLIDING = {"ROWS": 64, "TILE": 64, "num_warps": 4, "num_stages": 3}
+"""How prompts' rows go through all keys, or through those in the window."""
 
 
 def prefill_attention(
-    queries: Tensor, cache: Tensor, sinks: Tensor, chunk: Tensor, tables: Tensor, window: int
+    queries: Tensor, cache: Tensor, sinks: Tensor, chunk: Chunk, tables: Tensor, window: int
 ) -> Tensor:
-    """Mixed values [rows, heads * head size] of a prompt's chunk, see model.prompt_chunk.
+    """Mixed values [rows, heads * head size] of prompts' rows.
 
     `queries` is [rows, heads, head size]; the keys and values of these rows are in `cache`
-    already. Rows that only fill the chunk up get some finite numbers.
+    already. Rows that only fill the chunk up get zeros.
     """
-    _, positions, slots, counts = chunk
     rows, heads, size = queries.shape
     _, _, kv_heads, page, _ = cache.shape
     out = torch.empty(rows, heads * size, dtype=queries.dtype, device=queries.device)
-    block = min(64 if window else 128, max(16, triton.next_power_of_2(rows)))
-    _prefill[(triton.cdiv(rows, block), heads)](
+    blocks = SLIDING if window else FULL
+    blocks = blocks | {"ROWS": min(blocks["ROWS"], chunk.block_rows)}
+    parts = chunk.block_rows // blocks["ROWS"]
+    _prefill[(len(chunk.blocks) * parts, heads)](
         queries,
         cache[0],
         cache[1],
         sinks,
-        positions,
-        slots,
-        counts,
+        chunk.blocks,
         tables,
         out,
-        rows,
         size**-0.5,
         tables.stride(0),
         heads,
@@ -352,10 +353,8 @@ def prefill_attention(
         size,
         page,
         window,
-        block,
-        64,
-        num_warps=4,
-        num_stages=3,
+        parts,
+        **blocks,
         **early(),
     )
     return out

@@ -149,6 +149,22 @@ def _product(
 
 
 @triton.jit
+def _block(starts_ptr, block, EXPERTS: tl.constexpr, ROWS: tl.constexpr):
+    """Of the experts' choices in blocks of up to ROWS, the block-th one's expert, start and end.
+
+    `starts` [EXPERTS + 1]. Behind the last block, start and end are equal.
+    """
+    expert = tl.arange(0, EXPERTS)
+    count = tl.load(starts_ptr + expert + 1) - tl.load(starts_ptr + expert)
+    blocks = tl.cdiv(count, ROWS)
+    which = tl.sum((tl.cumsum(blocks, 0) <= block).to(tl.int32), 0)
+    before = tl.sum(tl.where(expert < which, blocks, 0), 0)
+    start = tl.load(starts_ptr + which) + (block - before) * ROWS
+    end = tl.load(starts_ptr + tl.minimum(which + 1, EXPERTS))
+    return which, tl.minimum(start, end), end
+
+
+@triton.jit
 def _gate_up(
     x_ptr,
     words_ptr,
@@ -162,6 +178,7 @@ def _gate_up(
     TOP: tl.constexpr,
     STEPS: tl.constexpr,
     LINES: tl.constexpr,
+    EXPERTS: tl.constexpr,
     TILES: tl.constexpr,
     ROWS: tl.constexpr,
     SPLITS: tl.constexpr,
@@ -171,14 +188,19 @@ def _gate_up(
 
     W is [experts, LINES, STEPS * 64] in fragments, `x` [rows, STEPS * 64], `out` [rows * TOP,
     LINES / 2]; a program has TILES * 16 lines of one expert and ROWS of its choices.
+
     """
     wait_for_inputs()
-    expert = tl.program_id(2)
-    start = tl.load(starts_ptr + expert) + tl.program_id(0) * ROWS
-    end = tl.load(starts_ptr + expert + 1)
+    if ROWS > 8:
+        expert, start, end = _block(starts_ptr, tl.program_id(1), EXPERTS, ROWS)
+        first_tile = tl.program_id(0) * TILES
+    else:
+        expert, first_tile = tl.program_id(2), tl.program_id(1) * TILES
+        start = tl.load(starts_ptr + expert) + tl.program_id(0) * ROWS
+        end = tl.load(starts_ptr + expert + 1)
     if start >= end:
         return
-    tile = expert * (LINES // 16) + tl.program_id(1) * TILES
+    tile = expert * (LINES // 16) + first_tile
     acc = _product(
         x_ptr,
         words_ptr,
@@ -196,7 +218,7 @@ def _gate_up(
     )
     acc = tl.permute(tl.reshape(acc, [TILES, 2, 8, ROWS]), (0, 2, 3, 1))
     gate, up = tl.split(tl.reshape(acc, [TILES * 8, ROWS, 2]))
-    column = tl.program_id(1) * (TILES * 8) + tl.arange(0, TILES * 8)
+    column = first_tile * 8 + tl.arange(0, TILES * 8)
     bias_ptr += expert * LINES
     activated = activate(gate, up, unit, both_biases(bias_ptr, column[:, None]), limit)
     if ROWS <= 8:
@@ -219,6 +241,7 @@ def _down(
     out_ptr,
     STEPS: tl.constexpr,
     LINES: tl.constexpr,
+    EXPERTS: tl.constexpr,
     TILES: tl.constexpr,
     ROWS: tl.constexpr,
     SPLITS: tl.constexpr,
@@ -229,12 +252,16 @@ def _down(
     `x` is [rows * top, STEPS * 64], `out` [rows * top, LINES]; otherwise as _gate_up.
     """
     wait_for_inputs()
-    expert = tl.program_id(2)
-    start = tl.load(starts_ptr + expert) + tl.program_id(0) * ROWS
-    end = tl.load(starts_ptr + expert + 1)
+    if ROWS > 8:
+        expert, start, end = _block(starts_ptr, tl.program_id(1), EXPERTS, ROWS)
+        first_tile = tl.program_id(0) * TILES
+    else:
+        expert, first_tile = tl.program_id(2), tl.program_id(1) * TILES
+        start = tl.load(starts_ptr + expert) + tl.program_id(0) * ROWS
+        end = tl.load(starts_ptr + expert + 1)
     if start >= end:
         return
-    tile = expert * (LINES // 16) + tl.program_id(1) * TILES
+    tile = expert * (LINES // 16) + first_tile
     acc = _product(
         x_ptr,
         words_ptr,
@@ -252,7 +279,7 @@ def _down(
     )
     acc = tl.permute(tl.reshape(acc, [TILES, 2, 8, ROWS]), (0, 2, 1, 3))
     acc = tl.reshape(acc, [TILES * 16, ROWS])
-    line = tl.program_id(1) * (TILES * 16) + tl.arange(0, TILES * 16)
+    line = first_tile * 16 + tl.arange(0, TILES * 16)
     acc = acc * unit + tl.load(bias_ptr + expert * LINES + line).to(tl.float32)[:, None]
     place = start + tl.arange(0, ROWS)
     choice = tl.load(order_ptr + place, mask=place < end, other=0)
@@ -299,19 +326,25 @@ def grouped_experts(
     experts = len(starts) - 1
     together = rows_together(rows, top, experts)
     places = triton.cdiv(rows, together)
+    blocks = min(rows * top, triton.cdiv(rows * top, together) + experts)  # at most
+
+    def grid(tiles: int) -> tuple[int, ...]:
+        return (tiles, blocks) if together > 8 else (places, tiles, experts)
+
     activated = torch.empty(rows * top, gate_up.rows // 2, dtype=x.dtype, device=x.device)
     tall = {"TILES": 1 if rows <= 16 else 4, "SPLITS": 1, "AT_ONCE": 9}
     tall["num_warps"] = tall["TILES"]
     tiles = _tiles(together, gate_up, SHARED if rows <= 4 else tall)
-    _gate_up[(places, gate_up.rows // 16 // tiles["TILES"], experts)](
+    _gate_up[grid(gate_up.rows // 16 // tiles["TILES"])](
         x, gate_up.words, gate_up.scales, gate_up.unit, gate_up_bias, order, starts, activated,
-        limit, TOP=top, STEPS=gate_up.steps, LINES=gate_up.rows, ROWS=together, **tiles, **early(),
+        limit, TOP=top, STEPS=gate_up.steps, LINES=gate_up.rows, EXPERTS=experts, ROWS=together,
+        **tiles, **early(),
     )  # fmt: skip
     # Before its share is applied, a channel of the real weights can be more than float16 has.
     out = torch.empty(rows * top, down.rows, dtype=torch.float32, device=x.device)
     tiles = _tiles(together, down, SHARED)
-    _down[(places, down.rows // 16 // tiles["TILES"], experts)](
+    _down[grid(down.rows // 16 // tiles["TILES"])](
         activated, down.words, down.scales, down.unit, down_bias, order, starts, out,
-        STEPS=down.steps, LINES=down.rows, ROWS=together, **tiles, **early(),
+        STEPS=down.steps, LINES=down.rows, EXPERTS=experts, ROWS=together, **tiles, **early(),
     )  # fmt: skip
     return out

@@ -41,8 +41,9 @@ def group(chosen: Tensor, experts: int) -> tuple[Tensor, Tensor]:
     count = chosen.numel()
     order = torch.empty(count, dtype=torch.int32, device=chosen.device)
     starts = torch.empty(experts + 1, dtype=torch.int32, device=chosen.device)
-    block = min(1024, triton.next_power_of_2(count))
-    _group[(experts,)](chosen, order, starts, count, block, **early())
+    block = min(8192, triton.next_power_of_2(count))
+    warps = 16 if block > 1024 else 4
+    _group[(experts,)](chosen, order, starts, count, block, num_warps=warps, **early())
     return order, starts
 
 

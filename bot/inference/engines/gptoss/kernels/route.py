@@ -9,9 +9,9 @@ from bot.inference.engines.gptoss.kernels.fragments import in_fragments
 from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 
 MANY = 1024
-"""Rows from which it is faster to have the router read once for `TOGETHER` of them."""
-TOGETHER = 16
-MANY_BLOCK = 64
+"""Rows from which it is faster to have the router read once for some of them together."""
+TOGETHER = {MANY: (16, 256), 4096: (32, 128)}
+"""How many, and how many columns at once, from so many rows on."""
 LOWEST = tl.constexpr(-3e38)
 """Below all scores; one that is no number counts as this, so that some expert is chosen still."""
 
@@ -235,9 +235,10 @@ class Router:
         x, chosen = empty(rows, size, dtype=dtype), empty(rows, top, dtype=torch.int32)
         shares = empty(rows, top)
         if rows >= MANY:
-            _route_many[(triton.cdiv(rows, TOGETHER),)](
+            together, block = next(TOGETHER[least] for least in (4096, MANY) if rows >= least)
+            _route_many[(triton.cdiv(rows, together),)](
                 hidden, added, norm, router, router_bias, x, chosen, shares, epsilon, rows, size,
-                experts, top, TOGETHER, MANY_BLOCK, num_warps=4, **early(),
+                experts, top, together, block, num_warps=4, **early(),
             )  # fmt: skip
             return x, chosen, shares
         _route[(rows, parts)](
