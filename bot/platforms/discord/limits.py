@@ -6,9 +6,9 @@ CONTENT_LENGTH = 2000
 EMBED_LENGTH = 4096
 """Characters of an embed's description: the same page."""
 
-EDITS, EDITS_SECONDS = 4, 5.0
-"""Edits in a channel. In practice it takes about 5 in 5 s (the headers tell, and discord.py waits
-for them); one is kept for an answer's end: https://docs.discord.com/developers/topics/rate-limits"""
+EDITS, EDITS_SECONDS = 5, 5.0
+"""Edits in a channel, as its bucket showed; the headers tell, and discord.py waits for them:
+https://docs.discord.com/developers/topics/rate-limits"""
 
 REQUESTS_A_SECOND = 40
 """For all channels together; Discord allows 50: the same page."""

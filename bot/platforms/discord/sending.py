@@ -1,12 +1,14 @@
 """Calls to Discord's REST API at the pace it allows, tried again until they land.
 
 discord.py waits where the headers of a channel's bucket say so and tries a failed call five times.
-This keeps below the global limit, shares a channel's edits between the answers in it, and goes on
-trying what must land.
+This keeps below the global limit, spaces a channel's edits evenly between the answers in it, keeps
+one for the end of each, and goes on trying what must land.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import ParamSpec, TypeVar
 
@@ -14,7 +16,7 @@ import aiohttp
 import discord
 from aiolimiter import AsyncLimiter
 
-from bot.conversation.reply import Reply
+from bot.conversation.reply import Reply, ReplyState
 from bot.platforms.discord.limits import (
     EDITS,
     EDITS_SECONDS,
@@ -32,16 +34,18 @@ class Pace:
     def __init__(self) -> None:
         self._all = AsyncLimiter(REQUESTS_A_SECOND, 1)
         self._of_channel = lru_cache(maxsize=4096)(
-            lambda channel: AsyncLimiter(EDITS, EDITS_SECONDS)
+            lambda channel: AsyncLimiter(1, EDITS_SECONDS / (EDITS - 1))
         )
+        self._running: Counter[int] = Counter()
 
-    async def edit(self, channel: int, reply: Reply) -> None:
-        """Wait for this channel's next edit, or for the reply's end: that is shown at once."""
-        turn = asyncio.create_task(self._of_channel(channel).acquire())
-        end = asyncio.create_task(reply.ended())
-        await asyncio.wait({turn, end}, return_when=asyncio.FIRST_COMPLETED)
-        turn.cancel()
-        end.cancel()
+    @contextmanager
+    def turns(self, channel: int, reply: Reply) -> Iterator["Turns"]:
+        """The turns of an answer that is shown in a channel."""
+        turns = Turns(reply, channel, self._of_channel(channel), self._running)
+        try:
+            yield turns
+        finally:
+            turns.close()
 
     async def retried(
         self, func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
@@ -53,6 +57,51 @@ class Pace:
                 return await func(*args, **kwargs)
 
         return await retried(_is_passing, in_turn)
+
+
+class Turns:
+    """When an answer is edited while it comes. Its end is shown at once, and waits for no turn.
+
+    running: answers that are thought of or written, by channel. Each may end at any moment, so a
+        bucket's edits but one for each of them are shared by all; as many answers as a bucket has
+        edits show their beginnings and their ends.
+    """
+
+    def __init__(
+        self, reply: Reply, channel: int, limiter: AsyncLimiter, running: Counter[int]
+    ) -> None:
+        self._reply, self._channel = reply, channel
+        self._limiter, self._running = limiter, running
+        self._is_running = False
+        self._edited = False
+
+    async def next(self) -> None:
+        """Wait for the next turn, or for the reply's end."""
+        if not self._is_running and self._reply.state in (
+            ReplyState.THINKING,
+            ReplyState.WRITING,
+        ):
+            self._is_running = True
+            self._running[self._channel] += 1
+        turn = asyncio.create_task(self._turn())
+        end = asyncio.create_task(self._reply.ended())
+        await asyncio.wait({turn, end}, return_when=asyncio.FIRST_COMPLETED)
+        turn.cancel()
+        end.cancel()
+
+    async def _turn(self) -> None:
+        if self._edited:
+            running = min(EDITS, max(1, self._running[self._channel]))
+            await asyncio.sleep(running * EDITS_SECONDS / max(EDITS - running, 1 / EDITS))
+        await self._limiter.acquire()
+        self._edited = True
+
+    def close(self) -> None:
+        """The answer has ended, and that is shown."""
+        if self._is_running:
+            self._running[self._channel] -= 1
+            if not self._running[self._channel]:
+                del self._running[self._channel]
 
 
 def _is_passing(error: BaseException) -> bool:

@@ -92,14 +92,17 @@ class DiscordView:
         await self._say(self.look.texts("thinking"))
 
     async def follow(self, reply: Reply) -> None:
-        """See exchange.View. Every change at the pace that the channel allows, the last always.
+        """See exchange.View. Changes at the pace that the channel allows, the last always.
 
         Raises discord.HTTPException.
         """
-        async for _ in reply.updates():
-            await self._apply(self._parts(reply), reply.effort)
-            if not reply.state.final:
-                await self._pace.edit(self.messages[0].channel.id, reply)
+        with self._pace.turns(self.messages[0].channel.id, reply) as turns:
+            async for _ in reply.updates():
+                if not reply.state.final:
+                    if self._parts(reply) == self._shown:
+                        continue
+                    await turns.next()
+                await self._apply(self._parts(reply), reply.effort)
         self._written.put([str(sent.id) for sent in self.messages], reply.text.strip())
 
     def shows(self, message: str) -> bool:

@@ -1,0 +1,109 @@
+"""When an answer's message is edited while it comes, in virtual time and Discord's true bucket."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from bot.config import Effort
+from bot.conversation.reply import Reply, ReplyState
+from bot.platforms.discord.sending import Pace
+from tests.virtual_time import run_in_virtual_time
+
+BUCKET, SECONDS = 5, 5.0
+
+
+@dataclass
+class Channel:
+    """Edits of one channel: a bucket's window begins with its first request, and who finds it
+    empty waits for the next one, as discord.py does."""
+
+    edits: list[float] = field(default_factory=list)
+    waited: list[float] = field(default_factory=list)
+    _began: float = -SECONDS
+    _used: int = 0
+
+    async def edit(self) -> float:
+        time = asyncio.get_running_loop().time
+        asked = time()
+        while True:
+            if time() >= self._began + SECONDS:
+                self._began, self._used = time(), 0
+            if self._used < BUCKET:
+                self._used += 1
+                break
+            await asyncio.sleep(self._began + SECONDS - time())
+        self.edits.append(time())
+        self.waited.append(time() - asked)
+        return time()
+
+
+@dataclass
+class Shown:
+    """When an answer was edited, and how long after the model's end it was shown whole."""
+
+    edits: list[float]
+    late: float
+
+
+async def answer(pace: Pace, channel: Channel, begin: float, seconds: float) -> Shown:
+    """An answer of ten words a second."""
+    time = asyncio.get_running_loop().time
+    await asyncio.sleep(begin)
+    reply = Reply(asker="1", effort=Effort.LOW, show_reasoning=False)
+    ended = begin + seconds
+
+    async def write() -> None:
+        for _ in range(int(seconds * 10)):
+            reply.text += "word "
+            reply.change(ReplyState.WRITING)
+            await asyncio.sleep(0.1)
+        reply.change(ReplyState.DONE)
+
+    writing = asyncio.create_task(write())
+    edits = []
+    with pace.turns(1, reply) as turns:
+        async for _ in reply.updates():
+            if not reply.state.final:
+                await turns.next()
+            edits.append(await channel.edit())
+    await writing
+    return Shown(edits, time() - ended)
+
+
+async def answers(*times: tuple[float, float]) -> tuple[Channel, list[Shown]]:
+    pace, channel = Pace(), Channel()
+    shown = await asyncio.gather(*(answer(pace, channel, *at) for at in times))
+    return channel, list(shown)
+
+
+def test_one_answer_is_edited_evenly_from_the_first_edit_on() -> None:
+    _, (shown,) = run_in_virtual_time(answers((0.0, 30.0)))
+    gaps = [b - a for a, b in zip(shown.edits, shown.edits[1:], strict=False)]
+    assert max(gaps) <= 2.5
+    assert min(gaps[:-1]) >= 1.0  # the last is the end's
+    assert shown.late <= 0.2
+
+
+@pytest.mark.parametrize("seconds", [12.0, 20.0, 31.0, 60.0])
+@pytest.mark.parametrize("apart", [0.0, 0.3, 2.0])
+def test_ends_are_shown_at_once_with_five_answers_in_a_channel(
+    apart: float, seconds: float
+) -> None:
+    times = [(at * apart, seconds) for at in range(5)]
+    channel, shown = run_in_virtual_time(answers(*times))
+    assert max(s.late for s in shown) <= 1.5
+    assert max(channel.waited) <= 1.5
+
+
+def test_answers_in_a_channel_are_edited_in_turns() -> None:
+    _, shown = run_in_virtual_time(answers((0.0, 40.0), (0.0, 40.0), (0.0, 40.0)))
+    counts = [len(s.edits) for s in shown]
+    assert max(counts) - min(counts) <= 1
+    assert min(counts) >= 5
+
+
+def test_an_answer_that_goes_on_when_others_have_ended_is_edited_more_often_again() -> None:
+    _, shown = run_in_virtual_time(answers((0.0, 60.0), (0.0, 10.0), (0.0, 10.0)))
+    late = [at for at in shown[0].edits if at > 20.0]
+    assert len(late) >= 20
