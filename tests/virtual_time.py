@@ -5,6 +5,8 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+TICK = 1e-6
+"""Seconds that a turn of the loop takes: who waits for a moment that rounding moved gets there."""
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
@@ -19,6 +21,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def _run_once(self) -> None:
         ready, scheduled = self._ready, self._scheduled  # type: ignore[attr-defined]
+        self._now += TICK
         if not ready and scheduled:
             self._now = max(self._now, scheduled[0].when())
         super()._run_once()  # type: ignore[misc]

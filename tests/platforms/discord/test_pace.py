@@ -66,6 +66,8 @@ async def answer(pace: Pace, channel: Channel, begin: float, seconds: float) -> 
         async for _ in reply.updates():
             if not reply.state.final:
                 await turns.next()
+                if reply.state.final:
+                    continue
             edits.append(await channel.edit())
     await writing
     return Shown(edits, time() - ended)
