@@ -9,6 +9,10 @@ from bot.config import Effort
 from bot.conversation.commands import Command, Option, OptionKind
 from bot.conversation.texts import Texts
 from bot.platforms.discord.limits import TEXT_INPUT_LENGTH
+from bot.platforms.inputs import cut_for_inputs, joined_inputs
+
+NO_LEVEL = "-"
+"""Chosen for no effort level; Discord takes no empty value."""
 
 Submit = Callable[[discord.Interaction, dict[str, str]], Awaitable[None]]
 """Takes the options by name, as they were filled in."""
@@ -24,16 +28,19 @@ class CommandForm(discord.ui.Modal):
         self._submit = submit
         self._fields: dict[str, discord.ui.TextInput[Any] | discord.ui.RadioGroup[Any]] = {}
         for option in command.form_options:
-            field = _field(option, values.get(option.name, ""), texts)
-            self._fields[option.name] = field
-            self.add_item(discord.ui.Label(text=texts(f"form_{option.name}"), component=field))
+            label, value = texts(f"form_{option.name}"), values.get(option.name, "")
+            pieces = {option.name: value}
+            if option.kind is OptionKind.TEXT:
+                pieces = cut_for_inputs(option.name, value, TEXT_INPUT_LENGTH)
+            for at, (name, piece) in enumerate(pieces.items(), 1):
+                field = _field(option, piece, texts, is_first=at == 1)
+                self._fields[name] = field
+                text = label if at == 1 else f"{label} ({at}/{len(pieces)})"
+                self.add_item(discord.ui.Label(text=text, component=field))
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
-        values = {
-            name: (field.value or "").strip().removeprefix("-")
-            for name, field in self._fields.items()
-        }
-        await self._submit(interaction, values)
+        written = {name: _written(field) for name, field in self._fields.items()}
+        await self._submit(interaction, joined_inputs(written))
 
 
 class QuestionForm(discord.ui.Modal):
@@ -69,15 +76,20 @@ class EditAgain(discord.ui.View):
         await interaction.response.send_modal(self._form())
 
 
+def _written(field: discord.ui.TextInput[Any] | discord.ui.RadioGroup[Any]) -> str:
+    value = field.value or ""
+    return "" if isinstance(field, discord.ui.RadioGroup) and value == NO_LEVEL else value
+
+
 def _field(
-    option: Option, value: str, texts: Texts
+    option: Option, value: str, texts: Texts, *, is_first: bool
 ) -> discord.ui.TextInput[Any] | discord.ui.RadioGroup[Any]:
     if option.kind is OptionKind.EFFORT:
         choices = [("", texts("form_no_level")), *((str(e), str(e)) for e in Effort)]
         return discord.ui.RadioGroup(
             required=False,
             options=[
-                discord.RadioGroupOption(label=label, value=key or "-", default=key == value)
+                discord.RadioGroupOption(label=label, value=key or NO_LEVEL, default=key == value)
                 for key, label in choices
             ],
         )
@@ -85,6 +97,6 @@ def _field(
     return discord.ui.TextInput(
         style=discord.TextStyle.paragraph if long else discord.TextStyle.short,
         default=value or None,
-        required=option.required,
+        required=option.required and is_first,
         max_length=TEXT_INPUT_LENGTH if long else 200,
     )

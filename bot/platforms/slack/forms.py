@@ -10,9 +10,12 @@ from typing import Any
 from bot.config import Effort
 from bot.conversation.commands import COMMANDS, Call, Option, OptionKind
 from bot.conversation.texts import Texts
+from bot.platforms.inputs import cut_for_inputs, joined_inputs
 from bot.platforms.slack.limits import INPUT_LENGTH
 
 CALLBACK = "gptoss-form"
+NO_LEVEL = "-"
+"""Chosen for no effort level; Slack takes no empty value."""
 
 
 def form(call: Call, filled: Mapping[str, str], channel: str, texts: Texts) -> dict[str, Any]:
@@ -25,7 +28,11 @@ def form(call: Call, filled: Mapping[str, str], channel: str, texts: Texts) -> d
         "private_metadata": json.dumps(kept),
         "title": {"type": "plain_text", "text": f"/{command.name}"[:24]},
         "submit": {"type": "plain_text", "text": texts("form_save")},
-        "blocks": [_input(o, filled.get(o.name, ""), texts) for o in command.form_options],
+        "blocks": [
+            block
+            for option in command.form_options
+            for block in _inputs(option, filled.get(option.name, ""), texts)
+        ],
     }
 
 
@@ -36,22 +43,34 @@ def submitted(view: Mapping[str, Any]) -> tuple[Call, str]:
     for name, state in view["state"]["values"].items():
         (field,) = state.values()
         chosen = field.get("selected_option") or {}
-        written[name] = str(field.get("value") or chosen.get("value") or "").strip()
-    written = {name: "" if value == "-" else value for name, value in written.items()}
-    return Call(COMMANDS[kept["command"]], kept["values"] | written), kept["channel"]
+        value = str(chosen.get("value") or "")
+        written[name] = str(field.get("value") or "") if value in ("", NO_LEVEL) else value
+    values = kept["values"] | joined_inputs(written)
+    return Call(COMMANDS[kept["command"]], values), kept["channel"]
 
 
-def _input(option: Option, value: str, texts: Texts) -> dict[str, Any]:
-    label = {"type": "plain_text", "text": texts(f"form_{option.name}")}
+def _inputs(option: Option, value: str, texts: Texts) -> list[dict[str, Any]]:
+    label = texts(f"form_{option.name}")
+    if option.kind is not OptionKind.TEXT:
+        return [_input(option, option.name, label, value, texts)]
+    pieces = cut_for_inputs(option.name, value, INPUT_LENGTH)
+    return [
+        _input(option, name, label if at == 1 else f"{label} ({at}/{len(pieces)})", piece, texts)
+        for at, (name, piece) in enumerate(pieces.items(), 1)
+    ]
+
+
+def _input(option: Option, name: str, label: str, value: str, texts: Texts) -> dict[str, Any]:
+    is_first = name == option.name
     block = {
         "type": "input",
-        "block_id": option.name,
-        "label": label,
-        "optional": not option.required or option.kind is OptionKind.EFFORT,
+        "block_id": name,
+        "label": {"type": "plain_text", "text": label},
+        "optional": not (option.required and is_first) or option.kind is OptionKind.EFFORT,
     }
     if option.kind is OptionKind.EFFORT:
-        choices = [_choice("-", texts("form_no_level")), *(_choice(e, e) for e in Effort)]
-        initial = next(c for c in choices if c["value"] == (value or "-"))
+        choices = [_choice(NO_LEVEL, texts("form_no_level")), *(_choice(e, e) for e in Effort)]
+        initial = next(c for c in choices if c["value"] == (value or NO_LEVEL))
         return block | {
             "element": {
                 "type": "radio_buttons",
@@ -68,7 +87,7 @@ def _input(option: Option, value: str, texts: Texts) -> dict[str, Any]:
         "max_length": INPUT_LENGTH if long else 200,
     }
     if value:
-        element["initial_value"] = value[:INPUT_LENGTH]
+        element["initial_value"] = value
     return block | {"element": element}
 
 

@@ -201,3 +201,20 @@ async def test_a_busy_database_does_not_lose_what_was_written_in_a_form(scene: S
         await scene.discord.until(lambda: any(m.buttons for m in sent.messages))
     again = await ada.click(sent.messages[-1], "Edit again").response
     assert again.values["System prompt"] == "Arr."
+
+
+LONGEST = "- Name the berth. " * 444 + "END."
+"""A persona of nearly the 8,000 characters that are allowed."""
+
+
+async def test_a_persona_longer_than_an_input_survives_its_form(running: Running) -> None:
+    async with running(personas={"berthing": LONGEST}) as scene:
+        ada = admin(scene)
+        form = await ada.slash(scene.general, "persona edit", name="berthing").response
+        assert isinstance(form, Modal)
+        sent = ada.submit(form, {})
+        await sent.response
+        used = ada.slash(scene.general, "persona use", name="berthing", scope="server")
+        await used.response
+        await scene.ask("where?")
+        assert scene.inference.prompts[-1][0]["content"].startswith(LONGEST)

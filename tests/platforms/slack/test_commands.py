@@ -183,3 +183,18 @@ async def test_regenerate_answers_the_last_question_again(scene: Scene) -> None:
 async def test_where_there_is_nothing_to_do_a_command_says_so(scene: Scene, command: str) -> None:
     answer = await said(scene.ann, scene.general, command)
     assert "not writing an answer for you" in answer or "haven't asked anything here" in answer
+
+
+LONGEST = "- Name the berth. " * 444 + "END."
+"""A persona of nearly the 8,000 characters that are allowed."""
+
+
+async def test_a_persona_longer_than_an_input_survives_its_form(scene: Scene) -> None:
+    ada = admin(scene)
+    made = ada.say(scene.general, f"@bot /persona create berthing {LONGEST}")
+    assert "berthing" in await scene.told(made)
+    form = await form_of(ada, scene.general, "/persona edit berthing")
+    await ada.submit(form, {}).acknowledged()
+    assert "berthing" in await said(ada, scene.general, "/persona use berthing server")
+    await scene.ask("where?")
+    assert scene.last_prompt()[0]["content"].startswith(LONGEST)
