@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,9 @@ log = structlog.get_logger()
 
 GRACE_SECONDS = 20.0
 """How long running answers may go on after SIGTERM; container engines kill after 30 s or so."""
+CLOSING_SECONDS = 4.0
+"""How long platforms may take after that to show the ends of answers and to take their leave."""
+CANCEL_SECONDS = 1.0
 
 
 class App:
@@ -90,9 +93,9 @@ class App:
             grace_seconds = 0 if service.done() else GRACE_SECONDS
             log.info("stopping", grace_seconds=grace_seconds)
             await responder.drain(grace_seconds)
-            outcomes = await asyncio.gather(*talking, return_exceptions=True)
             for task in (stopping, reloading, service):
-                task.cancel()
+                task.cancel()  # beside what the platforms have still to show
+            outcomes = await _ended(talking)
             ends = await asyncio.gather(stopping, reloading, service, return_exceptions=True)
         failed = terminal is not None and terminal.failed
         return _exit_code([*outcomes, *ends], failed)
@@ -143,6 +146,18 @@ def _platform_secrets(config: Config) -> list[str]:
     return [secret for secret in (*secrets, *with_password) if secret]
 
 
+async def _ended(platforms: Collection[asyncio.Task[None]]) -> list[BaseException | None]:
+    """What each platform raised; one that does not end is cancelled, whatever it waits for."""
+    _, late = await asyncio.wait(platforms, timeout=CLOSING_SECONDS)
+    for task in late:
+        task.cancel()
+    if late:
+        log.warning("a platform is out of reach: what was still to be shown there is lost")
+        await asyncio.wait(late, timeout=CANCEL_SECONDS)
+    done = [task for task in platforms if task.done() and not task.cancelled()]
+    return [task.exception() for task in done]
+
+
 def _serve_metrics(listen: str) -> Callable[[], None]:
     """Let Prometheus read at `listen`, if that is set; what ends it. Raises OSError."""
     if not listen:
@@ -152,7 +167,7 @@ def _serve_metrics(listen: str) -> Callable[[], None]:
     return server.shutdown
 
 
-def _exit_code(outcomes: list[object], failed: bool) -> ExitCode:
+def _exit_code(outcomes: Sequence[object], failed: bool) -> ExitCode:
     for outcome in outcomes:
         if isinstance(outcome, PlatformUnusable):
             log.error(str(outcome))

@@ -16,7 +16,7 @@ from bot.listener import HANDED_DOWN, bind
 
 log = structlog.get_logger()
 
-STOP_SECONDS = 10.0
+STOP_SECONDS = 4.0
 """How long a child may drain after SIGTERM before it is killed."""
 STABLE_SECONDS = 60.0
 """After a child has run for so long, the backoff begins again with its shortest pause."""

@@ -21,10 +21,11 @@ from bot.platforms.discord.incoming import DiscordMessage
 from bot.platforms.discord.interactions import Interactions
 from bot.platforms.discord.messages import is_spoken, own_line, place_of
 from bot.platforms.discord.permissions import invitation, missing_to_send
-from bot.platforms.discord.sending import Pace
+from bot.platforms.discord.sending import Pace, is_passing
 from bot.platforms.discord.words import has_more_than_text
 from bot.platforms.hearing import addressee, hear, hear_edit
 from bot.platforms.other_bots import OtherBots
+from bot.platforms.retrying import out_of_reach, retried
 
 log = structlog.get_logger()
 
@@ -56,7 +57,7 @@ class DiscordPlatform:
         settings = self._core.config().discord
         token = settings.token.get_secret_value()
         try:
-            client = await new_client(settings)
+            client = await retried(is_passing, new_client, settings)
             async with client:
                 tree = self.attach(client)
                 await client.login(token)
@@ -72,10 +73,8 @@ class DiscordPlatform:
         except discord.LoginFailure as error:
             raise PlatformUnusable("discord.token: Discord does not accept it") from error
         except UNREACHABLE as error:
-            reason = " ".join(str(error).split())
-            raise PlatformUnusable(
-                f"Discord can't be reached at {settings.api_url}: {reason}"
-            ) from error
+            passing = is_passing(error)
+            raise out_of_reach("Discord", settings.api_url, error, passing=passing) from error
 
     def stop(self) -> None:
         """See base.Platform."""

@@ -56,7 +56,7 @@ class Pace:
             async with self._all:
                 return await func(*args, **kwargs)
 
-        return await retried(_is_passing, in_turn)
+        return await retried(is_passing, in_turn)
 
 
 class Turns:
@@ -104,7 +104,8 @@ class Turns:
                 del self._running[self._channel]
 
 
-def _is_passing(error: BaseException) -> bool:
+def is_passing(error: BaseException) -> bool:
     if isinstance(error, discord.HTTPException):
         return error.status == 429 or error.status >= 500
-    return isinstance(error, aiohttp.ClientError | OSError)  # TimeoutError is an OSError
+    # TimeoutError is an OSError
+    return isinstance(error, discord.GatewayNotFound | aiohttp.ClientError | OSError)

@@ -19,9 +19,10 @@ from bot.platforms.background import Background
 from bot.platforms.base import PlatformUnusable
 from bot.platforms.hearing import addressee, hear, hear_edit
 from bot.platforms.other_bots import OtherBots
+from bot.platforms.retrying import out_of_reach
 from bot.platforms.slack.answers import Answers
 from bot.platforms.slack.blocks import PREFIX
-from bot.platforms.slack.errors import ADVICE, code_of, describe
+from bot.platforms.slack.errors import ADVICE, code_of, describe, is_passing
 from bot.platforms.slack.forms import CALLBACK
 from bot.platforms.slack.home import COMMAND
 from bot.platforms.slack.incoming import SlackMessage
@@ -69,10 +70,7 @@ class SlackPlatform:
                 await self._stopping.wait()
                 await self._background.done()
         except (OSError, ClientError) as error:
-            reason = " ".join(str(error).split())
-            raise PlatformUnusable(
-                f"Slack can't be reached at {config.api_url}: {reason}"
-            ) from error
+            raise out_of_reach("Slack", config.api_url, error, passing=True) from error
 
     def stop(self) -> None:
         """See base.Platform."""
@@ -83,7 +81,7 @@ class SlackPlatform:
         try:
             answer = await retried(app.client.auth_test)
         except SlackApiError as error:
-            raise PlatformUnusable(f"slack.bot_token: {_why(error)}") from error
+            raise _refused("slack.bot_token", error) from error
         granted = answer.headers.get("x-oauth-scopes", "")
         needed = scopes_for(self._core.config().slack)
         if granted and (missing := sorted(needed - set(granted.split(",")))):
@@ -94,7 +92,7 @@ class SlackPlatform:
         try:  # connect_async would try a wrong token for ever
             client.wss_uri = await retried(client.issue_new_wss_url)
         except SlackApiError as error:
-            raise PlatformUnusable(f"slack.app_token: {_why(error)}") from error
+            raise _refused("slack.app_token", error) from error
         await handler.connect_async()  # type: ignore[no-untyped-call]
         log.info("slack is connected")
 
@@ -268,6 +266,9 @@ def _team_of(context: AsyncBoltContext, body: Body) -> str:
     return str(context.team_id or body.get("team_id") or context.enterprise_id)
 
 
-def _why(error: SlackApiError) -> str:
+def _refused(token: str, error: SlackApiError) -> PlatformUnusable:
     code = code_of(error)
-    return f"Slack does not accept it ({code}): {ADVICE.get(code, 'see its documentation')}"
+    if is_passing(error):
+        return PlatformUnusable(f"Slack is out of order ({code})", ExitCode.FAILURE)
+    advice = ADVICE.get(code, "see its documentation")
+    return PlatformUnusable(f"{token}: Slack does not accept it ({code}): {advice}")
