@@ -1,6 +1,7 @@
 """Limits of the process that parses files."""
 
 import resource
+from contextlib import suppress
 
 MEMORY_BYTES = 1 << 30
 """Of address space: a spreadsheet of 10 MB takes a quarter of it."""
@@ -15,4 +16,5 @@ def set_limits() -> None:
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
     ):
-        resource.setrlimit(limit, (most, most))
+        with suppress(ValueError):  # macOS has mapped more address space than that at the start
+            resource.setrlimit(limit, (most, most))

@@ -257,7 +257,8 @@ def test_the_parsing_process_is_given_no_secret(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_bot_imports_no_parser() -> None:
     parsers = ("bs4", "docx", "lxml", "markdownify", "openpyxl", "pypdf")
-    code = f"import sys, bot.app; print([m for m in {parsers} if m in sys.modules])"
+    rooms = "bot.app, bot.platforms.discord, bot.platforms.slack"
+    code = f"import sys, {rooms}; print([m for m in {parsers} if m in sys.modules])"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True
     )
