@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import discord
+import structlog
 
 from bot.config import AnswerMode
 from bot.conversation.core import Core
@@ -35,6 +36,11 @@ from bot.platforms.exchange import Exchange
 from bot.platforms.exchanges import ChannelConversation, Exchanges
 from bot.platforms.written import WrittenAnswers
 
+log = structlog.get_logger()
+
+HAS_THREAD, INVALID_FORM = 160004, 50035
+"""Of a message that has a thread already; of one that refers to what is gone:
+https://docs.discord.com/developers/topics/opcodes-and-status-codes#json"""
 SEARCHED = 50
 """Messages that are looked through for an answer to make again."""
 
@@ -100,7 +106,7 @@ class Answers:
         thread = None
         if guild is not None and wants_thread and allowed.thread:
             thread = self._thread_of(question) or await self._open_thread(question)
-            place = place_of(thread, guild.id)
+            place = place if thread is None else place_of(thread, guild.id)
         if thread is None and isinstance(question.channel, discord.Thread):
             await self._join(question.channel)
         above = here.config.discord.file_above_characters
@@ -203,11 +209,24 @@ class Answers:
             notices=[one.line(here.texts) for one in new],
         )
 
-    async def _open_thread(self, question: discord.Message) -> discord.Thread:
+    async def _open_thread(self, question: discord.Message) -> discord.Thread | None:
+        """A new thread of the question, or the one that it has; None where Discord refuses one.
+
+        The answer then stands in the channel.
+        """
         assert self._client.user is not None
         said = typed(question, self._client.user).split()
         name = (" ".join(said) or question.author.name)[:THREAD_NAME_LENGTH]
-        return await self._pace.retried(question.create_thread, name=name)
+        try:
+            return await self._pace.retried(question.create_thread, name=name)
+        except discord.HTTPException as error:
+            log.warning("discord refused a thread", code=error.code, status=error.status)
+            if error.code != HAS_THREAD:
+                return None
+        with suppress(discord.HTTPException):  # then it can't be read, and not be answered in
+            found = await self._client.fetch_channel(question.id)
+            return found if isinstance(found, discord.Thread) else None
+        return None
 
     async def _join(self, thread: discord.Thread) -> None:
         """Become a member: of its threads the bot hears without being mentioned."""
@@ -252,9 +271,16 @@ def _send_after(question: discord.Message, thread: discord.Thread | None, *, rep
 
     async def send(after: SentMessage | None, content: str, **options: Any) -> discord.Message:
         # Each part replies to the one before, so that the chain of replies has the whole answer.
+        channel = thread or question.channel
         if not reply or (after is None and thread is not None):
-            return await (thread or question.channel).send(content, **options)
-        before = after or question
-        return await before.reply(content, **options)
+            return await channel.send(content, **options)
+        try:
+            return await (after or question).reply(content, **options)
+        except discord.HTTPException as error:
+            if error.status not in (403, 404) and error.code != INVALID_FORM:
+                raise
+            # The message before is gone, or must not be referred to.
+            log.warning("discord refused a reply", code=error.code, status=error.status)
+        return await channel.send(content, **options)
 
     return send

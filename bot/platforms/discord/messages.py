@@ -94,7 +94,7 @@ async def history_of(message: discord.Message, limit: int) -> Sequence[discord.M
     if isinstance(channel, discord.Thread | discord.DMChannel):
         try:
             found = [m async for m in channel.history(limit=limit, before=message)]
-        except discord.Forbidden:
+        except (discord.Forbidden, discord.NotFound):
             return []
         begin = await _beginning_of_post(message, found)
         return [*begin, *(_started(m) for m in found[::-1] if _is_shown(m))]

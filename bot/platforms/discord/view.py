@@ -8,6 +8,7 @@ from secrets import token_hex
 from typing import Any, Protocol
 
 import discord
+import structlog
 
 from bot.config import Effort
 from bot.conversation.reply import Reply
@@ -22,12 +23,18 @@ from bot.platforms.markdown.discord import DiscordStyle
 from bot.platforms.markdown.splitting import Splitter
 from bot.platforms.written import WrittenAnswers
 
+log = structlog.get_logger()
+
 OWN_LINES_LENGTH = 400
 """Characters kept free in each message for the bot's own lines."""
 
 
 SentMessage = discord.PartialMessage | discord.WebhookMessage
 """What is kept of a message; an interaction's answers can only be edited through its webhook."""
+
+
+class Gone(Exception):
+    """A message of the answer was deleted."""
 
 
 class Send(Protocol):
@@ -94,15 +101,21 @@ class DiscordView:
     async def follow(self, reply: Reply) -> None:
         """See exchange.View. Changes at the pace that the channel allows, the last always.
 
-        Raises discord.HTTPException.
+        Somebody who takes the answer's message away has no more of it. Raises
+        discord.HTTPException.
         """
-        with self._pace.turns(self.messages[0].channel.id, reply) as turns:
+        channel = self.messages[0].channel.id if self.messages else 0
+        with self._pace.turns(channel, reply) as turns:
             async for _ in reply.updates():
                 if not reply.state.final:
                     if self._parts(reply) == self._shown:
                         continue
                     await turns.next()
-                await self._apply(self._parts(reply), reply.effort)
+                try:
+                    await self._apply(self._parts(reply), reply.effort)
+                except Gone:
+                    log.info("an answer's message was deleted while it was written")
+                    reply.abandon()
         self._written.put([str(sent.id) for sent in self.messages], reply.text.strip())
 
     def shows(self, message: str) -> bool:
@@ -119,7 +132,11 @@ class DiscordView:
 
     async def _say(self, text: str) -> None:
         """Show a line of the bot's own instead of an answer."""
-        await self._apply([Part(self._content("", [text]))], Effort.LOW)
+        line = [Part(self._content("", [text]))]
+        try:
+            await self._apply(line, Effort.LOW)
+        except Gone:  # it is said in a new message
+            await self._apply(line, Effort.LOW)
 
     def _parts(self, reply: Reply) -> list[Part]:
         """The messages as they should be; the bot's own lines stand under the last."""
@@ -162,7 +179,12 @@ class DiscordView:
         await self._remove(len(parts))
 
     async def _add(self, part: Part, effort: Effort) -> None:
-        after = self.messages[-1] if self.messages else None
+        self.messages.append(await self._new(len(self.messages), part, effort))
+        self._shown.append(part)
+
+    async def _new(self, index: int, part: Part, effort: Effort) -> SentMessage:
+        """A message with a part, after the one that shows the part before."""
+        after = self.messages[index - 1] if index else None
         nonce = token_hex(8)  # a message sent again after a lost answer appears once
         options = self._options(part, effort)
 
@@ -171,8 +193,7 @@ class DiscordView:
                 options["files"] = [_file(part.file)]
             return await self._send(after, part.content, nonce=nonce, **options)
 
-        self.messages.append(_partial(await self._pace.retried(send)))
-        self._shown.append(part)
+        return _partial(await self._pace.retried(send))
 
     async def _edit(self, index: int, part: Part, effort: Effort) -> None:
         before = self._shown[index]
@@ -187,7 +208,17 @@ class DiscordView:
                 options["attachments"] = []
             return await self.messages[index].edit(content=part.content, **options)
 
-        await self._pace.retried(edit)
+        try:
+            await self._pace.retried(edit)
+        except discord.NotFound as error:
+            del self.messages[index:], self._shown[index:]
+            raise Gone from error
+        except discord.HTTPException as error:
+            # Too old for one more edit (30046), in a closed thread, not allowed any more: the part
+            # is said again in a message that can be edited.
+            log.warning("discord refused an edit", code=error.code, status=error.status)
+            again = await self._new(index, part, effort)
+            self.messages[index] = again
 
     def _options(self, part: Part, effort: Effort) -> dict[str, Any]:
         """Nobody but the asker can be pinged, whatever the model writes."""
