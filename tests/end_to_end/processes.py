@@ -88,8 +88,18 @@ async def piped(
     config: Path, *, command: str = "chat", stdin: Any = PIPE, **environment: str
 ) -> AsyncIterator[Bot]:
     """`bot chat`, or another command, with pipes."""
+    arguments = [command, "--config", str(config)]
+    async with process_of(arguments, stdin=stdin, **environment) as bot:
+        yield bot
+
+
+@asynccontextmanager
+async def process_of(
+    arguments: list[str], *, stdin: Any = PIPE, **environment: str
+) -> AsyncIterator[Bot]:
+    """`bot` with any arguments, with pipes."""
     process = await asyncio.create_subprocess_exec(
-        *_command(config, command),
+        *(sys.executable, "-m", "bot", *arguments),
         stdin=stdin,
         stdout=PIPE,
         stderr=PIPE,
@@ -121,7 +131,7 @@ async def at_terminal(config: Path, **environment: str) -> AsyncIterator[tuple[B
     # The test's terminal doesn't answer questions about the cursor's position.
     environment = {"TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"} | environment
     process = await asyncio.create_subprocess_exec(
-        *_command(config),
+        *(sys.executable, "-m", "bot", "chat", "--config", str(config)),
         stdin=screen,
         stdout=screen,
         stderr=screen,
@@ -171,10 +181,6 @@ def _state(pid: int) -> str | None:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
     except (FileNotFoundError, ProcessLookupError):
         return None
-
-
-def _command(config: Path, command: str = "chat") -> list[str]:
-    return [sys.executable, "-m", "bot", command, "--config", str(config)]
 
 
 def _environment(changes: dict[str, str]) -> dict[str, str]:
