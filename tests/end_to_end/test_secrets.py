@@ -11,6 +11,7 @@ from bot.exit_code import ExitCode
 from tests.doubles.discord import DiscordDouble
 from tests.doubles.inference import Error, Fail, Raw, Say, ScriptedInference
 from tests.end_to_end.processes import converse, piped, write_config
+from tests.waiting import HANG_SECONDS
 
 KEY = "sesame-key"
 
@@ -46,7 +47,7 @@ async def test_neither_log_metrics_status_nor_errors_show_a_secret_of_the_bot(
                 await bot.err.see("answer ended")
             asked = ann.say(general, "@bot /status")
             await discord.until(lambda: asked.replies)
-            async with httpx2.AsyncClient(trust_env=False) as client:
+            async with httpx2.AsyncClient(trust_env=False, timeout=HANG_SECONDS) as client:
                 shown = (await client.get(f"http://{metrics}/metrics")).text
             bot.process.terminate()
             assert await bot.exit_code() == ExitCode.OK
@@ -73,7 +74,7 @@ async def test_neither_log_metrics_health_nor_errors_show_a_secret_of_the_servic
         url = json.loads((await service.err.see(r'"url".*"listening".*')).splitlines()[-1])["url"]
         await service.err.see('"ready"')
         root = url.removesuffix("/v1")
-        async with httpx2.AsyncClient(trust_env=False) as client:
+        async with httpx2.AsyncClient(trust_env=False, timeout=HANG_SECONDS) as client:
             right = {"Authorization": f"Bearer {KEY}"}
             for headers in (right, {"Authorization": f"Bearer {KEY}-not"}):
                 for body in (

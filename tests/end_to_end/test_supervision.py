@@ -40,7 +40,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 async def until_waiting(url: str) -> None:
     """Return when a request waits in the service's queue."""
-    async with asyncio.timeout(HANG_SECONDS), httpx2.AsyncClient(trust_env=False) as client:
+    async with (
+        asyncio.timeout(HANG_SECONDS),
+        httpx2.AsyncClient(trust_env=False, timeout=HANG_SECONDS) as client,
+    ):
         while not (await client.get(f"{url}/health")).json()["waiting"]:
             pass
 
@@ -51,7 +54,7 @@ async def test_the_conversation_survives_the_death_of_the_service(
     config = write_greedy_config(tmp_path, model, ENDLESS)
     async with piped(config) as bot:
         bot.type("One?\n")
-        await bot.err.see(r"made ready \(loading\)")
+        await bot.err.see(r"model ready \(loading\)")
         await bot.out.see(TEXT)
         first = service_of(bot)
 
@@ -133,7 +136,7 @@ async def test_ctrl_c_stops_an_answer_and_leaves_but_never_hits_the_service(
 async def test_no_service_outlives_a_bot_that_was_killed(tmp_path: Path, model: Path) -> None:
     async with piped(write_greedy_config(tmp_path, model, ENDLESS)) as bot:
         bot.type("One?\n")
-        await bot.err.see("made ready")
+        await bot.err.see("model ready")
         service = service_of(bot)
         bot.process.kill()
         await gone(service)

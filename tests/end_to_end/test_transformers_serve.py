@@ -60,7 +60,7 @@ def url(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def healthy(address: str) -> bool:
     try:
-        return httpx2.get(f"{address}/health", trust_env=False).is_success
+        return httpx2.get(f"{address}/health", trust_env=False, timeout=HANG_SECONDS).is_success
     except httpx2.HTTPError:
         return False
 

@@ -58,7 +58,10 @@ async def serve(
 
 
 async def until_health(url: str, status: int) -> dict[str, Any]:
-    async with asyncio.timeout(HANG_SECONDS), httpx2.AsyncClient(trust_env=False) as client:
+    async with (
+        asyncio.timeout(HANG_SECONDS),
+        httpx2.AsyncClient(trust_env=False, timeout=HANG_SECONDS) as client,
+    ):
         while True:
             try:
                 response = await client.get(f"{url}/health")

@@ -80,7 +80,7 @@ async def service(
         save_tiny_model(model, context=100_000)
     async with serve(folder, model, **inference) as (process, client):
         url = str(client.base_url).removesuffix("/v1/")
-        async with httpx2.AsyncClient(base_url=url, trust_env=False) as http:
+        async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=HANG_SECONDS) as http:
             yield Service(client, http, str(model), process)
 
 

@@ -40,7 +40,7 @@ class Person(User):
     ) -> Message:
         """Post `text`, with @name as mention of whoever is called so."""
         root = thread.root if thread else None
-        message = Message(channel, self, raw=typed(text, self.workspace), thread=root)
+        message = Message(channel, self, raw=typed(text, channel.workspace), thread=root)
         message.extra = extra or {}
         if isinstance(files, Mapping):
             files = [File(name, data, self.workspace) for name, data in files.items()]
@@ -57,7 +57,7 @@ class Person(User):
 
     def edit(self, message: Message, text: str) -> None:
         assert message.author is self
-        self.world.revise(message, {"text": typed(text, self.workspace)})
+        self.world.revise(message, {"text": typed(text, message.channel.workspace)})
 
     def delete(self, message: Message) -> None:
         assert message.author is self or self.admin

@@ -12,6 +12,7 @@ from bot.inference.server import gate
 from tests.inference.scripted_engine import ScriptedEngine
 from tests.inference.server.test_openai_client import PLAIN, says
 from tests.inference.serving import loaded, serving
+from tests.waiting import HANG_SECONDS
 
 KEY = "sesame"
 CHAT = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}]}
@@ -34,7 +35,9 @@ async def test_no_other_key_opens_anything_but_health_and_metrics(sent: str) -> 
     headers = {"Authorization": sent.encode()} if sent else {}
     async with (
         serving(loaded(PLAIN, ScriptedEngine(says(PLAIN, "Hi"))), api_key=KEY) as (_, url),
-        httpx2.AsyncClient(base_url=url, trust_env=False, headers=headers) as client,
+        httpx2.AsyncClient(
+            base_url=url, trust_env=False, timeout=HANG_SECONDS, headers=headers
+        ) as client,
     ):
         for path in ("/v1/models", "/openapi.json", "/", "/health/x"):
             assert (await client.get(path)).status_code == 401
@@ -59,7 +62,7 @@ async def test_a_key_is_compared_whole_in_a_time_that_tells_nothing(
     wrong = f"Bearer {KEY[:-1]}!"
     async with (
         serving(loaded(PLAIN, ScriptedEngine(says(PLAIN, "Hi"))), api_key=KEY) as (_, url),
-        httpx2.AsyncClient(base_url=url, trust_env=False) as client,
+        httpx2.AsyncClient(base_url=url, trust_env=False, timeout=HANG_SECONDS) as client,
     ):
         response = await client.get("/v1/models", headers={"Authorization": wrong})
     assert response.status_code == 401
@@ -83,7 +86,9 @@ FROM_A_PAGE = [
 async def test_without_a_key_no_web_page_may_ask(headers: dict[str, str]) -> None:
     async with (
         serving(loaded(PLAIN, ScriptedEngine(says(PLAIN, "Hi")))) as (_, url),
-        httpx2.AsyncClient(base_url=url, trust_env=False, headers=headers) as client,
+        httpx2.AsyncClient(
+            base_url=url, trust_env=False, timeout=HANG_SECONDS, headers=headers
+        ) as client,
     ):
         for path in ("/v1/models", "/health", "/metrics"):
             assert (await client.get(path)).status_code == 403
@@ -98,7 +103,9 @@ async def test_without_a_key_no_web_page_may_ask(headers: dict[str, str]) -> Non
 async def test_without_a_key_this_machine_may_ask_by_any_of_its_names(host: str) -> None:
     async with (
         serving(loaded(PLAIN, ScriptedEngine(says(PLAIN, "Hi")))) as (_, url),
-        httpx2.AsyncClient(base_url=url, trust_env=False, headers={"Host": host}) as client,
+        httpx2.AsyncClient(
+            base_url=url, trust_env=False, timeout=HANG_SECONDS, headers={"Host": host}
+        ) as client,
     ):
         assert (await client.get("/v1/models")).status_code == 200
 
@@ -108,7 +115,9 @@ async def test_with_a_key_it_does_not_matter_from_where_one_asks(headers: dict[s
     headers = headers | {"Authorization": f"Bearer {KEY}"}
     async with (
         serving(loaded(PLAIN, ScriptedEngine(says(PLAIN, "Hi"))), api_key=KEY) as (_, url),
-        httpx2.AsyncClient(base_url=url, trust_env=False, headers=headers) as client,
+        httpx2.AsyncClient(
+            base_url=url, trust_env=False, timeout=HANG_SECONDS, headers=headers
+        ) as client,
     ):
         assert (await client.get("/v1/models")).status_code == 200
 
@@ -121,7 +130,7 @@ async def test_a_body_of_more_values_than_a_prompt_has_is_refused_before_it_is_p
 ) -> None:
     async with (
         serving(loaded(PLAIN, ScriptedEngine(says(PLAIN, "Hi")))) as (_, url),
-        httpx2.AsyncClient(base_url=url, trust_env=False) as client,
+        httpx2.AsyncClient(base_url=url, trust_env=False, timeout=HANG_SECONDS) as client,
     ):
         refused = await client.post("/v1/chat/completions", content=body)
     assert refused.status_code == 413
@@ -132,6 +141,6 @@ async def test_a_long_text_full_of_commas_is_no_such_body() -> None:
     body = {"model": "tiny", "messages": [{"role": "user", "content": "a, [b]; " * 100_000}]}
     async with (
         serving(loaded(PLAIN, ScriptedEngine(says(PLAIN, "Hi")))) as (_, url),
-        httpx2.AsyncClient(base_url=url, trust_env=False) as client,
+        httpx2.AsyncClient(base_url=url, trust_env=False, timeout=HANG_SECONDS) as client,
     ):
         assert (await client.post("/tokenize", json=body)).status_code == 200
