@@ -2,7 +2,7 @@
 
 from __future__ import annotations  # some of discord.py's types exist only for checkers
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +35,7 @@ from bot.platforms.download import Downloader
 from bot.platforms.exchange import Exchange
 from bot.platforms.exchanges import ChannelConversation, Exchanges
 from bot.platforms.written import WrittenAnswers
+from bot.storage import RunningAnswer
 
 log = structlog.get_logger()
 
@@ -94,7 +95,7 @@ class Answers:
         self,
         question: discord.Message,
         here: InEffect,
-        messages: list[discord.Message] | None = None,
+        messages: Sequence[discord.Message | discord.PartialMessage] = (),
     ) -> DiscordExchange:
         """The exchange about `question`, whose answer is or will be in `messages`.
 
@@ -118,7 +119,7 @@ class Answers:
             file_above=above if allowed.files else None,
         )
         send = _send_after(question, thread, reply=allowed.replies)
-        view = DiscordView(look, send, self._pace, self.written, messages or [])
+        view = DiscordView(look, send, self._pace, self.written, messages)
         exchange = Exchange(
             question,
             self._key(question.id),
@@ -152,7 +153,42 @@ class Answers:
             messages.insert(0, before)
         age = (discord.utils.utcnow() - messages[0].created_at).total_seconds()
         here = await self._core.read(self.place_of_answer(question))
-        return await self.open(question, here, messages if age < EDITABLE_SECONDS else [])
+        return await self.open(question, here, messages if age < EDITABLE_SECONDS else ())
+
+    async def find_cut_off(self, running: RunningAnswer) -> DiscordExchange | None:
+        """The exchange about a question whose answer an earlier run began; None where it is gone.
+
+        Raises StorageError, discord.HTTPException.
+        """
+        if known := self.exchanges.to(running.question):
+            return known
+        number = int(running.question)
+        try:
+            channel = await self._client.fetch_channel(int(running.thread or running.channel))
+            opened_from_it = isinstance(channel, discord.Thread) and channel.id == number
+            asked_in = getattr(channel, "parent", None) if opened_from_it else channel
+            if not isinstance(asked_in, discord.abc.Messageable):
+                return None
+            question = await asked_in.fetch_message(number)
+        except (discord.NotFound, discord.Forbidden):
+            return None
+        assert isinstance(channel, discord.abc.Messageable)
+        shown = await self._messages_of(channel, question, [int(id) for id in running.messages])
+        here = await self._core.read(self.place_of_answer(question))
+        return await self.open(question, here, shown)
+
+    async def _messages_of(
+        self, channel: discord.abc.Messageable, question: discord.Message, recorded: list[int]
+    ) -> list[discord.Message]:
+        """The messages of an answer: each replies to the one before, the first to the question."""
+        found: dict[int, discord.Message] = {}
+        with suppress(discord.Forbidden):
+            async for message in channel.history(limit=SEARCHED, after=question):
+                before = message.reference.message_id if message.reference else None
+                belongs = message.id in recorded or before in (question.id, *found)
+                if message.author == self._client.user and belongs:
+                    found[message.id] = message
+        return list(found.values())
 
     def conversation(
         self, channel: Channel | None, place: Place, newest: int, person: int

@@ -25,7 +25,9 @@ from bot.platforms.discord.sending import Pace, is_passing
 from bot.platforms.discord.words import has_more_than_text
 from bot.platforms.hearing import addressee, hear, hear_edit
 from bot.platforms.other_bots import OtherBots
+from bot.platforms.recovery import recover
 from bot.platforms.retrying import out_of_reach, retried
+from bot.storage import RunningAnswer
 
 log = structlog.get_logger()
 
@@ -45,6 +47,7 @@ class DiscordPlatform:
         self._reported_to_owner: set[tuple[int, str]] = set()
         """Channels that can't be sent to whose owner knows, and why."""
         self._stopping = asyncio.Event()
+        self._recovered = False
         self._other_bots = OtherBots()
         self._client: discord.Client
         self._answers: Answers
@@ -86,6 +89,7 @@ class DiscordPlatform:
         self._answers = Answers(self._core, client, self._pace, self._background)
         self._interactions = Interactions(self._core, self._answers, self._pace, self._background)
         client.event(self.on_connect)
+        client.event(self.on_ready)
         client.event(self.on_message)
         client.event(self.on_raw_message_edit)
         client.event(self.on_raw_message_delete)
@@ -113,6 +117,20 @@ class DiscordPlatform:
         if not self._client.guilds and self._client.application_id is not None:
             link = invitation(self._client.application_id)
             log.info("the bot is in no server yet: open its invitation", link=link)
+
+    async def on_ready(self) -> None:
+        """The servers are known: go on with the answers that an earlier run began."""
+        if self._recovered:
+            return  # it is another session of this run
+        self._recovered = True
+        find, me = self._answers.find_cut_off, str(self._me.id)
+        await recover("discord", me, find, self._core, self._background, self._hears_of)
+
+    def _hears_of(self, answer: RunningAnswer) -> bool:
+        """Whether this process's shards have the answer's server; the first has what is private."""
+        if answer.server.startswith("dm-"):
+            return 0 in getattr(self._client, "shards", {0: None})
+        return self._client.get_guild(int(answer.server)) is not None
 
     @property
     def _me(self) -> discord.ClientUser:

@@ -84,7 +84,7 @@ class DiscordView:
         send: Send,
         pace: Pace,
         written: WrittenAnswers,
-        messages: Sequence[discord.Message] = (),
+        messages: Sequence[discord.Message | discord.PartialMessage] = (),
     ) -> None:
         self.look = look
         self.messages = [_partial(m) for m in messages]
@@ -247,7 +247,7 @@ class DiscordView:
                 await self._pace.retried(message.delete)
 
 
-def _partial(message: discord.Message) -> SentMessage:
+def _partial(message: discord.Message | discord.PartialMessage) -> SentMessage:
     """Enough to edit it, for a thousandth of the memory."""
     if isinstance(message, discord.WebhookMessage):
         return message

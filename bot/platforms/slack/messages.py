@@ -133,6 +133,26 @@ class Threads:
                         return button, ts
         return None
 
+    async def answer_to(self, workspace: Workspace, channel: str, question: Payload) -> list[str]:
+        """The timestamps of the bot's messages that answer a question.
+
+        Those whose buttons name it, and those without buttons right after it: they were cut off.
+        Raises SlackApiError.
+        """
+        known = await self._read(workspace, channel, thread_of(question))
+        found: list[str] = []
+        right_after = True
+        for ts, message in sorted(known.items()):
+            if ts <= question["ts"]:
+                continue
+            if message.get("user") != workspace.me:
+                right_after = False
+                continue
+            named = [button.question for button in buttons_in(message.get("blocks", ()))]
+            if question["ts"] in named or (right_after and not named):
+                found.append(ts)
+        return found
+
     async def _read(self, workspace: Workspace, channel: str, thread: str) -> dict[str, Payload]:
         """All messages, by timestamp."""
         known = self._thread(channel, thread)

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from contextlib import AsyncExitStack
+from functools import partial
 
 import structlog
 from aiohttp import ClientError, web
@@ -10,6 +11,8 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.config import AnswerMode
 from bot.conversation.core import Core
@@ -19,6 +22,7 @@ from bot.platforms.background import Background
 from bot.platforms.base import PlatformUnusable
 from bot.platforms.hearing import addressee, hear, hear_edit
 from bot.platforms.other_bots import OtherBots
+from bot.platforms.recovery import recover
 from bot.platforms.retrying import out_of_reach
 from bot.platforms.slack.answers import Answers
 from bot.platforms.slack.blocks import PREFIX
@@ -57,9 +61,10 @@ class SlackPlatform:
             raise PlatformUnusable(config.problems[0])
         app = await new_app(config, self._core.store)
         self._listen(app)
+        identity = None
         try:
             if app.client.token:
-                await self._check_token(app)
+                identity = await self._check_token(app)
             async with AsyncExitStack() as stack:
                 if config.listen:
                     await self._serve(app, config.listen, stack)
@@ -67,6 +72,8 @@ class SlackPlatform:
                     handler = AsyncSocketModeHandler(app, token)
                     stack.push_async_callback(handler.close_async)
                     await self._connect(handler)
+                if identity is not None:
+                    self._met(identity["team_id"], identity["user_id"], app.client)
                 await self._stopping.wait()
                 await self._background.done()
         except (OSError, ClientError) as error:
@@ -76,7 +83,7 @@ class SlackPlatform:
         """See base.Platform."""
         self._stopping.set()
 
-    async def _check_token(self, app: AsyncApp) -> None:
+    async def _check_token(self, app: AsyncApp) -> AsyncSlackResponse:
         """Whether Slack accepts the token, and what it may do. Raises PlatformUnusable."""
         try:
             answer = await retried(app.client.auth_test)
@@ -86,6 +93,7 @@ class SlackPlatform:
         needed = scopes_for(self._core.config().slack)
         if granted and (missing := sorted(needed - set(granted.split(",")))):
             log.warning("slack: scopes are missing; add them and install again", missing=missing)
+        return answer
 
     async def _connect(self, handler: AsyncSocketModeHandler) -> None:
         client = handler.client
@@ -125,10 +133,19 @@ class SlackPlatform:
         known = self._workspaces.get(team)
         assert context.client is not None
         if known is None or known.client.token != context.client.token:
-            groups = self._core.config().slack.moderator_groups
-            known = Workspace(team, str(context.bot_user_id), context.client, groups)
-            self._workspaces[team] = known
+            known = self._met(team, str(context.bot_user_id), context.client)
         return known
+
+    def _met(self, team: str, me: str, client: AsyncWebClient) -> Workspace:
+        """A workspace that is new to this run: go on with the answers that an earlier one began."""
+        first = team not in self._workspaces
+        workspace = Workspace(team, me, client, self._core.config().slack.moderator_groups)
+        self._workspaces[team] = workspace
+        if first:
+            find = partial(self._answers.find_cut_off, workspace)
+            cut_off = recover("slack", f"{team}:{me}", find, self._core, self._background)
+            self._background.start(cut_off)
+        return workspace
 
     # Events
 
