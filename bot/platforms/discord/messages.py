@@ -4,6 +4,7 @@ from __future__ import annotations  # some of discord.py's types exist only for 
 
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TypeAlias
 
 import discord
@@ -15,6 +16,10 @@ OWN_LINE = "-# \u2063"
 from small lines that the model wrote."""
 ANSWER_FILE = "answer.md"
 """A long answer's name as a file: read back whole in place of the message's text."""
+OWN_MESSAGES = 5
+"""Of the asker, right before the question."""
+BACK_TO_BACK = timedelta(minutes=5)
+"""The longest pause between them."""
 
 _OWN_LINES = re.compile(rf"\n*^{OWN_LINE}.*$", re.MULTILINE)
 _SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
@@ -88,7 +93,9 @@ def rights_in(
 async def history_of(message: discord.Message, limit: int) -> Sequence[discord.Message]:
     """What was said before `message`, oldest first: the thread, or the chain of replies.
 
-    At most `limit` messages. A chain ends where a message was deleted or can't be read.
+    At most `limit` messages. A chain ends where a message was deleted or can't be read. What the
+    person who began it had said right before belongs to it: code in one message, the mention in
+    the next.
     """
     channel = message.channel
     if isinstance(channel, discord.Thread | discord.DMChannel):
@@ -101,7 +108,26 @@ async def history_of(message: discord.Message, limit: int) -> Sequence[discord.M
     chain: list[discord.Message] = []
     while len(chain) < limit and (earlier := await replied_to(chain[-1] if chain else message)):
         chain.append(earlier)
-    return chain[::-1]
+    first = chain[-1] if chain else message
+    return [*await _right_before(first, min(OWN_MESSAGES, limit - len(chain))), *chain[::-1]]
+
+
+async def _right_before(message: discord.Message, limit: int) -> list[discord.Message]:
+    """What the same person said right before `message`, oldest first, with nobody in between."""
+    own: list[discord.Message] = []
+    later = message
+    if message.author.bot or limit <= 0:
+        return own
+    try:
+        async for earlier in message.channel.history(limit=limit, before=message):
+            gap = later.created_at - earlier.created_at
+            if earlier.author != message.author or gap > BACK_TO_BACK or not _is_shown(earlier):
+                break
+            own.insert(0, earlier)
+            later = earlier
+    except (discord.Forbidden, discord.NotFound):  # the question can be answered without it
+        return []
+    return own
 
 
 async def replied_to(message: discord.Message) -> discord.Message | None:

@@ -60,6 +60,20 @@ async def test_where_every_message_is_answered_those_to_another_person_are_not(
         assert len(scene.inference.requests) == 1
 
 
+async def test_what_the_asker_said_right_before_belongs_to_the_question(running: Running) -> None:
+    async with running(message_content=True) as scene:
+        scene.ann.say(scene.general, "not this")
+        scene.ben.say(scene.general, "nor this")
+        scene.ann.say(scene.general, "for oar in oars: oars.remove(oar)")
+        scene.ann.say(scene.general, "it leaves every second one")
+        answer = await scene.ask("why?")
+        first = scene.inference.prompts[0]
+        said = ["for oar in oars: oars.remove(oar)", "it leaves every second one", "why?"]
+        assert first[-1]["content"] == "\n\n".join(said)
+        await scene.answer_to(scene.ann.say(scene.general, "@bot sure?", reply_to=answer))
+        assert scene.inference.prompts[1][: len(first)] == first
+
+
 async def test_a_purge_deletes_each_of_its_messages(scene: Scene) -> None:
     scene.script(Say("One "), Wait(asyncio.Event()))
     before = scene.ben.say(scene.general, "hello")

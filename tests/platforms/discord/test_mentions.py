@@ -14,6 +14,7 @@ from bot.conversation.texts import Texts
 from bot.platforms.discord.messages import OWN_LINE
 from bot.platforms.discord.sending import Pace
 from bot.platforms.discord.view import DiscordView, Look
+from bot.platforms.written import WrittenAnswers
 from tests.doubles.discord import DiscordDouble, Message
 from tests.doubles.discord.messages import write
 
@@ -67,7 +68,7 @@ async def test_nothing_that_is_shown_pings_anybody_else(
     reply.change(ReplyState.DONE if done else ReplyState.FAILED, notice)
     heading = TEXTS("asked_about", name=BEN.mention, question=" ".join(question.split()))
     look = Look(TEXTS, asker=ANN.id, question=1, heading=heading)
-    await DiscordView(look, send, Pace()).follow(reply)
+    await DiscordView(look, send, Pace(), WrittenAnswers()).follow(reply)
     assert shown
     for message in shown:
         assert message.pings <= {"Ann"}
