@@ -1,5 +1,6 @@
 """What becomes of a file's bytes: text, cut text, or one reason why not."""
 
+import signal
 import subprocess
 import sys
 import zlib
@@ -12,7 +13,7 @@ import pytest
 
 from bot.documents.kinds import Kind, kind_of
 from bot.documents.problems import Problem, Unreadable
-from bot.documents.reading import Document, _environment, read_document
+from bot.documents.reading import Document, _environment, _problem, read_document
 from tests.documents import samples
 
 MUCH = 1 << 20
@@ -249,6 +250,15 @@ async def test_a_file_that_takes_too_long_is_given_up_and_leaves_no_process() ->
     assert await problem_of(samples.word(), Kind.WORD, seconds=0.001) is Problem.TOO_SLOW
     running = [child.cmdline() for child in psutil.Process().children()]
     assert not [command for command in running if "bot.documents" in command]
+
+
+def test_a_parser_out_of_cpu_time_ends_by_the_signal_that_says_so() -> None:
+    code = "from bot.documents import limits; limits.CPU_SECONDS = 1; limits.set_limits()"
+    loop = subprocess.run(
+        [sys.executable, "-c", f"{code}\nwhile True: pass"], timeout=300, check=False
+    )
+    assert loop.returncode == -signal.SIGXCPU
+    assert _problem(loop.returncode) is Problem.TOO_SLOW
 
 
 def test_the_parsing_process_is_given_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -194,6 +194,11 @@ async def test_a_person_whom_slack_does_not_tell_of_gets_an_answer_and_a_stand_i
     assert f"@{scene.ben.id}" in asked(scene)
 
 
+async def test_a_moderators_group_that_can_not_be_read_costs_no_answer(running: Running) -> None:
+    async with running(slack={"moderator_groups": ["S0NOSUCH"]}) as scene:
+        assert "Hello there." in (await scene.ask("hi")).text
+
+
 async def test_the_message_that_a_long_thread_is_about_stays(running: Running) -> None:
     async with running(conversation={"max_messages": 2}) as scene:
         root = scene.ben.say(scene.general, "the mast goes to the sailmaker")
