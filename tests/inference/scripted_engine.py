@@ -19,6 +19,8 @@ class ScriptedEngine:
     nothing after `close`.
     """
 
+    follows_masks = False
+
     def __init__(
         self,
         answer: Callable[[Sequence], Iterable[int]],

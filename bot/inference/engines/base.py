@@ -6,7 +6,13 @@ text and reasoning channels are handled outside, once for all engines.
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,9 @@ class Sequence:
     fast first token what others have asked."""
     cached_tokens: int = 0
     """Prompt tokens whose keys and values were reused; the engine sets it when prefill begins."""
+    mask: "Callable[[], NDArray[np.bool_] | None] | None" = None
+    """Which tokens of the vocabulary may be drawn next; all, where it is None or gives None. Asked
+    before each draw, by the thread that drives the engine; not before forced tokens."""
     abandoned: bool = False
     """Nobody waits for it any more: a step that takes long ends early. Set by another thread."""
 
@@ -56,6 +65,8 @@ class Engine(Protocol):
     """Sequences that can run at once."""
     context: int
     """Tokens that prompt and answer may have together."""
+    follows_masks: bool
+    """Whether the tokens of a sequence keep to its `mask`."""
 
     @property
     def sequences(self) -> int:

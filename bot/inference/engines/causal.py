@@ -60,6 +60,8 @@ class _Running(Generic[CacheT]):
 class CausalEngine(Generic[CacheT]):
     """Runs up to `slots` sequences one after another within a step; see base.Engine."""
 
+    follows_masks = True
+
     def __init__(self, model: CausalModel[CacheT], slots: int, context: int | None = None) -> None:
         self.model = model
         self.slots = slots
@@ -103,7 +105,7 @@ class CausalEngine(Generic[CacheT]):
             run.pending = run.pending[len(chunk) :]
             if not run.pending:
                 forced = run.sequence.forced
-                token = forced.popleft() if forced else run.sampler(logits)
+                token = forced.popleft() if forced else run.sampler(_masked(logits, run.sequence))
                 run.pending = [token]
                 produced.append((run.sequence, token))
         return produced
@@ -142,3 +144,15 @@ class CausalEngine(Generic[CacheT]):
             raise
         cached.tokens += tokens
         return logits
+
+
+def _masked(logits: Tensor, sequence: Sequence) -> Tensor:
+    """`logits`, [vocabulary], with those of tokens that may not come next at minus infinity."""
+    allowed = None if sequence.mask is None else sequence.mask()
+    if allowed is None:
+        return logits
+    size = min(len(allowed), len(logits))
+    masked = torch.full_like(logits, -torch.inf)
+    keep = torch.from_numpy(allowed[:size]).to(logits.device)
+    masked[:size] = torch.where(keep, logits[:size], -torch.inf)
+    return masked

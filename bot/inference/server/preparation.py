@@ -3,12 +3,13 @@
 from dataclasses import fields, replace
 
 from bot.inference.engines.base import Sampling, Sequence
+from bot.inference.grammar.json_schema import Grammar, GrammarError
 from bot.inference.server.errors import ApiError
 from bot.inference.server.model import Model
 from bot.inference.server.requests import ChatRequest, Message
 from bot.inference.server.tools import NamedTool
 from bot.inference.text.generation import Calling, Generation, reasoning_budget
-from bot.inference.text.prompt import ReasoningStyle
+from bot.inference.text.prompt import ReasoningStyle, ToolStyle
 
 SAMPLING_FIELDS = {field.name for field in fields(Sampling)}
 
@@ -56,8 +57,37 @@ def _has_calls(messages: list[Message]) -> bool:
     )
 
 
+def grammar_of(model: Model, request: ChatRequest) -> Grammar | None:
+    """What the answer is held to; compiling takes milliseconds, the first one seconds.
+
+    Raises ApiError where the schema or the engine can't do that.
+    """
+    form = request.response_format
+    if form is None or (schema := form.schema_to_keep) is None:
+        return None
+    if not model.engine.follows_masks:
+        reason = "the engine of this model holds answers to no form yet"
+    elif model.chat_format.tools is ToolStyle.TAGS and request.offered:
+        reason = "with tools, this model's answers can't be held to a form"
+    else:
+        try:
+            return model.chat_format.grammars.grammar(schema)
+        except GrammarError as error:
+            reason = f"answers can't be held to this schema: {error}"
+    raise ApiError(
+        400,
+        f"'response_format' can't be {form.type}: {reason}.",
+        param="response_format",
+        code="unsupported_parameter",
+    )
+
+
 def prepare(
-    model: Model, request: ChatRequest, prompt: list[int], calling: Calling
+    model: Model,
+    request: ChatRequest,
+    prompt: list[int],
+    calling: Calling,
+    grammar: Grammar | None,
 ) -> tuple[Sequence, Generation, int]:
     """What the engine runs, what reads its tokens, and how many they may be."""
     context = model.engine.context
@@ -78,5 +108,6 @@ def prepare(
         stop=request.stop or [],
         reasoning_budget=budget,
         calling=calling,
+        grammar=grammar,
     )
     return sequence, generation, max_tokens

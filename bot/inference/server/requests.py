@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from bot.inference.grammar.json_schema import ANY_OBJECT
 from bot.inference.server.tools import CallId, FunctionDefinition, ToolCalls, ToolChoice, Tools
 from bot.inference.text.turns import Call, Turn
 
@@ -158,8 +159,34 @@ class TemplateOptions(_Request):
     enable_thinking: bool | None = None
 
 
+class NamedSchema(_Request):
+    name: Annotated[Text, StringConstraints(max_length=64)]
+    description: Text | None = None
+    schema_: Annotated[dict[str, Any], Field(alias="schema")] = {}
+    strict: bool | None = None
+
+
 class ResponseFormat(_Request):
-    type: Literal["text"]
+    """The answer's form: JSON that keeps to a schema, any JSON object, or free text."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: Annotated[NamedSchema | None, Field(validate_default=True)] = None
+
+    @field_validator("json_schema")
+    @classmethod
+    def _has_its_schema(
+        cls, schema: NamedSchema | None, info: ValidationInfo
+    ) -> NamedSchema | None:
+        if schema is None and info.data.get("type") == "json_schema":
+            raise _MISSING
+        return schema
+
+    @property
+    def schema_to_keep(self) -> dict[str, Any] | None:
+        """What the answer must keep to; None for text."""
+        if self.type == "json_schema" and self.json_schema:
+            return self.json_schema.schema_
+        return ANY_OBJECT if self.type == "json_object" else None
 
 
 _Zero = Annotated[float, Field(ge=0, le=0)]
@@ -183,7 +210,6 @@ class _OnlyNeutral(_Request):
     audio: None = None
     functions: Annotated[list[Any], Field(max_length=0)] | None = None
     function_call: Literal["none", "auto"] | None = None
-    response_format: ResponseFormat | None = None
     verbosity: Literal["medium"] | None = None
     web_search_options: None = None
 
@@ -230,6 +256,7 @@ class ChatRequest(_OnlyNeutral, _Harmless):
     reasoning_effort: _EffortName | None = None
     reasoning: Reasoning | None = None
     chat_template_kwargs: TemplateOptions | None = None
+    response_format: ResponseFormat | None = None
     tools: Tools | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None

@@ -4,8 +4,13 @@ from collections.abc import Sequence as Strings
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bot.inference.engines.base import Sequence
+from bot.inference.grammar.json_schema import Grammar
 from bot.inference.text.delta import Delta
+from bot.inference.text.harmony import HarmonyParser
 from bot.inference.text.prompt import ChatFormat, ToolStyle
 from bot.inference.text.reasoning import Parser, parser_for
 from bot.inference.text.stop_strings import StopStrings
@@ -42,7 +47,8 @@ class Generation:
     answer, or `max_tokens` tokens (of reasoning and answer together). When the model still reasons
     after `reasoning_budget` tokens (None: no limit), or ends its turn before any answer, the tokens
     that close what is open and begin the answer are put into `sequence.forced`; an engine that runs
-    ahead may report some sampled tokens before them.
+    ahead may report some sampled tokens before them. A `grammar` holds the answer, not the
+    reasoning.
     """
 
     finish_reason: Literal["stop", "length", "tool_calls", "error"] | None = None
@@ -61,12 +67,17 @@ class Generation:
         stop: Strings[str] = (),
         reasoning_budget: int | None = None,
         calling: Calling = Calling(),
+        grammar: Grammar | None = None,
     ) -> None:
         self._sequence = sequence
         self._stop_ids = chat_format.stop_ids
         self._stop_strings = StopStrings(stop)
         self._parser = _parser(chat_format, sequence, calling)
         self._called = False
+        self._grammar = grammar
+        if grammar is not None:
+            sequence.mask = self._allowed
+            self._lead_to_a_channel()
         self._max_tokens = max_tokens
         self._budget = reasoning_budget
         if self._budget is not None:
@@ -101,7 +112,10 @@ class Generation:
         if token in self._stop_ids:
             self._end_turn()
             return Delta()
+        if self._grammar is not None and self._parser.answering:
+            self._grammar.consume(token)
         delta = self._show(self._parse([token]))
+        self._lead_to_a_channel()
         if self._parser.ended:
             self._end_turn()
         elif (
@@ -111,6 +125,19 @@ class Generation:
         ):
             self._close_reasoning()
         return delta
+
+    def _allowed(self) -> NDArray[np.bool_] | None:
+        """What the grammar allows next, while the model writes its answer."""
+        if self._grammar is None or not self._parser.answering:
+            return None
+        return self._grammar.allowed()
+
+    def _lead_to_a_channel(self) -> None:
+        """Keep harmony from an answer without a header, which would begin free of the grammar."""
+        if self._grammar is None or not isinstance(self._parser, HarmonyParser):
+            return
+        if self._parser.between_messages and not self._sequence.forced:
+            self._sequence.forced.extend(self._parser.opening)
 
     def _end_turn(self) -> None:
         if self._parser.answered:

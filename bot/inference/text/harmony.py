@@ -48,6 +48,8 @@ class HarmonyParser:
         self.closing = chat_format.control_ids(
             "<|end|><|start|>assistant<|channel|>final<|message|>"
         )
+        self._first_opening = chat_format.control_ids("<|channel|>")
+        self._later_opening = chat_format.control_ids("<|start|>assistant<|channel|>")
         self.ended = False
         self.answered = False
         self._functions = functions
@@ -57,12 +59,27 @@ class HarmonyParser:
         self._header: list[int] = []
         self._has_role = True
         """Whether the header's role was written before: by the prompt, or in no header at all."""
+        self._any_message = False
         self._calls = 0
 
     @property
     def reasoning(self) -> bool:
         lost = len(self._header) > _LONGEST_HEADER
         return lost or self._place in (_Place.REASONING, _Place.DROPPED)
+
+    @property
+    def answering(self) -> bool:
+        return self._place is _Place.ANSWER
+
+    @property
+    def between_messages(self) -> bool:
+        """Whether a header could begin now that says what comes."""
+        return self._place is _Place.HEADER and self._has_role and not self._header
+
+    @property
+    def opening(self) -> list[int]:
+        """Tokens that begin a header up to its channel's name, between messages."""
+        return self._later_opening if self._any_message else self._first_opening
 
     def push(self, token: int) -> Delta:
         if token in (self._start, self._end):
@@ -91,6 +108,7 @@ class HarmonyParser:
         return self._delta(self._text.flush())
 
     def _begin_header(self, *, has_role: bool) -> None:
+        self._any_message = True
         self._place, self._header, self._has_role = _Place.HEADER, [], has_role
 
     def _open(self) -> Delta:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from jinja2 import TemplateError
 from tokenizers import Encoding, Tokenizer, pre_tokenizers
 
+from bot.inference.grammar.json_schema import Grammars
 from bot.inference.text.detokenizer import Detokenizer
 from bot.inference.text.placeholders import Placeholders
 from bot.inference.text.turns import (
@@ -115,6 +116,7 @@ class ChatFormat:
             self.reasoning = ReasoningStyle.NONE
         self.stop_ids = frozenset(stops)
         self.tools = _tool_style(template, self.reasoning)
+        self.grammars = Grammars(tokenizer, self.stop_ids)
 
     @classmethod
     def from_folder(cls, path: Path) -> Self:

@@ -31,6 +31,11 @@ class Parser(Protocol):
         ...
 
     @property
+    def answering(self) -> bool:
+        """Whether the next token belongs to the answer, if it ends no turn."""
+        ...
+
+    @property
     def answered(self) -> bool:
         """Whether there is anything of an answer; without it, `closing` asks for one."""
         ...
@@ -66,6 +71,7 @@ class PlainParser:
 
     reasoning = False
     ended = False
+    answering = True
     answered = True
 
     def __init__(self, chat_format: ChatFormat) -> None:
@@ -106,6 +112,10 @@ class ThinkParser:
         self._place = _Place.REASONING if in_reasoning else _Place.START
         self._held = ""
         self._end_tag = StopStrings([THINK_CLOSE])
+
+    @property
+    def answering(self) -> bool:
+        return self._place is not _Place.REASONING
 
     @property
     def answered(self) -> bool:

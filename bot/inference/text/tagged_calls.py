@@ -36,6 +36,10 @@ class TaggedCallsParser:
         return self._parser.reasoning
 
     @property
+    def answering(self) -> bool:
+        return self._parser.answering
+
+    @property
     def answered(self) -> bool:
         return self._parser.answered
 

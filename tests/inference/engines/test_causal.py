@@ -4,6 +4,7 @@ import random
 from collections import deque
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -200,3 +201,16 @@ def test_a_seed_gives_the_same_answer_from_a_cold_cache_and_from_a_warm_one(mode
     answers.append(finish(engine, again))
     assert again.cached_tokens == 0
     assert answers == [cold(model, prompt_of(40), sampling)] * 4
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, Sampling(temperature=1.0, top_p=0.9, min_p=0.1)])
+def test_only_tokens_of_the_mask_are_drawn_and_forced_ones_are_not_asked_about(
+    model, sampling: Sampling
+) -> None:
+    allowed = np.zeros(VOCABULARY, dtype=np.bool_)
+    allowed[[3, 5]] = True
+    masks = iter([allowed, None, allowed])
+    sequence = Sequence(prompt_of(20), sampling, deque([7]), mask=lambda: next(masks))
+    answer = finish(CausalEngine(model, slots=1), sequence, tokens=4)
+    assert answer[0] == 7
+    assert {answer[1], answer[3]} <= {3, 5}

@@ -68,6 +68,8 @@ class GptOssEngine:
     own and is computed again later; its draws are what they would have been.
     """
 
+    follows_masks = False
+
     def __init__(
         self,
         model: Model,

@@ -1,0 +1,1 @@
+"""Answers held to a JSON schema: which tokens may come next."""
