@@ -20,10 +20,11 @@ from transformers import GptOssConfig
 from bot.inference.engines import load_engine
 from bot.inference.engines.base import Sampling, Sequence
 from bot.inference.engines.gptoss.chunk import Chunk, Part
+from bot.inference.engines.gptoss.config import read_config
 from bot.inference.engines.gptoss.kernels.fragments import INTERPRETED
 from bot.inference.engines.gptoss.model import PAGE, Model
 from bot.inference.engines.gptoss.synthetic import write_checkpoint
-from bot.inference.engines.gptoss.weights import load_weights, read_config
+from bot.inference.engines.gptoss.weights import load_weights
 from tests.on_a_card.reference import Choices, Reference, recorded
 
 pytestmark = pytest.mark.skipif(
@@ -199,7 +200,7 @@ def ours(folder: Path) -> Ours:
 
 @pytest.fixture(scope="module")
 def comparison(ours: Ours, folder: Path) -> tuple[list[Compared], list[Routed]]:
-    return compare(ours, folder, read_config(folder))
+    return compare(ours, folder, GptOssConfig.from_pretrained(folder))
 
 
 def test_logits_are_about_as_near_to_float32_as_those_of_transformers_in_bfloat16(

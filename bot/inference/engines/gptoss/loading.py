@@ -6,9 +6,10 @@ from pathlib import Path
 import torch
 
 from bot.inference.engines import EngineError
+from bot.inference.engines.gptoss.config import read_config
 from bot.inference.engines.gptoss.engine import CHUNK, CHUNK_BESIDE, GptOssEngine
 from bot.inference.engines.gptoss.model import PAGE, Model
-from bot.inference.engines.gptoss.weights import load_weights, read_config
+from bot.inference.engines.gptoss.weights import load_weights
 
 WORKSPACE = 530 * 2**20
 """Bytes kept free for cuBLAS and the graphs."""

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import GptOssConfig
 
 from bot.inference.engines.base import Abandoned
 from bot.inference.engines.gptoss.chunk import Chunk
+from bot.inference.engines.gptoss.config import Config, rotation
 from bot.inference.engines.gptoss.kernels.attention import DecodeAttention, prefill_attention
 from bot.inference.engines.gptoss.kernels.embedding import embed
 from bot.inference.engines.gptoss.kernels.experts import grouped_experts, rows_together
@@ -18,7 +18,7 @@ from bot.inference.engines.gptoss.kernels.group import combine, group
 from bot.inference.engines.gptoss.kernels.linear import linear, norm_qkv
 from bot.inference.engines.gptoss.kernels.rotary import rotate_and_store
 from bot.inference.engines.gptoss.kernels.route import Router
-from bot.inference.engines.gptoss.weights import Layer, Weights, rotation
+from bot.inference.engines.gptoss.weights import Layer, Weights
 
 PAGE = 32
 """Tokens in a page of the cache: what a reused beginning is a multiple of."""
@@ -38,13 +38,13 @@ class Model:
     `context` is the most tokens of one sequence, `pages` how many there are for all of them.
     """
 
-    def __init__(self, config: GptOssConfig, weights: Weights, context: int, pages: int) -> None:
+    def __init__(self, config: Config, weights: Weights, context: int, pages: int) -> None:
         self.config = config
         self.context = context
         self.pages = pages
         self._weights = weights
         self._epsilon: float = config.rms_norm_eps
-        self._limit = float(getattr(config, "swiglu_limit", 7.0))  # transformers has it fixed
+        self._limit = config.swiglu_limit
         device, dtype = weights.head.device, weights.head.dtype
         self.device = device
         self._experts_dtype = torch.float32 if dtype == torch.float32 else torch.float16
@@ -62,7 +62,7 @@ class Model:
         )
 
     @staticmethod
-    def page_bytes(config: GptOssConfig, dtype: torch.dtype) -> int:
+    def page_bytes(config: Config, dtype: torch.dtype) -> int:
         """What a page takes in all layers together."""
         line: int = config.num_key_value_heads * config.head_dim * dtype.itemsize
         layers: int = config.num_hidden_layers

@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
-from transformers import GptOssConfig
-from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from bot.inference.engines import EngineError
+from bot.inference.engines.gptoss.config import Config
 from bot.inference.engines.gptoss.mxfp4 import Mxfp4, pack
 
 
@@ -49,35 +48,9 @@ class Weights:
     head: Tensor
 
 
-def read_config(folder: Path) -> GptOssConfig:
-    """The configuration in `folder`. Raises EngineError where the kernels don't fit it."""
-    config = GptOssConfig.from_pretrained(folder, local_files_only=True)
-    sizes = {
-        "head_dim": config.head_dim,
-        "num_local_experts": config.num_local_experts,
-        "num_experts_per_tok": config.num_experts_per_tok,
-        "heads per key-value head": config.num_attention_heads // config.num_key_value_heads,
-    }
-    for name, size in sizes.items():
-        if size & (size - 1):
-            raise EngineError(f"{folder.name}: {name} is {size}; this engine needs a power of two")
-    for name in ("hidden_size", "intermediate_size"):
-        if getattr(config, name) % 64:
-            raise EngineError(f"{folder.name}: {name} has to be a multiple of 64")
-    return config
-
-
-def rotation(config: GptOssConfig, context: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosines and sines float32 [context, head size / 2] with YaRN (Peng et al. 2023)."""
-    kind = config.rope_parameters["rope_type"]
-    frequencies, factor = ROPE_INIT_FUNCTIONS[kind](config, device)
-    angles = torch.outer(torch.arange(context, device=device).float(), frequencies.float())
-    return angles.cos() * factor, angles.sin() * factor
-
-
 def load_weights(
     folder: Path,
-    config: GptOssConfig,
+    config: Config,
     device: torch.device,
     dtype: torch.dtype,
     progress: Callable[[float], None],
@@ -121,7 +94,7 @@ class _Checkpoint:
         return tensor if tensor.dtype == torch.uint8 else tensor.to(self._dtype)
 
 
-def _load_layer(checkpoint: _Checkpoint, config: GptOssConfig, index: int) -> Layer:
+def _load_layer(checkpoint: _Checkpoint, config: Config, index: int) -> Layer:
     def get(name: str) -> Tensor:
         return checkpoint(f"model.layers.{index}.{name}")
 
@@ -137,7 +110,7 @@ def _load_layer(checkpoint: _Checkpoint, config: GptOssConfig, index: int) -> La
     gate_up, gate_up_bias = get_experts("gate_up_proj")
     down, down_bias = get_experts("down_proj")
     return Layer(
-        window=config.sliding_window if config.layer_types[index] == "sliding_attention" else 0,
+        window=config.windows[index],
         attention_norm=get("input_layernorm.weight"),
         qkv=get_qkv("weight"),
         qkv_bias=get_qkv("bias"),

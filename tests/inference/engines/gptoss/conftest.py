@@ -11,7 +11,8 @@ pytest.importorskip("triton")
 
 from transformers import GptOssForCausalLM  # noqa: E402
 
-from bot.inference.engines.gptoss.weights import load_weights, read_config  # noqa: E402
+from bot.inference.engines.gptoss.config import read_config  # noqa: E402
+from bot.inference.engines.gptoss.weights import load_weights  # noqa: E402
 from tests.inference.engines.gptoss.tiny import CPU, Tiny, reference, save  # noqa: E402
 
 
@@ -58,5 +59,5 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     folder = save(tmp_path_factory.mktemp("gpt-oss"))
     config = read_config(folder)
     weights = load_weights(folder, config, CPU, torch.float32, lambda share: None)
-    model: GptOssForCausalLM = reference(folder, config)
+    model: GptOssForCausalLM = reference(folder)
     return Tiny(folder, config, weights, model)

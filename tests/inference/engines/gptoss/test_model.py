@@ -6,8 +6,9 @@ import torch
 from bot.inference.engines import EngineError
 from bot.inference.engines.base import Abandoned
 from bot.inference.engines.gptoss.chunk import Chunk, Part
+from bot.inference.engines.gptoss.config import read_config
 from bot.inference.engines.gptoss.model import LONG, Model
-from bot.inference.engines.gptoss.weights import load_weights, read_config
+from bot.inference.engines.gptoss.weights import load_weights
 from tests.inference.engines.gptoss.tiny import CPU, Tiny, assert_close, prompt_of
 
 TABLES = torch.tensor([[3, 1, 4, 6, 5], [8, 2, 9, 7, 10], [0] * 5], dtype=torch.int32)

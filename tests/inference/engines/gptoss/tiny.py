@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import GptOssConfig, GptOssForCausalLM
 
+from bot.inference.engines.gptoss.config import Config
 from bot.inference.engines.gptoss.model import Model
 from bot.inference.engines.gptoss.mxfp4 import dequantize
 from bot.inference.engines.gptoss.synthetic import write_checkpoint
@@ -22,7 +23,7 @@ WINDOW = 16
 @dataclass(frozen=True)
 class Tiny:
     folder: Path
-    config: GptOssConfig
+    config: Config
     weights: Weights
     reference: GptOssForCausalLM
 
@@ -70,7 +71,7 @@ def save(folder: Path) -> Path:
     return write_checkpoint(folder, config, dtype=torch.float32)
 
 
-def reference(folder: Path, config: GptOssConfig) -> GptOssForCausalLM:
+def reference(folder: Path) -> GptOssForCausalLM:
     stored: dict[str, Tensor] = {}
     for file in folder.glob("*.safetensors"):
         stored |= load_file(file)
@@ -80,7 +81,7 @@ def reference(folder: Path, config: GptOssConfig) -> GptOssForCausalLM:
         numbers = dequantize(stored[name], stored[f"{experts}_scales"])
         weights[experts] = numbers.transpose(1, 2).contiguous()
         weights[f"{experts}_bias"] = stored[f"{experts}_bias"]
-    model = GptOssForCausalLM(config).float().eval()
+    model = GptOssForCausalLM(GptOssConfig.from_pretrained(folder)).float().eval()
     model.load_state_dict(weights)
     return model
 
