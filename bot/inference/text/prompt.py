@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from jinja2 import TemplateError
 from tokenizers import Encoding, Tokenizer, pre_tokenizers
@@ -19,6 +19,7 @@ from tokenizers import Encoding, Tokenizer, pre_tokenizers
 from bot.inference.grammar.json_schema import Grammars
 from bot.inference.text.detokenizer import Detokenizer
 from bot.inference.text.placeholders import Placeholders
+from bot.inference.text.tokenizer import ChatTokenizer
 from bot.inference.text.turns import (
     PromptError,
     Turn,
@@ -29,9 +30,6 @@ from bot.inference.text.turns import (
     texts,
     tool_definitions,
 )
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 EFFORTS = ("low", "medium", "high")
 THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
@@ -92,7 +90,7 @@ class ChatFormat:
     stop_ids: frozenset[int]
     """Tokens that end the model's turn."""
 
-    def __init__(self, tokenizer: "PreTrainedTokenizerFast", eos: Iterable[int] = ()) -> None:
+    def __init__(self, tokenizer: ChatTokenizer, eos: Iterable[int] = ()) -> None:
         if not tokenizer.chat_template:
             raise PromptError("the model has no chat template; choose one that is tuned for chat")
         self._templated = tokenizer
@@ -106,10 +104,12 @@ class ChatFormat:
             i for i, token in added.items() if token.special and token.content not in tags
         )
         template = tokenizer.get_chat_template()
-        stops = {*eos, tokenizer.eos_token_id} - {None}
+        own = tokenizer.eos_token_id
+        stops = {*eos} if own is None else {*eos, own}
         if {token.content for token in added.values()} >= _HARMONY:
             self.reasoning = ReasoningStyle.HARMONY
-            stops |= {self._tokenizer.token_to_id(name) for name in _HARMONY_STOPS} - {None}
+            ids = map(self._tokenizer.token_to_id, _HARMONY_STOPS)
+            stops |= {token for token in ids if token is not None}
         elif any(tag in template for tag in tags):
             self.reasoning = ReasoningStyle.THINK
         else:
@@ -121,12 +121,9 @@ class ChatFormat:
     @classmethod
     def from_folder(cls, path: Path) -> Self:
         """Read `tokenizer.json`, the chat template and the end-of-turn ids of a model's folder."""
-        from transformers import PreTrainedTokenizerFast  # takes seconds
-
         if not (path / "tokenizer.json").is_file():
             raise PromptError(f"{path} has no tokenizer.json")
-        # The flag is about Mistral's tokenizers; unset, transformers warns about gpt-oss's too.
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(path, fix_mistral_regex=False)
+        tokenizer = ChatTokenizer.from_folder(path)
         eos: list[int] = []
         for file in (path / "generation_config.json", path / "config.json"):
             if file.is_file():
