@@ -287,3 +287,23 @@ async def test_each_server_has_a_cache_of_its_own_in_the_service_and_keeps_it(ch
     first, other, again = (request["cache_salt"] for request in chat.inference.requests)
     assert first == again != other
     assert "server" not in first + other
+
+
+async def test_an_answer_without_text_says_why(chat: Chat) -> None:
+    chat.inference.script(Say(reasoning="Hm."))
+    thought = await chat.answer("Hi")
+    assert thought.state is ReplyState.FAILED
+    assert "only thought" in thought.notices[0]
+    chat.inference.script(Say(" "))
+    silent = await chat.answer("Hi")
+    assert silent.state is ReplyState.FAILED
+    assert "wrote nothing" in silent.notices[0]
+
+
+async def test_a_higher_effort_is_proposed_only_where_it_has_a_higher_limit(chat: Chat) -> None:
+    chat.inference.finish_reason = "length"
+    (notice,) = (await chat.answer("Hi")).notices
+    assert "higher effort has a higher limit" in notice
+    await chat.command("/effort high")
+    (notice,) = (await chat.answer("Hi")).notices
+    assert "higher effort" not in notice

@@ -26,7 +26,7 @@ from bot.platforms.discord.words import has_more_than_text
 from bot.platforms.hearing import addressee, hear, hear_edit
 from bot.platforms.other_bots import OtherBots
 from bot.platforms.recovery import recover
-from bot.platforms.retrying import out_of_reach, retried
+from bot.platforms.retrying import out_of_reach, reached
 from bot.storage import RunningAnswer
 
 log = structlog.get_logger()
@@ -60,7 +60,8 @@ class DiscordPlatform:
         settings = self._core.config().discord
         token = settings.token.get_secret_value()
         try:
-            client = await retried(is_passing, new_client, settings)
+            address = settings.api_url
+            client = await reached("Discord", address, is_passing, new_client, settings)
             async with client:
                 tree = self.attach(client)
                 await client.login(token)

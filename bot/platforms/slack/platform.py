@@ -23,7 +23,7 @@ from bot.platforms.base import PlatformUnusable
 from bot.platforms.hearing import addressee, hear, hear_edit
 from bot.platforms.other_bots import OtherBots
 from bot.platforms.recovery import recover
-from bot.platforms.retrying import out_of_reach
+from bot.platforms.retrying import out_of_reach, reached
 from bot.platforms.slack.answers import Answers
 from bot.platforms.slack.blocks import PREFIX
 from bot.platforms.slack.errors import ADVICE, code_of, describe, is_passing
@@ -33,7 +33,6 @@ from bot.platforms.slack.incoming import SlackMessage
 from bot.platforms.slack.installations import EVENTS_PATH, new_app, scopes_for
 from bot.platforms.slack.interactions import Ack, Body, Interactions
 from bot.platforms.slack.messages import Payload, is_of_app, is_spoken, key_of, place_of, thread_of
-from bot.platforms.slack.sending import retried
 from bot.platforms.slack.workspace import Workspace
 from bot.storage import StorageError
 
@@ -86,7 +85,8 @@ class SlackPlatform:
     async def _check_token(self, app: AsyncApp) -> AsyncSlackResponse:
         """Whether Slack accepts the token, and what it may do. Raises PlatformUnusable."""
         try:
-            answer = await retried(app.client.auth_test)
+            address = self._core.config().slack.api_url
+            answer = await reached("Slack", address, is_passing, app.client.auth_test)
         except SlackApiError as error:
             raise _refused("slack.bot_token", error) from error
         granted = answer.headers.get("x-oauth-scopes", "")
@@ -98,7 +98,8 @@ class SlackPlatform:
     async def _connect(self, handler: AsyncSocketModeHandler) -> None:
         client = handler.client
         try:  # connect_async would try a wrong token for ever
-            client.wss_uri = await retried(client.issue_new_wss_url)
+            address = self._core.config().slack.api_url
+            client.wss_uri = await reached("Slack", address, is_passing, client.issue_new_wss_url)
         except SlackApiError as error:
             raise _refused("slack.app_token", error) from error
         await handler.connect_async()  # type: ignore[no-untyped-call]
