@@ -1,8 +1,9 @@
-"""The socket that the inference service listens on: made by it, or handed down to it."""
+"""The sockets that our HTTP servers listen on; the service's may be handed down to it."""
 
 import ipaddress
 import os
 import socket
+from typing import Any
 
 from bot.exit_code import ExitCode
 
@@ -35,11 +36,7 @@ def bind(listen: str, api_key: str) -> socket.socket:
                 " too, or listen on 127.0.0.1.",
                 ExitCode.UNUSABLE,
             )
-        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
-        # For its connections: asyncio would do so only if the listener named its protocol. Without
-        # it the second of two small writes waits for a delayed ACK, some 40 ms (RFC 9293, 3.7.4).
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listener
+        return _listening(family, address[:2])
     except UnicodeError as error:  # of a host name's label that is empty or too long
         raise ListenError(f"{host!r} is not a host's name.", ExitCode.UNUSABLE) from error
     except OSError as error:
@@ -50,6 +47,24 @@ def bind(listen: str, api_key: str) -> socket.socket:
             f"inference.listen is {listen}, but listening there failed: {reason}.",
             ExitCode.FAILURE,
         ) from error
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket that listens at an address of the host. Raises OSError."""
+    try:
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise OSError(f"{host!r} is not a host's name") from error
+    family, _, _, _, address = infos[0]
+    return _listening(family, address[:2])
+
+
+def _listening(family: int, address: Any) -> socket.socket:
+    listener = socket.create_server(address, family=family, backlog=BACKLOG)
+    # For its connections: asyncio would do so only if the listener named its protocol. Without
+    # it the second of two small writes waits for a delayed ACK, some 40 ms (RFC 9293, 3.7.4).
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def handed_down() -> socket.socket | None:

@@ -23,6 +23,7 @@ from bot.storage.tables import (
     TakenRow,
     UsageRow,
 )
+from bot.storage.threads import StoredThreads
 from bot.storage.transactions import Stored, Transactions, reads, writes
 from bot.storage.usage import StoredUsage
 
@@ -106,6 +107,7 @@ class Store(Stored):
         self.conversation_starts = StoredConversationStarts(transactions)
         self.personas = StoredPersonas(transactions)
         self.answers = StoredAnswers(transactions)
+        self.threads = StoredThreads(transactions)
         self.feedback = StoredFeedback(transactions)
         self.usage = StoredUsage(transactions)
         self.registrations = StoredRegistrations(transactions)

@@ -132,6 +132,20 @@ class RunningAnswerRow(Base):
     begun_at: Mapped[datetime]
 
 
+class ThreadRow(Base):
+    """A thread that the bot takes part in."""
+
+    __tablename__ = "threads"
+
+    platform: Mapped[str] = mapped_column(primary_key=True)
+    server: Mapped[str] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    thread: Mapped[str] = mapped_column(primary_key=True)
+    since: Mapped[str]
+    """The message that it joined with."""
+    joined_at: Mapped[datetime]
+
+
 class FeedbackRow(Base):
     """A person's 👍 (1) or 👎 (-1) on an answer."""
 

@@ -9,7 +9,7 @@ import uvicorn
 
 from bot.inference.engines.base import Engine, Sampling
 from bot.inference.models.sources import Progress
-from bot.inference.server.connection import Connection
+from bot.inference.server.connection import ApiConnection
 from bot.inference.server.endpoints import create_app
 from bot.inference.server.model import Model
 from bot.inference.server.service import Service
@@ -41,7 +41,7 @@ async def serving(
         create_app(service, api_key),
         log_config=None,
         lifespan="off",
-        http=Connection,
+        http=ApiConnection,
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)

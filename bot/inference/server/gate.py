@@ -4,18 +4,17 @@ The API key or the sender's own machine, room in the queue, the body's size and 
 asks too much costs little.
 """
 
-import asyncio
 import hmac
 import ipaddress
 from collections.abc import Callable, Container, Mapping
 from urllib.parse import urlsplit
 
-from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.inference.server.errors import ApiError
+from bot.request_body import bounded
 
 MAX_BODY_BYTES = 8 * 2**20
 """Room for the longest context in any script, escaped."""
@@ -57,7 +56,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app
         if scope["type"] == "http":
-            receive = _bounded(receive)
+            receive = bounded(receive, MAX_BODY_BYTES, MAX_BODY_VALUES, BODY_SECONDS)
             if not self._authorization and (problem := _from_a_web_page(scope)):
                 app = self._refuse(Request(scope), ApiError(403, problem, code="forbidden"), {})
             elif not self._knows(scope):
@@ -94,31 +93,3 @@ def _is_local(host: str) -> bool:
         return name == "localhost" or ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
-
-
-def _bounded(receive: Receive) -> Receive:
-    """`receive` that raises HTTPException 413 for too large a body, and 408 for a slow one."""
-    size = values = 0
-    complete = False
-    deadline = asyncio.get_running_loop().time() + BODY_SECONDS
-
-    async def bounded() -> Message:
-        nonlocal size, values, complete
-        if complete:  # what follows is the disconnect, whenever it comes
-            return await receive()
-        try:
-            async with asyncio.timeout_at(deadline):
-                message = await receive()
-        except TimeoutError:
-            raise HTTPException(408, f"The body did not come within {BODY_SECONDS:g} s") from None
-        body = message.get("body", b"")
-        size += len(body)
-        if size > MAX_BODY_BYTES:
-            raise HTTPException(413, f"The body is over {MAX_BODY_BYTES} bytes")
-        values += sum(map(body.count, (b"[", b"{", b",")))
-        if values > MAX_BODY_VALUES:
-            raise HTTPException(413, f"The body has over {MAX_BODY_VALUES} values")
-        complete = not message.get("more_body", False)
-        return message
-
-    return bounded

@@ -14,7 +14,7 @@ import structlog
 import uvicorn
 
 from bot.config import Config
-from bot.inference.server.connection import Connection
+from bot.inference.server.connection import ApiConnection
 from bot.inference.server.endpoints import create_app
 from bot.inference.server.model import load_model
 from bot.inference.server.service import Service
@@ -62,7 +62,7 @@ async def _serve(config: Config, listener: socket.socket, api_key: str) -> int:
             access_log=False,
             lifespan="off",
             ws="none",
-            http=Connection,
+            http=ApiConnection,
             timeout_graceful_shutdown=2 * FLUSH_SECONDS,
         )
     )

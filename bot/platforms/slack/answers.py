@@ -16,7 +16,6 @@ from bot.platforms.download import Downloader
 from bot.platforms.exchange import Exchange
 from bot.platforms.exchanges import ChannelConversation, Exchanges
 from bot.platforms.slack.blocks import ButtonValue
-from bot.platforms.slack.errors import describe
 from bot.platforms.slack.limits import FILE_HOSTS
 from bot.platforms.slack.messages import (
     Payload,
@@ -78,7 +77,7 @@ class Answers:
     ) -> SlackExchange | None:
         """The exchange that a button belongs to; `last` is the answer's last message.
 
-        None where the question is gone. Raises SlackApiError, StorageError.
+        None where the question is gone or can't be read. Raises StorageError.
         """
         if known := self.exchanges.to(key_of(channel, button.question)):
             return known
@@ -133,15 +132,12 @@ class Answers:
         self, workspace: Workspace, channel: str, question: Payload, here: InEffect
     ) -> Question:
         limits = here.config.conversation
-        notices: list[str] = []
-        try:
-            history = await self.threads.before(workspace, channel, question, limits.max_messages)
-        except SlackApiError as error:
-            log.warning("slack: a thread can't be read", reason=describe(error))
-            history = []
-            notices.append(here.texts("lacks_history"))
+        history, problem = await self.threads.before(
+            workspace, channel, question, limits.max_messages
+        )
         earlier = [m for m in history if m["ts"] > here.conversation_start]
         *before, newest = await self._reader.read(question, earlier, workspace, here)
+        notices = [here.texts(problem)] if problem else []
         return Question(newest, before, notices=[*notices, *newest.notices])
 
 

@@ -13,17 +13,21 @@ from bot.platforms.markdown.lines import ZERO_WIDTH_SPACE
 from bot.platforms.markdown.splitting import split_markdown
 from bot.platforms.markdown.style import Piece
 from bot.platforms.markdown.tables import Table, plain
-from bot.platforms.slack.limits import TEXT_LENGTH
-from bot.platforms.slack.mrkdwn import plain_markdown, plain_text
+from bot.platforms.slack.limits import OWN_LENGTH, SUMMARY_LENGTH, TEXT_LENGTH
+from bot.platforms.slack.mrkdwn import Escaped, plain_markdown, plain_text, plain_text_within
 
 Block = dict[str, Any]
 
 OWN = "gptoss-own"
 """The block_id of the bot's own lines; a message with nothing else is no part of a conversation."""
+OWN_MARK = "\u2063"
+"""Begins the bot's own lines in a message without blocks; invisible."""
 PREFIX = "gptoss:"
 """Begins the action_id of every button."""
 
 
+SECTIONS = 3
+"""Of a command's answer in one message: together they stay below PART_LENGTH."""
 VOTE = "vote"
 """The action of both votes: they are one element, and differ in their values."""
 
@@ -90,11 +94,16 @@ def _cell_text(cell: dict[str, Any]) -> str:
 
 def own_lines(lines: Sequence[str], block_id: str = OWN) -> list[Block]:
     """Small lines of the bot's own; none for none."""
-    text = plain_text("\n".join(filter(None, lines)))[:TEXT_LENGTH]
+    text = plain_text_within("\n".join(filter(None, lines)), TEXT_LENGTH)
     if not text:
         return []
     element = {"type": "mrkdwn", "text": text, "verbatim": True}
     return [{"type": "context", "block_id": block_id, "elements": [element]}]
+
+
+def own_text(lines: Sequence[str]) -> str:
+    """The same where there are no blocks."""
+    return _marked(plain_text_within("\n".join(filter(None, lines)), OWN_LENGTH))
 
 
 def buttons(actions: Sequence[Action], value: ButtonValue, texts: Texts) -> list[Block]:
@@ -157,7 +166,11 @@ def answer_in(message: dict[str, Any]) -> str | None:
         return "\n\n".join(written)
     own = any(block.get("block_id", "").startswith(OWN) for block in blocks)
     rich = any(block["type"] == "rich_text" for block in blocks)
-    return None if own and not rich else str(message.get("text", ""))
+    if own and not rich:
+        return None
+    text = str(message.get("text", ""))
+    answer = "\n".join(line for line in text.split("\n") if not line.startswith(OWN_MARK))
+    return answer if answer or not text else None
 
 
 def plain_section(text: str, block_id: str | None = None) -> Block:
@@ -172,12 +185,26 @@ def section(text: str, block_id: str | None = None) -> Block:
     return plain_section(re.sub(r"^- ", "• ", shown, flags=re.MULTILINE), block_id)
 
 
+def own_messages(text: str) -> list[tuple[list[Block], str]]:
+    """A command's answer as messages of the bot's own: blocks of each, and the same as text."""
+    parts = [part.text for part in split_markdown(text, TEXT_LENGTH, Escaped())]
+    groups = [parts[at : at + SECTIONS] for at in range(0, len(parts), SECTIONS)]
+    return [(_own_sections(group), _marked(plain_text("\n".join(group)))) for group in groups]
+
+
 def own_sections(text: str) -> list[Block]:
-    """A command's answer, as lines of the bot's own."""
-    parts = split_markdown(text, TEXT_LENGTH - 200)
-    return [section(part.text, f"{OWN}-{at}") for at, part in enumerate(parts)]
+    """All of a command's answer."""
+    return _own_sections([part.text for part in split_markdown(text, TEXT_LENGTH, Escaped())])
+
+
+def _own_sections(parts: Sequence[str]) -> list[Block]:
+    return [section(part, f"{OWN}-{at}") for at, part in enumerate(parts)]
+
+
+def _marked(text: str) -> str:
+    return "\n".join(f"{OWN_MARK}{line}" for line in text.split("\n")) if text else ""
 
 
 def summary(text: str) -> str:
     """What notifications show of a message with blocks."""
-    return plain_text(text)[:TEXT_LENGTH] or "…"
+    return plain_text_within(text, SUMMARY_LENGTH) or "…"

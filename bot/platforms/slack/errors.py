@@ -1,5 +1,8 @@
 """What Slack's errors mean, and the way out."""
 
+from typing import Any
+
+from aiohttp import ClientError
 from slack_sdk.errors import SlackApiError
 
 ADVICE = {
@@ -17,27 +20,58 @@ ADVICE = {
     "token_revoked": "the token was revoked: install the app again",
 }
 PASSING = {"fatal_error", "internal_error", "ratelimited", "request_timeout", "service_unavailable"}
+REFUSED_BLOCKS = (
+    "invalid_attachments",
+    "invalid_blocks",
+    "invalid_blocks_format",
+    "msg_blocks_too_long",
+    "only_one_table_allowed",
+)
+"""A message's blocks that Slack doesn't take; its words it may."""
+LATE = {"exchanged_trigger_id", "expired_trigger_id", "trigger_exchanged", "trigger_expired"}
+"""A form that was to be opened too long after the press."""
 
 
 def code_of(error: SlackApiError) -> str:
-    """Slack's word for the error."""
-    return str(error.response.get("error", "")) or f"status {error.response.status_code}"
+    """Slack's word for the error; where it gives none, the status."""
+    return str(_answer(error).get("error") or "") or f"status {_status(error)}"
 
 
-def describe(error: Exception) -> str:
+def describe(error: BaseException) -> str:
     """One line about an error: the method, Slack's word for it, and what to do."""
     if not isinstance(error, SlackApiError):
-        return str(error)
-    code = code_of(error)
-    method = error.response.api_url.rpartition("/")[2]
-    needed = error.response.get("needed")
-    scope = f" ({needed})" if needed else ""
+        return " ".join(str(error).split()) or type(error).__name__
+    code, answer = code_of(error), _answer(error)
+    method = str(getattr(error.response, "api_url", "")).rpartition("/")[2]
+    needed = f" ({answer['needed']})" if answer.get("needed") else ""
     advice = ADVICE.get(code)
-    return f"{method}: {code}{scope}" + (f": {advice}" if advice else "")
+    return f"{method}: {code}{needed}" + (f": {advice}" if advice else "")
+
+
+def messages_of(error: SlackApiError) -> list[str]:
+    """What Slack says is wrong in the arguments: rules and pointers, no texts."""
+    found = (_answer(error).get("response_metadata") or {}).get("messages") or []
+    return [str(message) for message in found]
 
 
 def is_passing(error: BaseException) -> bool:
     """Whether the same call may succeed later."""
     if isinstance(error, SlackApiError):
-        return error.response.status_code >= 500 or code_of(error) in PASSING
-    return isinstance(error, OSError)  # aiohttp's errors of a connection, and TimeoutError
+        return _status(error) >= 500 or code_of(error) in PASSING
+    return isinstance(error, OSError | ClientError)  # TimeoutError is an OSError
+
+
+def refuses_blocks(error: BaseException) -> bool:
+    """Whether only the blocks of a message were refused."""
+    return isinstance(error, SlackApiError) and code_of(error) in REFUSED_BLOCKS
+
+
+def _answer(error: SlackApiError) -> dict[str, Any]:
+    """What Slack answered; a proxy before it may have answered without JSON."""
+    data = getattr(error.response, "data", None)
+    return data if isinstance(data, dict) else {}
+
+
+def _status(error: SlackApiError) -> int:
+    response = error.response  # of aiohttp where it was no JSON
+    return int(getattr(response, "status_code", 0) or getattr(response, "status", 0))

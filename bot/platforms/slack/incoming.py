@@ -8,12 +8,10 @@ from bot.conversation.events import Author, QuestionKey
 from bot.conversation.gate import Admission
 from bot.platforms.background import Background
 from bot.platforms.slack.answers import Answers, question_key
-from bot.platforms.slack.blocks import own_sections, summary
-from bot.platforms.slack.errors import describe
+from bot.platforms.slack.errors import describe, is_passing
 from bot.platforms.slack.messages import Payload, place_of, thread_of
 from bot.platforms.slack.reader import has_words, typed
-from bot.platforms.slack.sending import retried
-from bot.platforms.slack.whisper import whisper
+from bot.platforms.slack.whisper import speak, whisper
 from bot.platforms.slack.workspace import Workspace
 
 log = structlog.get_logger()
@@ -58,13 +56,13 @@ class SlackMessage:
         return None if asks else "empty_question"
 
     async def say(self, line: str) -> None:
-        await retried(
-            self._workspace.client.chat_postMessage,
-            channel=self._channel,
-            thread_ts=self._thread,
-            blocks=own_sections(line),
-            text=summary(line),
-        )
+        try:
+            await speak(self._workspace, self._channel, self._thread, line)
+        except SlackApiError as error:
+            if is_passing(error):
+                raise
+            log.warning("slack refused a line, only its author sees it", reason=describe(error))
+            await whisper(self._workspace, self._channel, self._user, line)
 
     async def whisper(self, line: str) -> None:
         if self.place.direct:

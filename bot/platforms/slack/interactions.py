@@ -5,7 +5,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from slack_sdk.webhook.async_client import AsyncWebhookClient
+import structlog
+from slack_sdk.errors import SlackApiError
 
 from bot.conversation.commands import COMMANDS, Call, CommandError, Context, Result, parse
 from bot.conversation.core import Core
@@ -14,14 +15,18 @@ from bot.conversation.in_effect import InEffect
 from bot.platforms.background import Background
 from bot.platforms.buttons import press
 from bot.platforms.slack.answers import Answers, SlackExchange
-from bot.platforms.slack.blocks import ButtonValue, action_of, own_sections, summary
+from bot.platforms.slack.blocks import ButtonValue, action_of
+from bot.platforms.slack.errors import LATE, code_of, describe, is_passing, messages_of
 from bot.platforms.slack.forms import form, submitted
-from bot.platforms.slack.home import home
+from bot.platforms.slack.home import command_buttons, home, plain_home
 from bot.platforms.slack.messages import place_of
+from bot.platforms.slack.responding import respond
 from bot.platforms.slack.sending import retried
 from bot.platforms.slack.whisper import whisper
 from bot.platforms.slack.workspace import Workspace
 from bot.storage import StorageError
+
+log = structlog.get_logger()
 
 Ack = Callable[..., Awaitable[Any]]
 Body = dict[str, Any]
@@ -40,24 +45,18 @@ class Interactions:
         line = f"{body['command']} {body.get('text', '')}".strip()
         user, channel = body["user_id"], body["channel_id"]
         result = await self._run(workspace, line, user, channel, body["trigger_id"])
-        if result is None:
-            return
-        respond = AsyncWebhookClient(body["response_url"])
-        await retried(
-            respond.send,
-            response_type="ephemeral" if result.private else "in_channel",
-            text=summary(result.text),
-            blocks=own_sections(result.text),
-        )
-
-    async def home_command(self, workspace: Workspace, body: Body) -> None:
-        """A button of the Home tab gives a command, for the whole workspace."""
-        user = body["user"]["id"]
-        line = json.loads(body["actions"][0]["value"])["line"]
-        result = await self._run(workspace, line, user, "", body["trigger_id"])
         if result is not None:
-            await whisper(workspace, "", user, result.text)
-            await self.show_home(workspace, user)
+            await respond(workspace, body["response_url"], channel, user, result)
+
+    async def button_command(self, workspace: Workspace, body: Body) -> None:
+        """A button gives a command: in a channel, or for the whole workspace on the Home tab."""
+        user, pressed = body["user"]["id"], json.loads(body["actions"][0]["value"])
+        channel = pressed.get("channel", "")
+        result = await self._run(workspace, pressed["line"], user, channel, body["trigger_id"])
+        if result is not None:
+            await whisper(workspace, channel, user, result.text)
+            if not channel:
+                await self.show_home(workspace, user)
 
     async def _run(
         self, workspace: Workspace, line: str, user: str, channel: str, trigger: str
@@ -72,7 +71,16 @@ class Interactions:
         except (CommandError, StorageError) as error:
             return Result(self._core.explained(error), private=True, done=False)
         view = form(call, filled, channel, context.texts)
-        await workspace.client.views_open(trigger_id=trigger, view=view)
+        try:
+            await workspace.client.views_open(trigger_id=trigger, view=view)
+        except SlackApiError as error:
+            log.warning(
+                "slack did not open a form", reason=describe(error), messages=messages_of(error)
+            )
+            late = code_of(error) in LATE or is_passing(error)
+            told = context.texts("form_too_late" if late else "form_refused", command=line)
+            again = command_buttons(context.texts("form_open"), line, channel) if late else []
+            await whisper(workspace, channel, user, told, under=again)
         return None
 
     async def submit(self, workspace: Workspace, ack: Ack, body: Body) -> None:
@@ -109,8 +117,19 @@ class Interactions:
         context = await self._context(workspace, user, "")
         settings = await self._core.run(Call(COMMANDS["settings"]), context)
         personas = list(context.here.personas.values())
+        publish = workspace.client.views_publish
         view = home(settings.text, personas, context.texts)
-        await retried(workspace.client.views_publish, user_id=user, view=view)
+        try:
+            await retried(publish, user_id=user, view=view)
+        except SlackApiError as error:
+            if is_passing(error):
+                raise
+            log.warning(
+                "slack refused the Home tab, it is text",
+                reason=describe(error),
+                messages=messages_of(error),
+            )
+            await retried(publish, user_id=user, view=plain_home(settings.text))
 
     async def suggest(self, workspace: Workspace, channel: str) -> None:
         """The agent's pane was opened: propose what the persona proposes."""

@@ -1,15 +1,34 @@
 """Slack's numbers, with the pages of its documentation that they come from."""
 
 PART_LENGTH = 9_000
-"""Characters of an answer in one message. Markdown may have 12,000, but all blocks of a message
-break at about 11,000: https://docs.slack.dev/reference/block-kit/blocks/markdown-block"""
+"""Characters of an answer in one message, escaped. Markdown may have 12,000, but all blocks of a
+message break at about 11,000: https://docs.slack.dev/reference/block-kit/blocks/markdown-block"""
+
+PLAIN_LENGTH = 3_000
+"""Of an answer in a message without blocks, escaped, and the bot's own lines beside it:
+chat.update refuses a text of 4,000: https://docs.slack.dev/reference/methods/chat.update"""
+
+OWN_LENGTH = 900
+"""Of the bot's own lines there, escaped."""
 
 TEXT_LENGTH = 3_000
-"""Characters of a section, and of the text that notifications show; chat.update refuses 4,000:
-https://docs.slack.dev/reference/block-kit/blocks/section-block"""
+"""Characters of a section, escaped: https://docs.slack.dev/reference/block-kit/blocks/section-block"""
+
+SUMMARY_LENGTH = 600
+"""Of what notifications show of a message with blocks; nobody reads more."""
+
+BUTTON_LENGTH = 2_000
+"""Of a button's value: https://docs.slack.dev/reference/block-kit/block-elements/button-element"""
 
 INPUT_LENGTH = 3_000
 """https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element"""
+
+RESPONSES = 5
+"""Uses of a response_url, within 30 minutes:
+https://docs.slack.dev/interactivity/handling-user-interaction#message_responses"""
+
+HISTORY_SECONDS = 15.0
+"""In which what was said before must have come; with what came until then an answer goes on."""
 
 STREAM_SECONDS = 240.0
 """Slack ends a stream after about five minutes, even one that is written to."""
@@ -27,8 +46,9 @@ CALLS = {
 than tier 2 (20), 4 (100) and 3 (50) have, a fifth of which is kept for ends. What shows an answer
 while it comes is spaced evenly: https://docs.slack.dev/apis/web-api/rate-limits"""
 
-POSTS, POSTS_SECONDS = 1, 1.0
-"""Messages in a channel; the same page."""
+POSTS, POSTS_SECONDS = 1, 1.1
+"""Messages in a channel: one a second (the same page), and the time that one may take longer than
+the next one to get there."""
 
 PAGE = 200
 """Messages of a thread in one call; Slack advises no more."""

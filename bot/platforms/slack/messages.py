@@ -1,18 +1,23 @@
 """Slack's messages as the core's, and the thread that a message belongs to."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from slack_sdk.errors import SlackApiError
+import structlog
+from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.conversation.events import Place
 from bot.platforms.slack.blocks import ButtonValue, answer_in, buttons_in, markdown
-from bot.platforms.slack.limits import PAGE
+from bot.platforms.slack.errors import describe
+from bot.platforms.slack.limits import HISTORY_SECONDS, PAGE
 from bot.platforms.slack.sending import retried
 from bot.platforms.slack.workspace import Workspace
 from bot.platforms.written import WrittenAnswers
+
+log = structlog.get_logger()
 
 Payload = dict[str, Any]
 
@@ -55,6 +60,13 @@ def is_shown(message: Payload, workspace: Workspace) -> bool:
     return message.get("subtype") in SHOWN
 
 
+class History(NamedTuple):
+    """Messages, and the key of a text that says why some may be missing."""
+
+    messages: Sequence[Payload]
+    problem: str = ""
+
+
 @dataclass
 class _Thread:
     """The messages that are known, by timestamp; all of them up to `until`."""
@@ -80,52 +92,28 @@ class Threads:
 
     async def before(
         self, workspace: Workspace, channel: str, message: Payload, limit: int
-    ) -> Sequence[Payload]:
-        """At most `limit` messages of the thread before `message`, those of the bot too.
-
-        Raises SlackApiError.
-        """
+    ) -> "History":
+        """At most `limit` messages of the thread before `message`, those of the bot too."""
         thread = thread_of(message)
         if thread == message["ts"]:
-            return []  # it begins the thread
-        known = await self._read(workspace, channel, thread)
+            return History([])  # it begins the thread
+        known, problem = await self._read(workspace, channel, thread)
         earlier = [m for ts, m in sorted(known.items()) if ts < message["ts"]]
         shown = [m for m in earlier if is_shown(m, workspace)]
         if len(shown) > limit > 1:  # the message that the thread is about stays
             shown = [shown[0], *shown[1 - limit :]]
-        return [self._as_written(channel, m) for m in shown[-limit:]]
+        return History([self._as_written(channel, m) for m in shown[-limit:]], problem)
 
     def _as_written(self, channel: str, message: Payload) -> Payload:
         """An answer as the model wrote it, in place of how it is shown."""
         text = self._written.get(key_of(channel, message["ts"]))
         return message if text is None else message | {"blocks": [markdown(text)]}
 
-    async def has_bot(self, workspace: Workspace, channel: str, message: Payload) -> bool:
-        """Whether the bot was part of the thread before `message`. Raises SlackApiError."""
-        thread = thread_of(message)
-        if thread == message["ts"]:
-            return False
-        if message.get("parent_user_id") == workspace.me:
-            return True
-        known = self._known.get((channel, thread))
-        if known is None or known.until == "0":
-            await self._read(workspace, channel, thread)
-        messages = self._thread(channel, thread).messages
-        mention = f"<@{workspace.me}>"
-        return any(
-            m.get("user") == workspace.me or mention in str(m.get("text", ""))
-            for ts, m in messages.items()
-            if ts < message["ts"]  # a mention since then asked for nothing earlier
-        )
-
     async def latest_of(
         self, workspace: Workspace, channel: str, thread: str, person: str
     ) -> tuple[ButtonValue, str] | None:
-        """The buttons of the person's newest answer in the thread, and the message with them.
-
-        Raises SlackApiError.
-        """
-        known = await self._read(workspace, channel, thread)
+        """The buttons of the person's newest answer in the thread, and the message with them."""
+        known, _ = await self._read(workspace, channel, thread)
         for ts in sorted(known, reverse=True):
             if known[ts].get("user") == workspace.me:
                 for button in buttons_in(known[ts].get("blocks", ())):
@@ -137,9 +125,8 @@ class Threads:
         """The timestamps of the bot's messages that answer a question.
 
         Those whose buttons name it, and those without buttons right after it: they were cut off.
-        Raises SlackApiError.
         """
-        known = await self._read(workspace, channel, thread_of(question))
+        known, _ = await self._read(workspace, channel, thread_of(question))
         found: list[str] = []
         right_after = True
         for ts, message in sorted(known.items()):
@@ -153,24 +140,22 @@ class Threads:
                 found.append(ts)
         return found
 
-    async def _read(self, workspace: Workspace, channel: str, thread: str) -> dict[str, Payload]:
-        """All messages, by timestamp."""
+    async def _read(
+        self, workspace: Workspace, channel: str, thread: str
+    ) -> tuple[dict[str, Payload], str]:
+        """The messages by timestamp, and the key of a text where some may be missing."""
         known = self._thread(channel, thread)
-        cursor = ""
-        while True:
-            page = await retried(
-                workspace.client.conversations_replies,
-                channel=channel,
-                ts=thread,
-                oldest=known.until,
-                limit=PAGE,
-                cursor=cursor or None,
-            )
-            known.messages |= {m["ts"]: m for m in page["messages"]}
-            cursor = (page.get("response_metadata") or {}).get("next_cursor", "")
-            if not cursor:
-                known.until = max(m["ts"] for m in page["messages"])
-                return known.messages
+        problem = ""
+        try:
+            async with asyncio.timeout(HISTORY_SECONDS):
+                await _read_pages(workspace, channel, thread, known)
+        except TimeoutError:
+            log.warning("slack: a thread was not read in time", seconds=HISTORY_SECONDS)
+            problem = "history_late"
+        except (SlackClientError, OSError) as error:
+            log.warning("slack: a thread can't be read", reason=describe(error))
+            problem = "lacks_history"
+        return known.messages, problem
 
     def _thread(self, channel: str, thread: str) -> _Thread:
         known = self._known.setdefault((channel, thread), _Thread())
@@ -180,8 +165,29 @@ class Threads:
         return known
 
 
+async def _read_pages(workspace: Workspace, channel: str, thread: str, known: _Thread) -> None:
+    """Read what is new. Raises SlackApiError, OSError."""
+    cursor, newest = "", known.until
+    while True:
+        page = await retried(
+            workspace.client.conversations_replies,
+            channel=channel,
+            ts=thread,
+            oldest=known.until,
+            limit=PAGE,
+            cursor=cursor or None,
+        )
+        messages = page.get("messages") or []
+        known.messages |= {message["ts"]: message for message in messages}
+        newest = max([newest, *(message["ts"] for message in messages)])
+        cursor = (page.get("response_metadata") or {}).get("next_cursor", "")
+        if not cursor:
+            known.until = newest
+            return
+
+
 async def message_at(workspace: Workspace, channel: str, thread: str, ts: str) -> Payload | None:
-    """A person's message as it is now; None where it is gone. Raises SlackApiError."""
+    """A person's message as it is now; None where it is gone or can't be read."""
     try:
         found = await retried(
             workspace.client.conversations_replies,
@@ -193,8 +199,7 @@ async def message_at(workspace: Workspace, channel: str, thread: str, ts: str) -
             limit=1,
         )
     except SlackApiError as error:
-        if error.response.get("error") in ("thread_not_found", "channel_not_found"):
-            return None
-        raise
-    messages: list[Payload] = found["messages"]
+        log.warning("slack: a question can't be read", reason=describe(error))
+        return None
+    messages: list[Payload] = found.get("messages") or []
     return next((m for m in messages if m["ts"] == ts and is_spoken(m)), None)

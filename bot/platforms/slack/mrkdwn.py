@@ -7,6 +7,9 @@ import re
 from collections.abc import Awaitable, Callable
 from xml.sax.saxutils import escape, unescape
 
+from bot.platforms.markdown.slack import SlackStyle
+from bot.platforms.markdown.style import AsWritten
+
 _SCHEMES = "https?|mailto|tel|ftp|slack"
 _BEGIN = rf"<(?=[@#!]|(?:{_SCHEMES}):)"
 REFERENCE = re.compile(
@@ -64,6 +67,21 @@ def plain_markdown(text: str) -> str:
 def plain_text(text: str) -> str:
     """Text for mrkdwn in which nothing refers to anything."""
     return escape(text)
+
+
+def plain_text_within(text: str, limit: int) -> str:
+    """As much of `text` as has room in `limit` characters once it is escaped."""
+    while len(shown := plain_text(text)) > limit:
+        text = text[: len(text) - max(1, (len(shown) - limit) // 5)]
+    return shown
+
+
+class Escaped(AsWritten):
+    """Markdown that is shown as it is written, counted with entities."""
+
+    def size(self, text: str, begin: int, end: int) -> int:
+        """See markdown.style.Style."""
+        return SlackStyle().size(text, begin, end)
 
 
 def stable(markdown: str) -> str:

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 import structlog
-from aiohttp import ClientError, web
+from aiohttp import ClientError
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.async_context import AsyncBoltContext
@@ -32,6 +32,8 @@ from bot.platforms.slack.home import COMMAND
 from bot.platforms.slack.incoming import SlackMessage
 from bot.platforms.slack.installations import EVENTS_PATH, new_app, scopes_for
 from bot.platforms.slack.interactions import Ack, Body, Interactions
+from bot.platforms.slack.joined import JoinedThreads
+from bot.platforms.slack.listener import listening
 from bot.platforms.slack.messages import Payload, is_of_app, is_spoken, key_of, place_of, thread_of
 from bot.platforms.slack.workspace import Workspace
 from bot.storage import StorageError
@@ -50,6 +52,7 @@ class SlackPlatform:
         self._workspaces: dict[str, Workspace] = {}
         self._stopping = asyncio.Event()
         self._other_bots = OtherBots()
+        self._joined = JoinedThreads(core.store)
 
     # Connection
 
@@ -107,11 +110,8 @@ class SlackPlatform:
 
     async def _serve(self, app: AsyncApp, listen: str, stack: AsyncExitStack) -> None:
         host, _, port = listen.rpartition(":")
-        runner = web.AppRunner(app.web_app(path=EVENTS_PATH), access_log=None)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
         try:
-            await web.TCPSite(runner, host.strip("[]"), int(port)).start()
+            await stack.enter_async_context(listening(app, host.strip("[]"), int(port)))
         except OSError as error:
             reason = f"slack.listen: {listen} can't be used: {error.strerror or error}"
             raise PlatformUnusable(reason, ExitCode.FAILURE) from error
@@ -124,7 +124,7 @@ class SlackPlatform:
         app.event("agent_session_stopped")(self._on_session_stopped)
         app.command(re.compile(r"/\w+"))(self._on_command)
         app.action(re.compile(f"^{PREFIX}"))(self._on_button)
-        app.action(re.compile(f"^{COMMAND}"))(self._on_home_button)
+        app.action(re.compile(f"^{COMMAND}"))(self._on_command_button)
         app.view(CALLBACK)(self._on_form)
         app.error(self._on_error)
 
@@ -157,6 +157,8 @@ class SlackPlatform:
         match event.get("subtype"):
             case "message_changed" if event["message"].get("subtype") == "tombstone":
                 self._deleted(channel, event["message"])
+            case "message_changed" if event["message"].get("user") == workspace.me:
+                pass  # the bot edits its answers
             case "message_changed":
                 await self._changed(channel, event["message"], workspace)
             case "message_deleted":
@@ -169,6 +171,8 @@ class SlackPlatform:
     async def _on_spoken(self, message: Payload, workspace: Workspace) -> None:
         """Take a message, if its author may ask and it is for the bot."""
         if self._may_ask(message, workspace) and await self._is_for_me(message, workspace):
+            if not message["channel"].startswith("D"):
+                await self._joined.join(workspace, message)
             self._background.start(self._hear(message, workspace))
 
     async def _changed(self, channel: str, message: Payload, workspace: Workspace) -> None:
@@ -202,6 +206,7 @@ class SlackPlatform:
         if exchange := exchanges.to(key):
             self._background.start(exchange.delete())
         elif exchange := exchanges.showing(key):
+            exchange.view.taken_away(message["ts"])
             exchange.stop()
 
     def _may_ask(self, event: Payload, workspace: Workspace) -> bool:
@@ -228,7 +233,7 @@ class SlackPlatform:
             return True
         if config.slack.thread_mentions:
             return False
-        return await self._answers.threads.has_bot(workspace, channel, event)
+        return await self._joined.hears(workspace, event)
 
     async def _hear(self, event: Payload, workspace: Workspace, *, again: bool = False) -> None:
         incoming = self._incoming(event, workspace)
@@ -263,9 +268,9 @@ class SlackPlatform:
         await ack()
         await self._interactions.press(self._workspace(context, body), body)
 
-    async def _on_home_button(self, ack: Ack, body: Body, context: AsyncBoltContext) -> None:
+    async def _on_command_button(self, ack: Ack, body: Body, context: AsyncBoltContext) -> None:
         await ack()
-        await self._interactions.home_command(self._workspace(context, body), body)
+        await self._interactions.button_command(self._workspace(context, body), body)
 
     async def _on_form(self, ack: Ack, body: Body, context: AsyncBoltContext) -> None:
         await self._interactions.submit(self._workspace(context, body), ack, body)

@@ -11,6 +11,7 @@ from slack_sdk.models.messages.chunk import Chunk, TaskUpdateChunk
 from slack_sdk.web.async_chat_stream import AsyncChatStream
 
 from bot.platforms.slack.blocks import Block
+from bot.platforms.slack.errors import code_of
 from bot.platforms.slack.limits import STREAM_SECONDS, TEXT_LENGTH
 from bot.platforms.slack.mrkdwn import plain_markdown, stable
 from bot.platforms.slack.workspace import Workspace
@@ -24,6 +25,8 @@ class Stream:
     def __init__(self, chat: AsyncChatStream, reasoning_title: str) -> None:
         self._chat = chat
         self._title = reasoning_title
+        self.source = ""
+        """As much of the answer as was sent."""
         self._sent = 0
         self._task_status = ""
         self._began = time.monotonic()
@@ -54,11 +57,12 @@ class Stream:
 
     async def write(self, text: str, reasoning: str, *, thinking: bool) -> None:
         """Append what is new of the answer so far; `thinking`: whether reasoning goes on."""
-        whole = plain_markdown(stable(text))
+        source = stable(text)
+        whole = plain_markdown(source)
         new, task = whole[self._sent :], self._task(reasoning, thinking=thinking)
         if new or task:
             await self._chat.append(markdown_text=new or None, chunks=task)
-            self._sent = len(whole)
+            self._sent, self.source = len(whole), source
 
     async def end(
         self, text: str, reasoning: str, blocks: Sequence[Block], session: str | None
@@ -86,9 +90,9 @@ class Stream:
         return [TaskUpdateChunk(id=TASK, title=self._title, status=status, details=details)]
 
 
-def is_refused(error: SlackApiError) -> bool:
+def is_refused(error: Exception) -> bool:
     """Whether the workspace has no streams, so that it need not be tried again."""
-    return error.response.get("error") in REFUSED
+    return isinstance(error, SlackApiError) and code_of(error) in REFUSED
 
 
 REFUSED = {

@@ -1,46 +1,32 @@
 """How a reply looks on Slack: a status while it is waited for, then a native stream.
 
 Where Slack refuses streams or has had as many as it allows a minute, the answer is a message that
-is edited, or one that comes whole.
+is edited, or one that comes whole. Where it lets the bot post nothing, the asker is told why.
 """
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from secrets import token_hex
-from typing import Any
 
 import structlog
-from slack_sdk.errors import SlackApiError
+from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.config import Effort
 from bot.conversation.reply import Reply
-from bot.conversation.status import end_lines, footer_line, status_line
+from bot.conversation.status import status_line
 from bot.conversation.texts import Texts
-from bot.platforms.buttons import Action, buttons_under
-from bot.platforms.markdown.slack import SlackStyle
-from bot.platforms.markdown.splitting import Splitter
-from bot.platforms.slack.blocks import (
-    Block,
-    ButtonValue,
-    answer_blocks,
-    buttons,
-    markdown,
-    own_lines,
-    summary,
-)
-from bot.platforms.slack.errors import code_of, describe, is_passing
-from bot.platforms.slack.limits import PART_LENGTH, STATUS_SECONDS
+from bot.platforms.slack.blocks import ButtonValue, markdown
+from bot.platforms.slack.errors import code_of, describe
+from bot.platforms.slack.layout import Draft, Layout
 from bot.platforms.slack.messages import Threads, key_of
 from bot.platforms.slack.sending import Pace, retried
+from bot.platforms.slack.shown import CannotPost, EditRefused, ShownMessages
 from bot.platforms.slack.streaming import Stream, is_refused
+from bot.platforms.slack.waiting import Waiting
+from bot.platforms.slack.whisper import whisper
 from bot.platforms.slack.workspace import Workspace
 
 log = structlog.get_logger()
-
-METADATA = "gptoss_answer"
-"""The event_type of the bot's messages: https://docs.slack.dev/messaging/message-metadata"""
 
 
 @dataclass(frozen=True)
@@ -52,23 +38,6 @@ class Look:
     thread: str
     asker: str
     question: str
-
-
-@dataclass(frozen=True)
-class AnswerMessage:
-    """A message of the answer: its part of it, and own lines and buttons under that.
-
-    text: the part as the model wrote it.
-    """
-
-    ts: str
-    answer: list[Block]
-    under: list[Block]
-    text: str = ""
-
-    @property
-    def blocks(self) -> list[Block]:
-        return [*self.answer, *self.under]
 
 
 class SlackView:
@@ -84,125 +53,106 @@ class SlackView:
     ) -> None:
         self.look = look
         self.workspace = workspace
-        self.shown = [AnswerMessage(ts, [], []) for ts in messages]
         self._pace = pace
         self._threads = threads
+        self._layout = Layout(look.texts)
+        self._shown = ShownMessages(
+            workspace, pace, look.channel, look.thread, look.question, messages
+        )
+        self._waiting = Waiting(workspace, pace, look.channel, look.thread)
         self._stream: Stream | None = None
         self._streams = not messages
         """Whether the answer may still become a stream; what was said can only be edited."""
-        self._session = False
-        self._status = ""
-        self._splitter = Splitter(PART_LENGTH, SlackStyle())
-        self._written = ""
+        self._unseen = False
+        """Whether nothing of this answer can or should be shown any more."""
 
     async def open(self) -> None:
         """See exchange.View."""
-        if self.shown:
-            await self._show([self._own_message([self.look.texts("thinking")])])
-            return
-        await self._say_status(self.look.texts("thinking"))
-        await self._begin_session()
+        self._unseen = False
+        self._shown.begin()
+        try:
+            if self._shown.editable:
+                await self._show_own(self.look.texts("thinking"))
+                return
+            await self._waiting.say(self.look.texts("thinking"))
+            if not await self._waiting.begin_session() and await self._pace.free_turn(
+                self.workspace.team, "chat.update"
+            ):
+                await self._show_stop(self.look.texts("thinking"))
+        except CannotPost as error:
+            await self._tell_asker(error)
 
     async def follow(self, reply: Reply) -> None:
-        """See exchange.View. Raises SlackApiError."""
-        keeping = asyncio.create_task(self._keep_status())
+        """See exchange.View. Returns early where nobody could see the answer."""
         try:
-            async for _ in reply.updates():
-                if reply.state.final:
-                    await self._end(reply)
-                elif reply.text or self.shown or (reply.reasoning and reply.show_reasoning):
-                    await self._write(reply)
-                else:
-                    await self._say_status(status_line(reply, self.look.texts))
+            async with self._waiting.kept():
+                async for _ in reply.updates():
+                    if self._unseen:
+                        break
+                    await self._follow(reply)
+        except CannotPost as error:
+            await self._tell_asker(error)
         finally:
-            keeping.cancel()
             await self._leave()
-        messages = [shown.ts for shown in self.shown if shown.text]
-        self._threads.answered(self.look.channel, messages, self._written)
+        self._threads.answered(self.look.channel, self._shown.with_parts, reply.text.strip())
 
     async def delete(self) -> None:
         """See exchange.View."""
-        await self._keep(0)
+        try:
+            await self._leave()
+        finally:
+            await self._shown.delete()
 
     def message_ids(self) -> list[str]:
         """See exchange.View."""
-        return [shown.ts for shown in self.shown]
+        return [*self._shown.fixed, *self._shown.editable]
 
     def shows(self, message: str) -> bool:
         """See exchange.View."""
-        return any(message == key_of(self.look.channel, shown.ts) for shown in self.shown)
+        streamed = [self._stream.ts] if self._stream and self._stream.ts else []
+        messages = [*self._shown.fixed, *self._shown.editable, *streamed]
+        return any(message == key_of(self.look.channel, ts) for ts in messages)
 
-    # What is waited for
+    def taken_away(self, ts: str) -> None:
+        """Somebody deleted a message of the answer: the rest is not wanted either."""
+        self._unseen = True
+        self._shown.taken_away(ts)
+        if self._stream is not None and self._stream.ts == ts:
+            self._stream = None
 
-    async def _keep_status(self) -> None:
-        """Say the status again before it lapses."""
-        while True:
-            await asyncio.sleep(STATUS_SECONDS)
-            if self._status and not self.shown:
-                await self._set_status(self._status)
+    # The answer
 
-    async def _say_status(self, status: str) -> None:
-        if status != self._status:
-            self._status = status
-            await self._set_status(status)
-
-    async def _set_status(self, status: str) -> None:
-        """Show a status under the thread; "" takes it away. Only for show: errors are let be."""
-        try:
-            await self.workspace.client.assistant_threads_setStatus(
-                channel_id=self.look.channel, thread_ts=self.look.thread, status=status
-            )
-        except (SlackApiError, OSError) as error:
-            log.debug("slack shows no status", reason=describe(error))
-
-    async def _begin_session(self) -> None:
-        """Offer Slack's own Stop, or a button where there is none."""
-        team = self.workspace.team
-        if not await self._pace.free_turn(team, "agents.sessions.setStatus"):
-            return  # many ask at once: /stop still works
-        try:
-            answer = await self.workspace.client.agents_sessions_setStatus(
-                channel_id=self.look.channel, thread_ts=self.look.thread, status="processing"
-            )
-        except (SlackApiError, OSError) as error:
-            if isinstance(error, SlackApiError) and is_passing(error):
-                return
-            log.debug("slack has no stop button here", reason=describe(error))
-            if await self._pace.free_turn(team, "chat.update"):
-                await self._show([self._waiting_message(self.look.texts("thinking"))])
-            return
-        self._session = True
-        for warning in (answer.get("response_metadata") or {}).get("warnings", ()):
-            log.warning(
-                "slack's stop button does nothing: subscribe to agent_session_stopped",
-                warning=warning,
-            )
-
-    # What is written
+    async def _follow(self, reply: Reply) -> None:
+        if reply.state.final:
+            await self._end(reply)
+        elif reply.text or self._shown.editable or (reply.reasoning and reply.show_reasoning):
+            await self._write(reply)
+        else:
+            await self._waiting.say(status_line(reply, self.look.texts))
 
     async def _write(self, reply: Reply) -> None:
         """Show the answer so far, at the pace that Slack allows."""
         team = self.workspace.team
         if self._stream is None and self._streams:
             await self._begin_stream()
-        one = len(self._parts(reply)) == 1
-        if self._stream is not None and not self._stream.is_old and one:
+        if self._stream is not None and not self._stream.is_old and self._fits(reply):
             await self._pace.turn_or_end(team, "chat.appendStream", reply)
             if await self._streamed(reply):
                 return
         if self._stream is not None:
             await self._leave_stream()
-        if self.shown:
+        if self._shown.editable:
             await self._pace.turn_or_end(team, "chat.update", reply)
-            if not reply.state.final:
-                await self._show(self._parts(reply))
-        else:
+        elif self._shown.fixed or not await self._pace.free_turn(team, "chat.update"):
             await reply.ended()  # one message, once it is whole
+        if not reply.state.final and not self._unseen:
+            with suppress(EditRefused):  # what is missing follows at the end
+                await self._show_reply(reply)
 
     async def _begin_stream(self) -> None:
         self._streams = False
         look = self.look
-        if not self.shown and await self._pace.stream_turn(self.workspace.team):
+        if not self._shown.editable and await self._pace.stream_turn(self.workspace.team):
             title = look.texts("reasoning_title")
             self._stream = await Stream.into(
                 self.workspace, look.channel, look.thread, look.asker, title
@@ -213,15 +163,16 @@ class SlackView:
         assert self._stream is not None
         reasoning = reply.reasoning if reply.show_reasoning else ""
         try:
-            await self._stream.write(reply.text, reasoning, thinking=not reply.text)
-        except (SlackApiError, OSError) as error:
+            await self._stream.write(reply.text.lstrip(), reasoning, thinking=not reply.text)
+        except (SlackClientError, OSError) as error:
             await self._lose_stream(error)
             return False
+        self._waiting.is_over()
         return True
 
     async def _lose_stream(self, error: Exception) -> None:
         """Slack has ended the stream or refused it: the answer goes on in edits."""
-        if isinstance(error, SlackApiError) and is_refused(error):
+        if is_refused(error):
             self._pace.refuse_streams(self.workspace.team)
         log.info("slack ended a stream, its answer goes on in edits", reason=describe(error))
         await self._leave_stream()
@@ -231,146 +182,97 @@ class SlackView:
         stream, self._stream = self._stream, None
         if stream is None or stream.ts is None:
             return
-        self.shown = [AnswerMessage(stream.ts, [], [])]
-        with suppress(SlackApiError, OSError):  # it has ended
+        self._shown.adopt(stream.ts, Draft(text="", source=stream.source))
+        with suppress(SlackClientError, OSError):  # it has ended
             await retried(stream.close)
 
     async def _end(self, reply: Reply) -> None:
         """Show the end, whatever it takes."""
         stream = self._stream
-        first, *more = self._parts(reply)
-        if stream is not None and stream.ts and not more:
-            reasoning = reply.reasoning if reply.show_reasoning else ""
-            session = "active" if self._session else None
-            try:
-                await stream.end(reply.text, reasoning, first.under, session)
-            except (SlackApiError, OSError) as error:
-                await self._lose_stream(error)
-            else:
-                self._stream, self._session = None, False
-                as_streamed = [markdown(reply.text.strip())] if first.text else []
-                self.shown = [replace(first, ts=stream.ts, answer=as_streamed)]
-                if not reasoning:  # an edit would take its task away
-                    await self._show(self._parts(reply))
+        if stream is not None and stream.ts:
+            draft, *more = self._drafts(reply)
+            if not more and await self._stream_ended(stream, reply, draft):
                 return
         await self._leave_stream()
-        await self._show(self._parts(reply))
+        while True:
+            try:
+                await self._show_reply(reply)
+            except EditRefused:
+                continue
+            return
+
+    async def _stream_ended(self, stream: Stream, reply: Reply, draft: Draft) -> bool:
+        """End the stream with the rest; False where Slack refuses that."""
+        reasoning = reply.reasoning if reply.show_reasoning else ""
+        session = "active" if self._waiting.session else None
+        try:
+            await stream.end(reply.text.lstrip(), reasoning, draft.under, session)
+        except (SlackClientError, OSError) as error:
+            await self._lose_stream(error)
+            return False
+        self._stream = None
+        self._waiting.session_ended()
+        as_streamed = [markdown(draft.source.strip())] if draft.answer else []
+        self._shown.adopt(str(stream.ts), replace(draft, answer=as_streamed))
+        if not reasoning:  # an edit would take its task away
+            await self._shown.polish(draft)
+        return True
 
     async def _leave(self) -> None:
         """Leave nothing behind that says that an answer is coming."""
-        await self._leave_stream()
-        await self._say_status("")
-        if self._session:
-            self._session = False
-            await self._pace.turn(self.workspace.team, "agents.sessions.setStatus")
-            try:
-                await self.workspace.client.agents_sessions_setStatus(
-                    channel_id=self.look.channel, thread_ts=self.look.thread, status="active"
-                )
-            except (SlackApiError, OSError) as error:
-                log.debug("slack kept the stop button", reason=describe(error))
+        try:
+            await self._leave_stream()
+        finally:
+            await self._waiting.end()
 
     # Messages
 
-    def _parts(self, reply: Reply) -> list[AnswerMessage]:
-        """The messages as they should be; own lines and buttons stand under the last."""
-        texts = self.look.texts
-        self._written = reply.text.strip()
-        parts = [
-            AnswerMessage("", answer_blocks(part.pieces), [], part.source.strip())
-            for part in self._splitter.split(self._written)
-        ]
-        lines = end_lines(reply, texts)
-        if reply.state.final:
-            lines.append(footer_line(reply, texts))
-        elif not parts:
-            lines.append(status_line(reply, texts))
-        last = parts.pop() if parts else AnswerMessage("", [], [])
-        under = [
-            *own_lines(lines),
-            *buttons(buttons_under(reply), self._button_value(reply, len(parts)), texts),
-        ]
-        return [*parts, replace(last, under=under)]
+    async def _show_reply(self, reply: Reply) -> None:
+        await self._shown.show(lambda: self._drafts(reply))
+        self._waiting.is_over()
 
-    def _button_value(self, reply: Reply, earlier: int) -> ButtonValue:
-        look = self.look
-        before = tuple(shown.ts for shown in self.shown[:earlier])
-        return ButtonValue(look.asker, look.question, look.thread, reply.effort, before)
+    async def _show_own(self, line: str) -> None:
+        """A line of the bot's own, in place of the answer."""
+        with suppress(EditRefused):
+            await self._shown.show(lambda: self._layout.own([line], plain=self._shown.plain))
+            return
+        await self._show_own(line)
 
-    def _own_message(self, lines: list[str]) -> AnswerMessage:
-        return AnswerMessage("", [], own_lines(lines))
-
-    def _waiting_message(self, line: str) -> AnswerMessage:
-        look = self.look
-        value = ButtonValue(look.asker, look.question, look.thread, Effort.LOW)
-        stop = buttons([Action.STOP], value, look.texts)
-        return AnswerMessage("", [], [*own_lines([line]), *stop])
-
-    async def _show(self, parts: Sequence[AnswerMessage]) -> None:
-        """Make the thread show these messages, and no more of the answer."""
-        for at, part in enumerate(parts):
-            if at == len(self.shown):
-                self.shown.append(replace(part, ts=await self._post(part)))
-            elif self.shown[at].blocks != part.blocks:
-                ts = self.shown[at].ts
-                await retried(self._update, ts, part)
-                self.shown[at] = replace(part, ts=ts)
-        await self._keep(len(parts))
-
-    async def _keep(self, count: int) -> None:
-        while len(self.shown) > count:
-            ts = self.shown.pop().ts
-            try:
-                await retried(self._delete, ts)
-            except SlackApiError as error:
-                if code_of(error) != "message_not_found":  # somebody was quicker
-                    raise
-
-    async def _post(self, part: AnswerMessage) -> str:
-        """Post a message once, though Slack may say that it failed when it did not."""
-        nonce = token_hex(8)
-        metadata = {"event_type": METADATA, "event_payload": {"nonce": nonce}}
-        tried = False
-
-        async def post() -> str:
-            nonlocal tried
-            if tried and (ts := await self._posted(nonce)):
-                return ts
-            tried = True
-            await self._pace.post(self.look.channel)
-            answer = await self.workspace.client.chat_postMessage(
-                channel=self.look.channel,
-                thread_ts=self.look.thread,
-                metadata=metadata,
-                unfurl_links=False,
-                unfurl_media=False,
-                **self._body(part),
+    async def _show_stop(self, line: str) -> None:
+        """The line with a button to stop the answer that is to come."""
+        value = self._button_value(Effort.LOW)
+        with suppress(EditRefused):
+            await self._shown.show(
+                lambda: self._layout.waiting(line, value, plain=self._shown.plain)
             )
-            return str(answer["ts"])
+        self._waiting.is_over()
 
-        return await retried(post)
+    def _drafts(self, reply: Reply) -> list[Draft]:
+        """The messages as they should be, without what stands where nothing can be edited."""
+        rest = reply.text.strip().removeprefix(self._shown.source)
+        value = self._button_value(reply.effort)
+        shown = self._shown.editable
+        return self._layout.answer(rest, reply, value, shown, plain=self._shown.plain)
 
-    async def _posted(self, nonce: str) -> str | None:
-        """The timestamp of the message with this nonce, if it is in the thread."""
-        page = await self.workspace.client.conversations_replies(
-            channel=self.look.channel,
-            ts=self.look.thread,
-            oldest=self.look.question,
-            include_all_metadata=True,
-        )
-        for message in page["messages"]:
-            payload = message.get("metadata", {}).get("event_payload", {})
-            if payload.get("nonce") == nonce:
-                return str(message["ts"])
-        return None
+    def _fits(self, reply: Reply) -> bool:
+        """Whether the answer so far has room in one message."""
+        return len(self._drafts(reply)) == 1
 
-    async def _update(self, ts: str, part: AnswerMessage) -> Any:
-        return await self.workspace.client.chat_update(
-            channel=self.look.channel, ts=ts, **self._body(part)
-        )
+    def _button_value(self, effort: Effort) -> ButtonValue:
+        look, earlier = self.look, tuple(self._shown.fixed)
+        return ButtonValue(look.asker, look.question, look.thread, effort, earlier)
 
-    async def _delete(self, ts: str) -> Any:
-        return await self.workspace.client.chat_delete(channel=self.look.channel, ts=ts)
-
-    def _body(self, part: AnswerMessage) -> dict[str, Any]:
-        return {"blocks": part.blocks, "text": summary(part.text)}
+    async def _tell_asker(self, error: CannotPost) -> None:
+        """Slack lets the bot post nothing here: tell the asker where, and whom to ask for what."""
+        self._unseen = True
+        log.warning("slack refused an answer", reason=str(error))
+        look = self.look
+        code = code_of(error.refusal)
+        ways = ("not_in_channel", "channel_not_found", "is_archived")
+        reason = look.texts(f"cannot_post_{code if code in ways else 'restricted'}", code=code)
+        place = await self.workspace.name_of(look.channel)
+        line = look.texts("cannot_post", channel=place, reason=reason)
+        try:
+            await whisper(self.workspace, look.channel, look.asker, line)
+        except SlackApiError as refusal:
+            log.warning("slack: the asker can't be told either", reason=describe(refusal))

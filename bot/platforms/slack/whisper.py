@@ -1,33 +1,76 @@
-"""Lines that only one person sees."""
+"""Lines of the bot's own: for everybody in a thread, or for one person only."""
 
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
 from slack_sdk.errors import SlackApiError
 
-from bot.platforms.slack.blocks import own_sections, summary
-from bot.platforms.slack.errors import code_of
+from bot.platforms.slack.blocks import Block, own_messages
+from bot.platforms.slack.errors import describe, is_passing, messages_of, refuses_blocks
 from bot.platforms.slack.sending import retried
 from bot.platforms.slack.workspace import Workspace
 
+log = structlog.get_logger()
+
+Call = Callable[..., Awaitable[Any]]
+
+
+async def with_text(call: Call, blocks: Sequence[Block], text: str, **arguments: Any) -> None:
+    """Call a method that shows `blocks`, and where Slack refuses them `text`, which says the same.
+
+    Raises SlackApiError.
+    """
+    try:
+        await retried(call, blocks=blocks, text=text, **arguments)
+    except SlackApiError as error:
+        if not refuses_blocks(error):
+            raise
+        reason, messages = describe(error), messages_of(error)
+        log.warning("slack refused blocks, the words go as text", reason=reason, messages=messages)
+        await retried(call, text=text, **arguments)
+
+
+async def speak(workspace: Workspace, channel: str, thread: str, text: str) -> None:
+    """Say something in a thread. Raises SlackApiError."""
+    for blocks, plain in own_messages(text):
+        await with_text(
+            workspace.client.chat_postMessage, blocks, plain, channel=channel, thread_ts=thread
+        )
+
 
 async def whisper(
-    workspace: Workspace, channel: str, user: str, text: str, thread: str | None = None
+    workspace: Workspace,
+    channel: str,
+    user: str,
+    text: str,
+    thread: str | None = None,
+    under: Sequence[Block] = (),
 ) -> None:
-    """Say something only to this person; in private where there is no channel ("")."""
-    blocks, short = own_sections(text), summary(text)
-    if not channel:
-        opened = await retried(workspace.client.conversations_open, users=user)
+    """Say something only to this person, in private where there is no channel ("").
+
+    under: blocks below the last message. Raises SlackApiError where that is refused in private too.
+    """
+    client = workspace.client
+    messages = own_messages(text)
+    for at, (blocks, plain) in enumerate(messages):
+        shown = [*blocks, *(under if at == len(messages) - 1 else ())]
+        if channel:
+            try:
+                await with_text(
+                    client.chat_postEphemeral,
+                    shown,
+                    plain,
+                    channel=channel,
+                    user=user,
+                    thread_ts=thread,
+                )
+                continue
+            except SlackApiError as error:
+                if is_passing(error):
+                    raise
+                log.info("slack refused a private line, it goes by itself", reason=describe(error))
+                channel = ""
+        opened = await retried(client.conversations_open, users=user)
         direct = opened["channel"]["id"]
-        await retried(workspace.client.chat_postMessage, channel=direct, blocks=blocks, text=short)
-        return
-    try:
-        await retried(
-            workspace.client.chat_postEphemeral,
-            channel=channel,
-            user=user,
-            thread_ts=thread,
-            blocks=blocks,
-            text=short,
-        )
-    except SlackApiError as error:
-        if code_of(error) not in ("not_in_channel", "channel_not_found"):
-            raise
-        await whisper(workspace, "", user, text)
+        await with_text(client.chat_postMessage, shown, plain, channel=direct)

@@ -9,6 +9,7 @@ from typing import Any
 from tests.doubles.slack.installations import Installation
 from tests.doubles.slack.state import (
     DIRECT,
+    GROUP,
     PRIVATE,
     PUBLIC,
     Channel,
@@ -48,7 +49,7 @@ def channel_payload(channel: Channel) -> Payload:
         "is_channel": channel.kind == PUBLIC,
         "is_group": channel.kind == PRIVATE,
         "is_im": channel.kind == DIRECT,
-        "is_mpim": False,
+        "is_mpim": channel.kind == GROUP,
         "is_private": channel.kind != PUBLIC,
         "context_team_id": channel.workspace.id,
     }

@@ -1,6 +1,6 @@
 """The scope that each method needs: https://docs.slack.dev/reference/scopes"""
 
-from tests.doubles.slack.state import DIRECT, PRIVATE, Channel
+from tests.doubles.slack.state import DIRECT, GROUP, PRIVATE, Channel
 
 ANY: dict[str, tuple[str, ...]] = {
     "agents.sessions.rename": ("chat:write",),
@@ -29,7 +29,7 @@ BY_CHANNEL = {
     "conversations.info": "read",
     "conversations.replies": "history",
 }
-FAMILIES = {DIRECT: "im", PRIVATE: "groups"}
+FAMILIES = {DIRECT: "im", GROUP: "mpim", PRIVATE: "groups"}
 
 
 def scopes_for(method: str, channel: Channel | None) -> tuple[str, ...]:

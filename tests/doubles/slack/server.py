@@ -5,7 +5,7 @@ import base64
 import json
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -44,10 +44,13 @@ class Fault:
     error: SlackError
     times: int | None
     done_first: bool
+    when: Callable[[Call], bool] | None = None
     struck: int = 0
 
     def strikes(self, call: Call) -> bool:
         if call.method != self.method or self.struck == self.times:
+            return False
+        if self.when is not None and not self.when(call):
             return False
         self.struck += 1
         return True
@@ -152,11 +155,13 @@ class SlackDouble(World):
         times: int | None = 1,
         retry_after: int = 1,
         done_first: bool = False,
+        when: Callable[[Call], bool] | None = None,
         **more: Any,
     ) -> Fault:
         """Answer the next such calls with an error: Slack's name for it, or "500" and "503".
 
-        With `done_first` the request takes effect all the same; `more` stands in the answer.
+        With `done_first` the request takes effect all the same; `more` stands in the answer. Of all
+        calls only those fail that `when` is true of. "response_url" stands for its uses.
         """
         if error == "ratelimited":
             raised: SlackError = RateLimited(retry_after)
@@ -164,7 +169,7 @@ class SlackDouble(World):
             raised = ServerError(int(error))
         else:
             raised = SlackError(error, **more)
-        self._scripted.append(Fault(method, raised, times, done_first))
+        self._scripted.append(Fault(method, raised, times, done_first, when))
         return self._scripted[-1]
 
     # Serving
@@ -247,10 +252,15 @@ class SlackDouble(World):
         interaction = self.interactions.get(request.match_info["token"])
         if interaction is None:
             raise web.HTTPNotFound
+        call = Call("response_url", await request.json(), time.monotonic())
+        self.requests.append(call)
         try:
-            interaction.respond(await request.json())
+            for fault in self._scripted:
+                if fault.strikes(call):
+                    raise fault.error
+            interaction.respond(call.arguments)
         except SlackError as error:
-            return web.json_response(error.body, status=404)
+            return web.json_response(error.body, status=max(error.status, 404))
         return web.Response(text="ok")
 
     async def _file(self, request: web.Request) -> web.Response:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Payload = dict[str, Any]
 
-PUBLIC, PRIVATE, DIRECT = "channel", "group", "im"
+PUBLIC, PRIVATE, DIRECT, GROUP = "channel", "group", "im", "mpim"
 """Kinds of channels, as `channel_type` tells them."""
 
 _last_id = 0
@@ -101,6 +101,13 @@ class Workspace:
     def channel(self, name: str, *, private: bool = False, has_bot: bool = True) -> "Channel":
         kind = PRIVATE if private else PUBLIC
         channel = Channel(self, kind, name, has_bot=has_bot)
+        self.channels[channel.id] = channel
+        return channel
+
+    def group_direct(self, *users: User) -> "Channel":
+        """A private conversation of several people with the bot."""
+        name = "mpdm-" + "--".join(user.name.lower() for user in users) + "-1"
+        channel = Channel(self, GROUP, name)
         self.channels[channel.id] = channel
         return channel
 

@@ -21,6 +21,8 @@ class Conversations:
         self._world = world
         self.page = PAGE
         """Messages in one answer at most."""
+        self.empty = False
+        """Whether the pages of threads have no messages."""
 
     def methods(self) -> dict[str, Handler]:
         return {
@@ -46,6 +48,8 @@ class Conversations:
         found = channel.history.get(call.get("ts"))
         if found is None:
             raise SlackError("thread_not_found")
+        if self.empty:
+            return self._answer([], "")
         if found.thread:
             return self._answer([found], "")
         page, cursor = self._page(call, found.replies)

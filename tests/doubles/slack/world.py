@@ -14,6 +14,7 @@ from tests.doubles.slack.payloads import event_callback, message_payload
 from tests.doubles.slack.people import Person
 from tests.doubles.slack.state import (
     DIRECT,
+    GROUP,
     PRIVATE,
     Channel,
     File,
@@ -29,7 +30,7 @@ from tests.doubles.slack.views import View
 from tests.waiting import HANG_SECONDS
 
 T = TypeVar("T")
-MESSAGE_EVENTS = {DIRECT: "message.im", PRIVATE: "message.groups"}
+MESSAGE_EVENTS = {DIRECT: "message.im", GROUP: "message.mpim", PRIVATE: "message.groups"}
 
 
 class World:
@@ -175,7 +176,7 @@ class World:
 
     def _tell_of_mention(self, message: Message) -> None:
         """The event beside `message`; there is none in a private conversation."""
-        if message.channel.has_bot and message.channel.kind != DIRECT:
+        if message.channel.has_bot and message.channel.kind not in (DIRECT, GROUP):
             event = message_payload(message) | {"type": "app_mention"}
             event |= {"channel": message.channel.id, "event_ts": message.ts}
             self.tell("app_mention", event, message.channel.workspace)

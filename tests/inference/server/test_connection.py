@@ -14,8 +14,8 @@ pytest.importorskip("transformers")
 
 import httpx2
 
+from bot import connection
 from bot.inference.engines.base import Sequence
-from bot.inference.server import connection
 from bot.inference.server.service import Service
 from bot.inference.text.prompt import ChatFormat
 from tests.inference.scripted_engine import ScriptedEngine

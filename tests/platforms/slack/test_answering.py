@@ -3,6 +3,9 @@
 import asyncio
 from typing import Any
 
+import pytest
+
+from bot.platforms.slack import messages
 from tests.doubles.inference import Error, Queue, Say, Wait
 from tests.doubles.slack import Channel, SlackDouble, Workspace
 from tests.doubles.slack.calls import Call
@@ -118,12 +121,48 @@ async def test_wanted_reasoning_is_a_task_and_no_part_of_the_conversation(
 async def test_own_lines_are_no_part_of_the_conversation(scene: Scene) -> None:
     question = scene.ann.say(scene.general, "@bot one")
     await scene.answer_to(question)
-    scene.ann.say(scene.general, "@bot /status", thread=question)
+    scene.ann.say(scene.general, "@bot /effort low", thread=question)
     await scene.slack.until(lambda: len(question.replies) == 3)
     await scene.answer_to(scene.ann.say(scene.general, "two", thread=question))
     prompt = str(scene.last_prompt())
     assert "tokens of thinking" not in prompt
-    assert "Model: scripted" not in prompt
+    assert "Effort is now" not in prompt
+
+
+async def test_what_only_concerns_its_author_is_seen_by_nobody_else(either: Scene) -> None:
+    question = either.ann.say(either.general, "@bot one")
+    await either.answer_to(question)
+    for line, told in (
+        ("/status", "Model: scripted"),
+        ("/efort high", "Did you mean"),
+        ("/effort highest", "highest"),
+        ("/effort high server", "Only administrators"),
+    ):
+        either.ann.say(either.general, f"@bot {line}", thread=question)
+        await either.slack.until(lambda told=told: told in _seen_last(either))
+    assert [m for m in either.general.from_bot if m.ts > question.ts] == question.replies[:1]
+    assert {m.thread for m in either.ann.ephemerals} == {question}
+
+
+def _seen_last(scene: Scene) -> str:
+    """What Ann was last shown in private."""
+    return scene.ann.ephemerals[-1].text if scene.ann.ephemerals else ""
+
+
+async def test_a_long_private_answer_is_private_in_all_its_parts(running: Running) -> None:
+    prompt = "berth &&&&&&&&&& " * 450
+    async with running(personas={"long": {"prompt": prompt}}) as scene:
+        scene.ann.say(scene.general, "@bot /persona show long")
+        await scene.slack.until(lambda: len(scene.ann.ephemerals) > 1)
+        await scene.slack.until(lambda: _shown_privately(scene).count("berth") == 450)
+        assert scene.general.from_bot == []
+        await scene.ann.slash(scene.general, "/persona show long").acknowledged()
+        await scene.slack.until(lambda: _shown_privately(scene).count("berth") == 900)
+        assert scene.general.from_bot == []
+
+
+def _shown_privately(scene: Scene) -> str:
+    return "\n".join(message.text for message in scene.ann.ephemerals)
 
 
 async def test_references_and_entities_are_read_as_people_see_them(scene: Scene) -> None:
@@ -239,18 +278,76 @@ async def test_a_long_thread_is_read_page_by_page(scene: Scene) -> None:
     assert [at for at in range(8) if f"Number {at}" in prompt] == list(range(8))
 
 
-async def test_what_was_said_before_the_mention_is_not_answered_however_late_it_is_read(
+async def test_what_was_said_before_the_mention_is_not_answered_however_late_it_comes(
     scene: Scene,
 ) -> None:
     begun = scene.ann.say(scene.general, "What a day")
-    late = scene.slack.fail("conversations.replies", "ratelimited", retry_after=1)
-    scene.ben.say(scene.general, "Indeed", thread=begun)
-    await scene.slack.until(lambda: late.struck)
+    late = scene.ben.say(scene.general, "Indeed", thread=begun)
     await scene.ask("why?", thread=begun)
-    await scene.slack.until(lambda: len(reads(scene)) == 2)
+    scene.slack.repeat(late)
     await scene.ask("and now?", thread=begun)
     asked = [prompt[-1]["content"].splitlines()[-1] for prompt in scene.inference.prompts]
     assert asked == ["why?", "and now?"]
+
+
+async def test_what_others_say_costs_no_call(scene: Scene) -> None:
+    begun = scene.ann.say(scene.general, "just us")
+    await scene.ask("hi")
+    before = len(scene.slack.requests)
+    for at in range(8):
+        scene.ben.say(scene.general, f"bystander {at}", thread=begun)
+    await scene.slack.until(lambda: scene.slack.delivery.settled)
+    asked = {call.method for call in scene.slack.requests[before:]}
+    assert not asked - {"assistant.threads.setStatus", "agents.sessions.setStatus"}  # of the answer
+    assert len(scene.inference.requests) == 1
+
+
+async def test_an_empty_page_of_a_thread_costs_no_answer(scene: Scene) -> None:
+    begun = scene.ann.say(scene.general, "What a day")
+    scene.slack.conversations.empty = True
+    assert (await scene.ask("why?", thread=begun)).text.startswith("Hello there.")
+
+
+@pytest.mark.parametrize("error", ["thread_not_found", "missing_scope", "not_in_channel"])
+async def test_a_thread_that_can_not_be_read_costs_no_answer(scene: Scene, error: str) -> None:
+    begun = scene.ann.say(scene.general, "What a day")
+    scene.slack.fail("conversations.replies", error)
+    answer = await scene.ask("why?", thread=begun)
+    assert answer.text.startswith("Hello there.")
+    assert "I can't read what was said before." in answer.text
+
+
+async def test_what_is_not_read_in_time_is_left_out_and_told(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "HISTORY_SECONDS", 0.05)
+    begun = scene.ann.say(scene.general, "What a day")
+    scene.slack.fail("conversations.replies", "ratelimited", retry_after=600, times=None)
+    answer = await scene.ask("why?", thread=begun)
+    assert answer.text.startswith("Hello there.")
+    assert "in time" in answer.text
+
+
+async def test_an_answer_that_grows_when_it_is_escaped_is_shown_whole(scene: Scene) -> None:
+    text = "x &lt; y &amp;&amp; y &gt; z; " * 496 + "FIN"
+    scene.script(*[Say(text[at : at + 600]) for at in range(0, len(text), 600)])
+    question = scene.ann.say(scene.general, "@bot show the whole table")
+    answer = await scene.answer_to(question)
+    shown = " ".join(m.text.split("effort medium")[0] for m in question.replies)
+    assert "".join(shown.split()) == "".join(text.split())
+    assert answer.buttons[0] == "Regenerate"
+    refused = [c.error for c in scene.slack.requests if c.error]
+    assert refused == []
+
+
+async def test_a_group_direct_message_is_answered_in_its_thread(scene: Scene) -> None:
+    group = scene.team.group_direct(scene.ann, scene.ben)
+    question = scene.ann.say(group, "@bot split the bill for us")
+    await scene.answer_to(question)
+    follow_up = scene.ben.say(group, "and with a tip?", thread=question)
+    answer = await scene.answer_to(follow_up)
+    assert answer.thread is question
+    assert "and with a tip?" in scene.last_prompt()[-1]["content"]
 
 
 async def test_of_a_known_thread_only_what_is_new_is_read(scene: Scene) -> None:

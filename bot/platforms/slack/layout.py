@@ -1,0 +1,95 @@
+"""What an answer's messages say: in blocks, or as text where Slack refuses blocks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bot.conversation.reply import Reply
+from bot.conversation.status import end_lines, footer_line, status_line
+from bot.conversation.texts import Texts
+from bot.platforms.buttons import Action, buttons_under
+from bot.platforms.markdown.slack import SlackStyle
+from bot.platforms.markdown.splitting import Splitter
+from bot.platforms.slack.blocks import (
+    Block,
+    ButtonValue,
+    answer_blocks,
+    buttons,
+    own_lines,
+    own_text,
+    summary,
+)
+from bot.platforms.slack.limits import PART_LENGTH, PLAIN_LENGTH
+from bot.platforms.slack.mrkdwn import Escaped, plain_text
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A message as it should be.
+
+    text: all that is shown where there are no blocks, else what notifications show.
+    source: the stretch of the answer that it shows, as the model wrote it.
+    answer, under: the blocks of that, and of own lines and buttons.
+    """
+
+    text: str
+    source: str = ""
+    answer: Sequence[Block] = ()
+    under: Sequence[Block] = ()
+
+    @property
+    def blocks(self) -> list[Block]:
+        return [*self.answer, *self.under]
+
+    def looks_like(self, other: "Draft") -> bool:
+        """Whether people see the same."""
+        return (self.blocks, self.text) == (other.blocks, other.text)
+
+
+class Layout:
+    """Lays an answer out over messages; own lines and buttons stand under the last."""
+
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+        self._splitter = Splitter(PART_LENGTH, SlackStyle())
+        self._plain_splitter = Splitter(PLAIN_LENGTH, Escaped())
+
+    def answer(
+        self, text: str, reply: Reply, value: ButtonValue, shown: Sequence[str], *, plain: bool
+    ) -> list[Draft]:
+        """The messages that show `text`, which is the reply's or the rest of it.
+
+        shown: the timestamps of the messages that these take the place of.
+        """
+        lines = self._lines(reply, text)
+        if plain:
+            parts = self._plain_splitter.split(text)
+            drafts = [Draft(plain_text(part.text), part.source) for part in parts]
+        else:
+            parts = self._splitter.split(text)
+            drafts = [
+                Draft(summary(part.source), part.source, answer_blocks(part.pieces))
+                for part in parts
+            ]
+        last = drafts.pop() if drafts else Draft("" if plain else summary(""))
+        if plain:
+            said = "\n".join(filter(None, [last.text, own_text(lines)]))
+            return [*drafts, replace(last, text=said)]
+        value = replace(value, earlier=(*value.earlier, *shown[: len(drafts)]))
+        actions = buttons(buttons_under(reply), value, self._texts)
+        return [*drafts, replace(last, under=[*own_lines(lines), *actions])]
+
+    def own(self, lines: Sequence[str], *, plain: bool) -> list[Draft]:
+        """A message of the bot's own lines."""
+        return [Draft(own_text(lines), under=[] if plain else own_lines(lines))]
+
+    def waiting(self, line: str, value: ButtonValue, *, plain: bool) -> list[Draft]:
+        """The message that stands there until the answer comes."""
+        (draft,) = self.own([line], plain=plain)
+        stop = buttons([Action.STOP], value, self._texts)
+        return [draft if plain else replace(draft, under=[*draft.under, *stop])]
+
+    def _lines(self, reply: Reply, text: str) -> list[str]:
+        lines = end_lines(reply, self._texts)
+        if reply.state.final:
+            return [*lines, footer_line(reply, self._texts)]
+        return lines if text else [*lines, status_line(reply, self._texts)]

@@ -1,0 +1,73 @@
+"""The answer to a slash command, at the address that came with it.
+
+https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
+"""
+
+import structlog
+from aiohttp import ClientError
+from slack_sdk.webhook.async_client import AsyncWebhookClient
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from bot.conversation.commands import Result
+from bot.platforms.slack.blocks import Block, own_messages
+from bot.platforms.slack.limits import RESPONSES
+from bot.platforms.slack.whisper import whisper
+from bot.platforms.slack.workspace import Workspace
+
+log = structlog.get_logger()
+
+ATTEMPTS = 3
+LONGEST_PAUSE_SECONDS = 3.0
+
+
+class _Passing(Exception):
+    """The address failed, and may not the next time."""
+
+
+async def respond(workspace: Workspace, url: str, channel: str, user: str, result: Result) -> None:
+    """Show what a command answers; where the address fails, to who gave the command only.
+
+    Raises SlackApiError.
+    """
+    messages = own_messages(result.text)
+    if len(messages) <= RESPONSES:
+        webhook = AsyncWebhookClient(url)
+        kind = "ephemeral" if result.private else "in_channel"
+        while messages and await _responded(webhook, kind, *messages[0]):
+            messages.pop(0)
+    for _, text in messages:
+        await whisper(workspace, channel, user, text)
+
+
+async def _responded(
+    webhook: AsyncWebhookClient, kind: str, blocks: list[Block], text: str
+) -> bool:
+    """Whether the address took a message."""
+
+    async def send() -> int:
+        try:
+            answer = await webhook.send(response_type=kind, text=text, blocks=blocks)
+        except (OSError, ClientError) as error:
+            raise _Passing(type(error).__name__) from error
+        if answer.status_code >= 500 or answer.status_code == 429:
+            raise _Passing(f"status {answer.status_code}")
+        return answer.status_code
+
+    try:
+        status: int = await AsyncRetrying(
+            retry=retry_if_exception_type(_Passing),
+            wait=wait_random_exponential(max=LONGEST_PAUSE_SECONDS),
+            stop=stop_after_attempt(ATTEMPTS),
+            reraise=True,
+        )(send)
+    except _Passing as error:
+        log.warning("slack: a response_url failed, only its person is told", reason=str(error))
+        return False
+    if status >= 400:
+        log.info("slack: a response_url was not usable any more", status=status)
+    return status < 400
