@@ -13,6 +13,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.config import QuotaConfig
+from bot.storage import runs
 from bot.storage.tables import RunningAnswerRow
 from bot.storage.transactions import Stored, Transactions, writes
 from bot.storage.usage import UsageSum, add_usage, usage_in
@@ -58,8 +59,11 @@ class Quotas:
 class StoredAnswers(Stored):
     def __init__(self, transactions: Transactions) -> None:
         super().__init__(transactions)
-        self._run = uuid4().hex
-        """The name of this run, whose answers were not cut off."""
+        self._run = runs.begin_run()
+
+    def close(self) -> None:
+        """This run ends: what it leaves is the next one's."""
+        runs.end_run(self._run)
 
     @writes
     async def admit(
@@ -121,7 +125,7 @@ class StoredAnswers(Stored):
         bot: str,
         mine: Callable[[RunningAnswer], bool],
     ) -> list[RunningAnswer]:
-        """The answers of a bot's earlier runs that are `mine`; from now on they are this run's."""
+        """The answers of a bot's ended runs that are `mine`; from now on they are this run's."""
         row = RunningAnswerRow
         query = select(row).where(row.platform == platform, row.bot == bot, row.run != self._run)
         taken = []
@@ -142,7 +146,7 @@ class StoredAnswers(Stored):
                 messages=tuple(found.messages),
                 attempts=found.attempts + 1,
             )
-            if mine(answer):
+            if not runs.goes_on(found.run) and mine(answer):
                 found.run, found.attempts = self._run, answer.attempts
                 taken.append(answer)
         return taken

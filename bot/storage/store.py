@@ -122,6 +122,7 @@ class Store(Stored):
                 yield store
             finally:
                 await store.transactions.ended(CLOSING_SECONDS)
+                store.answers.close()
 
     @reads
     async def place(

@@ -12,7 +12,7 @@ from bot.conversation.access import Window
 from bot.conversation.events import Author, Place
 from bot.conversation.gate import Refused
 from bot.conversation.reply import Reply
-from bot.storage import Store
+from bot.storage import Store, runs
 from tests.conversation.conftest import ANN, CHANNEL, THREAD, Chat
 from tests.doubles.inference import Error, Say, Wait
 
@@ -118,13 +118,15 @@ async def test_a_failed_answer_gives_back_what_it_did_not_use(chat: Chat) -> Non
 
 
 async def test_an_answer_is_recorded_until_it_ends_and_found_by_the_next_run(
-    chat: Chat, tmp_path: Path
+    chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     admission = await chat.admit()
     await admission.shown_in(THREAD, ["1", "2"])
     mine = chat.core.store.answers
     assert await mine.take_cut_off("test", "bot", lambda answer: True) == []
     async with Store.open(f"sqlite+aiosqlite:///{tmp_path / 'bot.db'}") as later:
+        assert await later.answers.take_cut_off("test", "bot", lambda answer: True) == []
+        monkeypatch.setattr(runs, "goes_on", lambda run: False)
         assert await later.answers.take_cut_off("test", "bot", lambda answer: False) == []
         (found,) = await later.answers.take_cut_off("test", "bot", lambda answer: True)
         assert (found.question, found.thread, found.messages) == ("m", "thread", ("1", "2"))
