@@ -130,7 +130,9 @@ class FenceLine(NamedTuple):
 
 def fence_in(line: str) -> FenceLine | None:
     """The fence that a line begins with; None if there is none."""
-    marker_at = content_start(line)
+    if "```" not in line and "~~~" not in line:
+        return None
+    marker_at = 0 if line[0] in "`~" else content_start(line)
     if not line.startswith(("```", "~~~"), marker_at):
         return None
     sign = line[marker_at]
@@ -138,7 +140,7 @@ def fence_in(line: str) -> FenceLine | None:
     info_at = len(line) - len(info)
     words = info.split(maxsplit=1)
     language = words[0].lstrip("~") if words else ""  # or the marker would grow
-    prefix = "".join(c if c in " \t>" else " " for c in line[:marker_at])
+    prefix = "".join(c if c in " \t>" else " " for c in line[:marker_at]) if marker_at else ""
     fence = Fence(prefix, line[marker_at:info_at], language)
     return FenceLine(fence, marker_at, info_at, opens=sign == "~" or "`" not in info)
 
