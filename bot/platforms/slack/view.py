@@ -137,7 +137,7 @@ class SlackView:
             await self._begin_stream()
         if self._stream is not None and not self._stream.is_old and self._fits(reply):
             await self._pace.turn_or_end(team, "chat.appendStream", reply)
-            if await self._streamed(reply):
+            if self._fits(reply) and await self._streamed(reply):
                 return
         if self._stream is not None:
             await self._leave_stream()

@@ -1,19 +1,30 @@
 """A workspace as the bot sees it: its Web API, and its people."""
 
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
+from aiohttp import ClientError
 from async_lru import alru_cache
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.conversation.events import Author
-from bot.platforms.slack.errors import describe
+from bot.platforms.slack.errors import describe, is_passing
 from bot.platforms.slack.sending import retried
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+Call = Callable[..., Awaitable[Any]]
+
+LOOK_UP_SECONDS = 10.0
+"""In which a name or a group must have come; an answer doesn't wait longer for it."""
+PAUSE_SECONDS = 30.0
+"""After that, in which nothing is looked up: the next answers don't wait as long again."""
 REMEMBERED_SECONDS = 600.0
 """How long a name, or who is in a user group, is taken to be as it was."""
 
@@ -34,6 +45,8 @@ class Workspace:
         self.me = me
         self.client = client
         self._moderator_groups = moderator_groups
+        self._unreadable: set[str] = set()
+        self._asks_again_at = 0.0
         self.file_info = alru_cache(maxsize=1000, ttl=REMEMBERED_SECONDS)(self._load_file)
         """What Slack tells of the file with an id. Raises SlackApiError."""
         self._person = alru_cache(maxsize=10_000, ttl=REMEMBERED_SECONDS)(self._load_person)
@@ -45,18 +58,18 @@ class Workspace:
         """The name of a user, channel or user group; the id where it can't be read."""
         match id[:1]:
             case "C" | "G":
-                return await self._channel(id)
+                return await _or_else(id, self._channel(id))
             case "S":
-                return (await self._groups()).get(id, id)
+                return (await _or_else({}, self._groups())).get(id, id)
             case _:
-                return (await self._person(id)).name
+                return (await self._person_of(id)).name
 
     async def author(self, user: str) -> Author:
         """A person and their rights here: a member's where Slack doesn't tell more."""
         if user == self.me:
             return Author(user, await self.name_of(user), is_bot=True)
-        person = await self._person(user)
-        groups = {g for g in self._moderator_groups if user in await self._members(g)}
+        person = await self._person_of(user)
+        groups = {g for g in self._moderator_groups if user in await self._members_of(g)}
         return Author(
             user,
             person.name,
@@ -65,12 +78,17 @@ class Workspace:
             roles=frozenset(groups),
         )
 
+    async def _person_of(self, user: str) -> _Person:
+        return await _or_else(_Person(user, admin=False), self._person(user))
+
+    async def _members_of(self, group: str) -> frozenset[str]:
+        return await _or_else(frozenset(), self._members(group))
+
     async def _load_person(self, user: str) -> _Person:
-        try:
-            found = (await retried(self.client.users_info, user=user))["user"]
-        except SlackApiError as error:  # of another company, say, or deleted
-            log.info("slack: a person is not told of", reason=describe(error))
+        answer = await self._asked(self.client.users_info, user=user)
+        if answer is None:  # of another company, say, or deleted
             return _Person(user, admin=False)
+        found = answer["user"]
         profile = found.get("profile", {})
         name = profile.get("display_name") or profile.get("real_name") or found.get("name") or user
         admin = self._has_member(found) and (found.get("is_admin") or found.get("is_owner"))
@@ -86,28 +104,61 @@ class Workspace:
         return own and not person.get("is_stranger")
 
     async def _load_channel(self, channel: str) -> str:
-        try:
-            found = await retried(self.client.conversations_info, channel=channel)
-        except SlackApiError:  # private, or the scope to ask is missing
-            return channel
-        return str(found["channel"].get("name") or channel)
+        answer = await self._asked(self.client.conversations_info, channel=channel)
+        return channel if answer is None else str(answer["channel"].get("name") or channel)
 
     async def _load_groups(self) -> dict[str, str]:
         """The handles of user groups by their ids."""
-        try:
-            found = await retried(self.client.usergroups_list)
-        except SlackApiError:  # the scope to ask is missing, or the plan has none
-            return {}
-        return {group["id"]: group["handle"] for group in found["usergroups"]}
+        answer = await self._asked(self.client.usergroups_list)
+        found = () if answer is None else answer["usergroups"]
+        return {group["id"]: group["handle"] for group in found}
 
     async def _load_members(self, group: str) -> frozenset[str]:
         try:
-            found = await retried(self.client.usergroups_users_list, usergroup=group)
+            found = await self._look_up(self.client.usergroups_users_list, usergroup=group)
         except SlackApiError as error:
-            log.warning("slack.moderator_groups can't be read", group=group, reason=describe(error))
+            if is_passing(error):
+                raise
+            if group not in self._unreadable:
+                reason = describe(error)
+                log.warning("slack.moderator_groups can't be read", group=group, reason=reason)
+            self._unreadable.add(group)
             return frozenset()
         return frozenset(found["users"])
+
+    async def _asked(self, call: Call, **arguments: Any) -> Any | None:
+        """As `_look_up`; None where Slack refuses, which it will do again. Raises what may pass."""
+        try:
+            return await self._look_up(call, **arguments)
+        except SlackApiError as error:
+            if is_passing(error):
+                raise
+            log.info("slack does not tell something", reason=describe(error))
+            return None
+
+    async def _look_up(self, call: Call, **arguments: Any) -> Any:
+        """What Slack answers, if it does so while somebody waits for an answer.
+
+        Raises SlackApiError, OSError; TimeoutError is one.
+        """
+        if time.monotonic() < self._asks_again_at:
+            raise TimeoutError("Slack did not answer a moment ago")
+        try:
+            async with asyncio.timeout(LOOK_UP_SECONDS):
+                return await retried(call, **arguments)
+        except TimeoutError:
+            self._asks_again_at = time.monotonic() + PAUSE_SECONDS
+            raise
 
     async def _load_file(self, file: str) -> dict[str, Any]:
         found: dict[str, Any] = (await retried(self.client.files_info, file=file))["file"]
         return found
+
+
+async def _or_else(stand_in: T, look_up: Awaitable[T]) -> T:
+    """What is looked up, or a stand-in while Slack can't be asked: that is not remembered."""
+    try:
+        return await look_up
+    except (SlackApiError, OSError, ClientError) as error:
+        log.warning("slack could not be asked", reason=describe(error))
+        return stand_in

@@ -33,7 +33,8 @@ class RateLimited(SlackError):
 
 class ServerError(SlackError):
     def __init__(self, status: int) -> None:
-        super().__init__("internal_error" if status == 500 else "service_unavailable")
+        names = {404: "not_found", 410: "gone", 500: "internal_error"}
+        super().__init__(names.get(status, "service_unavailable"))
         self.status = status
 
 
