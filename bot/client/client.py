@@ -89,7 +89,8 @@ class InferenceClient:
         extra: dict[str, Any] = {"min_p": sampling.pop("min_p")} if "min_p" in sampling else {}
         if weight != 1:
             extra["weight"] = weight
-        if cache_salt:
+        model = await self.model_info()
+        if cache_salt and model.salts_cache:
             extra["cache_salt"] = cache_salt
         extra |= {
             "stream_options": {"include_usage": True},
@@ -100,7 +101,7 @@ class InferenceClient:
         headers = {"X-Request-Id": request_id}
         propagate.inject(headers)
         plain: dict[str, Any] = {
-            "model": (await self.model_info()).id,
+            "model": model.id,
             "messages": messages,
             "stream": True,
             "max_tokens": max_tokens,  # for servers that don't know its newer name

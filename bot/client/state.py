@@ -27,10 +27,17 @@ class ModelInfo:
     id: str
     context: int | None = None
     reasoning: str | None = None
+    salts_cache: bool = False
+    """Whether it takes `cache_salt`; other servers refuse fields that they don't know."""
+
+
+SALTING = ("gptoss-bot", "vllm")
+"""What servers that know `cache_salt` say in `owned_by`."""
 
 
 class _Card(BaseModel):
     id: str
+    owned_by: str | None = None
     max_model_len: int | None = None
     reasoning: str | None = None
 
@@ -44,4 +51,7 @@ class ModelList(BaseModel):
         """The model called `name`, or the only one of another server."""
         by_id = {card.id: card for card in self.data}
         card = by_id.get(name) or (self.data[0] if len(self.data) == 1 else None)
-        return ModelInfo(card.id, card.max_model_len, card.reasoning) if card else None
+        if card is None:
+            return None
+        salts = card.owned_by in SALTING
+        return ModelInfo(card.id, card.max_model_len, card.reasoning, salts)

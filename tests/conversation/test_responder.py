@@ -289,6 +289,12 @@ async def test_each_server_has_a_cache_of_its_own_in_the_service_and_keeps_it(ch
     assert "server" not in first + other
 
 
+async def test_a_server_that_may_not_know_the_salt_is_sent_none(chat: Chat) -> None:
+    chat.inference.model["owned_by"] = "somebody"
+    await chat.answer("Hi")
+    assert "cache_salt" not in chat.inference.requests[0]
+
+
 async def test_an_answer_without_text_says_why(chat: Chat) -> None:
     chat.inference.script(Say(reasoning="Hm."))
     thought = await chat.answer("Hi")

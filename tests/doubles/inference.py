@@ -89,7 +89,7 @@ class ScriptedInference:
             "id": "scripted",
             "object": "model",
             "created": 0,
-            "owned_by": "tests",
+            "owned_by": "gptoss-bot",
             "max_model_len": 8192,
             "reasoning": "none",
         }
