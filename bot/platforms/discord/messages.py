@@ -120,6 +120,8 @@ async def _right_before(message: discord.Message, limit: int) -> list[discord.Me
         return own
     try:
         async for earlier in message.channel.history(limit=limit, before=message):
+            if earlier.id >= message.id:
+                continue  # not before the question
             gap = later.created_at - earlier.created_at
             if earlier.author != message.author or gap > BACK_TO_BACK or not _is_shown(earlier):
                 break

@@ -20,6 +20,7 @@ from bot.platforms.discord.commands import add_commands, fingerprint
 from bot.platforms.discord.incoming import DiscordMessage
 from bot.platforms.discord.interactions import Interactions
 from bot.platforms.discord.messages import is_spoken, own_line, place_of
+from bot.platforms.discord.missed import missed_mentions
 from bot.platforms.discord.permissions import invitation, missing_to_send
 from bot.platforms.discord.sending import Pace, is_passing
 from bot.platforms.discord.words import has_more_than_text
@@ -120,12 +121,13 @@ class DiscordPlatform:
             log.info("the bot is in no server yet: open its invitation", link=link)
 
     async def on_ready(self) -> None:
-        """The servers are known: go on with the answers that an earlier run began."""
-        if self._recovered:
-            return  # it is another session of this run
-        self._recovered = True
-        find, me = self._answers.find_cut_off, str(self._me.id)
-        await recover("discord", me, find, self._core, self._background, self._hears_of)
+        """A new session knows the servers: go on with what stayed unanswered without one."""
+        if not self._recovered:  # in this run
+            self._recovered = True
+            find, me = self._answers.find_cut_off, str(self._me.id)
+            await recover("discord", me, find, self._core, self._background, self._hears_of)
+        async for message in missed_mentions(self._client, self._pace):
+            await self.on_message(message)
 
     def _hears_of(self, answer: RunningAnswer) -> bool:
         """Whether this process's shards have the answer's server; the first has what is private."""
