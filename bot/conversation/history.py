@@ -67,7 +67,7 @@ def chat_messages(system_prompt: str, question: Question) -> list[ChatMessage]:
 async def fit(messages: list[ChatMessage], budget: int, count: CountTokens) -> Prompt:
     """Drop the oldest turns until the prompt has at most `budget` tokens.
 
-    The system prompt and the newest turn always stay; where they alone are too long, the end of
+    The system prompt and the newest turn always stay; where only they are too long, the end of
     the newest turn is cut and a line says so to the model.
     """
     if await _fits(messages, budget, count):

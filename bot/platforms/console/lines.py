@@ -23,7 +23,7 @@ class StdinLines:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Listen to the descriptor inside this block alone."""
+        """Listen to the descriptor only inside this block."""
         loop = asyncio.get_running_loop()
         try:
             if not self._ended:

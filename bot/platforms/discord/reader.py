@@ -1,6 +1,6 @@
 """Discord's messages as the core has them: a question and what was said before it."""
 
-from __future__ import annotations  # some of discord.py's types exist for checkers alone
+from __future__ import annotations  # some of discord.py's types exist only for checkers
 
 import re
 from collections.abc import Sequence

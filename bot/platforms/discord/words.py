@@ -3,7 +3,7 @@
 https://docs.discord.com/developers/resources/message
 """
 
-from __future__ import annotations  # some of discord.py's types exist for checkers alone
+from __future__ import annotations  # some of discord.py's types exist only for checkers
 
 import re
 from collections.abc import Iterator, Sequence
