@@ -29,7 +29,7 @@ REFUSED_BLOCKS = (
 )
 """A message's blocks that Slack doesn't take; its words it may."""
 LATE = {"exchanged_trigger_id", "expired_trigger_id", "trigger_exchanged", "trigger_expired"}
-"""A form that was to be opened too long after the press."""
+"""The press that a form was to be opened with is too old, or was used."""
 
 
 def code_of(error: SlackApiError) -> str:
@@ -48,8 +48,10 @@ def describe(error: BaseException) -> str:
     return f"{method}: {code}{needed}" + (f": {advice}" if advice else "")
 
 
-def messages_of(error: SlackApiError) -> list[str]:
+def messages_of(error: BaseException) -> list[str]:
     """What Slack says is wrong in the arguments: rules and pointers, no texts."""
+    if not isinstance(error, SlackApiError):
+        return []
     found = (_answer(error).get("response_metadata") or {}).get("messages") or []
     return [str(message) for message in found]
 
@@ -59,6 +61,11 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(error, SlackApiError):
         return _status(error) >= 500 or code_of(error) in PASSING
     return isinstance(error, OSError | ClientError)  # TimeoutError is an OSError
+
+
+def is_late(error: BaseException) -> bool:
+    """Whether a form was to be opened too long after the press."""
+    return isinstance(error, SlackApiError) and code_of(error) in LATE
 
 
 def refuses_blocks(error: BaseException) -> bool:

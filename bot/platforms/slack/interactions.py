@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
+from aiohttp import ClientError
 from slack_sdk.errors import SlackApiError
 
 from bot.conversation.commands import COMMANDS, Call, CommandError, Context, Result, parse
@@ -16,7 +17,7 @@ from bot.platforms.background import Background
 from bot.platforms.buttons import press
 from bot.platforms.slack.answers import Answers, SlackExchange
 from bot.platforms.slack.blocks import ButtonValue, action_of
-from bot.platforms.slack.errors import LATE, code_of, describe, is_passing, messages_of
+from bot.platforms.slack.errors import describe, is_late, is_passing, messages_of
 from bot.platforms.slack.forms import form, submitted
 from bot.platforms.slack.home import command_buttons, home, plain_home
 from bot.platforms.slack.messages import place_of
@@ -73,11 +74,11 @@ class Interactions:
         view = form(call, filled, channel, context.texts)
         try:
             await workspace.client.views_open(trigger_id=trigger, view=view)
-        except SlackApiError as error:
+        except (SlackApiError, OSError, ClientError) as error:
             log.warning(
                 "slack did not open a form", reason=describe(error), messages=messages_of(error)
             )
-            late = code_of(error) in LATE or is_passing(error)
+            late = is_late(error) or is_passing(error)
             told = context.texts("form_too_late" if late else "form_refused", command=line)
             again = command_buttons(context.texts("form_open"), line, channel) if late else []
             await whisper(workspace, channel, user, told, under=again)

@@ -36,6 +36,9 @@ STREAM_SECONDS = 240.0
 STATUS_SECONDS = 90.0
 """A status lapses after two minutes: https://docs.slack.dev/reference/methods/assistant.threads.setStatus"""
 
+CLEAR_SECONDS = 30.0
+"""In which Slack is asked again to take a status away, should it be busy."""
+
 CALLS = {
     "chat.startStream": (5, 20.0),
     "chat.appendStream": (1, 0.75),

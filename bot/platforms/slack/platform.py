@@ -276,8 +276,8 @@ class SlackPlatform:
         await self._interactions.submit(self._workspace(context, body), ack, body)
 
     async def _on_error(self, error: Exception) -> None:
-        if isinstance(error, SlackApiError):
-            log.warning("slack refused", reason=describe(error))
+        if isinstance(error, SlackApiError | OSError | ClientError):
+            log.warning("slack refused, or was out of reach", reason=describe(error))
         elif isinstance(error, StorageError):
             log.error("the database failed", error=str(error))
         else:

@@ -12,7 +12,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.platforms.slack.errors import describe, is_passing
-from bot.platforms.slack.limits import STATUS_SECONDS
+from bot.platforms.slack.limits import CLEAR_SECONDS, STATUS_SECONDS
 from bot.platforms.slack.sending import Pace, retried
 from bot.platforms.slack.workspace import Workspace
 
@@ -45,7 +45,8 @@ class Waiting:
             if status:
                 await self._set_status(status)
             else:  # it would stand there for two minutes
-                await retried(self._set_status, "")
+                async with asyncio.timeout(CLEAR_SECONDS):
+                    await retried(self._set_status, "")
         except (SlackClientError, OSError) as error:
             log.debug("slack shows no status", reason=describe(error))
 
@@ -99,7 +100,8 @@ class Waiting:
     async def _end_session(self) -> None:
         await self._pace.turn(self._workspace.team, "agents.sessions.setStatus")
         try:
-            await retried(self._set_session, "active")
+            async with asyncio.timeout(CLEAR_SECONDS):
+                await retried(self._set_session, "active")
         except (SlackClientError, OSError) as error:
             log.debug("slack kept the stop button", reason=describe(error))
 

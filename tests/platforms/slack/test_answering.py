@@ -81,6 +81,32 @@ async def test_the_status_is_cleared_when_there_is_no_answer(scene: Scene) -> No
     await scene.slack.until(lambda: scene.general.session(question) == "active")
 
 
+async def test_a_status_that_slack_does_not_clear_at_once_is_cleared_again(scene: Scene) -> None:
+    fault = scene.slack.fail(
+        "assistant.threads.setStatus", "503", when=lambda call: not call.get("status")
+    )
+    scene.slack.fail(
+        "agents.sessions.setStatus", "500", when=lambda call: call.get("status") == "active"
+    )
+    scene.slack.fail("chat.stopStream", "message_not_in_streaming_state")
+    question = scene.ann.say(scene.general, "@bot hi")
+    await scene.slack.until(lambda: fault.struck)
+    await scene.slack.until(lambda: scene.general.status(question) == "")
+    await scene.slack.until(lambda: scene.general.session(question) == "active")
+
+
+async def test_the_status_goes_with_a_question_that_is_deleted_while_it_waits(
+    scene: Scene,
+) -> None:
+    scene.script(Queue(3, 20.0), Wait(asyncio.Event()))
+    begun = scene.ben.say(scene.general, "What a day")
+    question = scene.ann.say(scene.general, "@bot why?", thread=begun)
+    await scene.slack.until(lambda: "Number 3 in the queue" in scene.general.status(question))
+    scene.ann.delete(question)
+    await scene.inference.cancelled.wait()
+    await scene.slack.until(lambda: scene.general.status(question) == "")
+
+
 async def test_who_is_refused_for_load_is_told_when_to_try_again(either: Scene) -> None:
     either.script(Error(429, "queue_full", headers={"Retry-After": "120"}))
     question = either.ann.say(either.general, "@bot hi")
