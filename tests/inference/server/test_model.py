@@ -7,7 +7,8 @@ import pytest
 pytest.importorskip("transformers")
 
 from bot.config.schema import InferenceConfig
-from bot.inference.models.sources import ModelUnavailable
+from bot.inference.engines import EngineError
+from bot.inference.models.sources import ModelUnavailable, Progress
 from bot.inference.server.model import load_model
 from tests.inference.tiny_model import save_tiny_model
 
@@ -26,3 +27,31 @@ def test_a_damaged_file_is_one_line_that_names_the_model(
         load_model(InferenceConfig(model=str(model)), lambda stage, share: None)
     assert str(model) in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("stage", "error"), [("loading", ModelUnavailable), ("warming up", EngineError)]
+)
+def test_only_what_fails_before_the_first_step_is_blamed_on_the_files(
+    stage: str, error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A compiler that is missing at the first step is no reason to fetch the model again."""
+
+    def load_engine(folder: Path, *, progress: Progress, **_: object) -> None:
+        progress(stage, 0.0)
+        raise FileNotFoundError("no such compiler")
+
+    save_tiny_model(tmp_path / "tiny")
+    monkeypatch.setattr("bot.inference.server.model.load_engine", load_engine)
+    with pytest.raises(error, match="no such compiler") as refusal:
+        load_model(InferenceConfig(model=str(tmp_path / "tiny")), lambda stage, share: None)
+    assert ("delete the folder" in str(refusal.value)) is (stage == "loading")
+
+
+def test_what_the_machine_lacks_is_said_before_anything_is_fetched() -> None:
+    with pytest.raises(EngineError, match="gpt-oss-20b needs a CUDA card"):
+        load_model(InferenceConfig(model="gpt-oss-20b", device="cpu"), _not_reached)
+
+
+def _not_reached(stage: str, share: float) -> None:
+    raise AssertionError(stage)
