@@ -110,8 +110,10 @@ async def _press(press: Press, core: Core, background: Background) -> str | None
     match action:
         case Action.DELETE:
             await exchange.delete()
-        case Action.STOP if exchange.begun:
+        case Action.STOP if exchange.running:
             exchange.stop()
+        case Action.STOP if exchange.begun:  # of a message that could not be edited any more
+            return here.texts("nothing_to_stop")
         case Action.STOP:
             await exchange.say_cut_off()
         case Action.REGENERATE | Action.HARDER:

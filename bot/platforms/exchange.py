@@ -110,6 +110,11 @@ class Exchange(Generic[AQuestion, AView]):
         """Whether this run of the bot began an answer: an earlier one can't be stopped any more."""
         return self._turn > 0
 
+    @property
+    def running(self) -> bool:
+        """Whether an answer is being made or taken away."""
+        return self._lock.locked()
+
     def stop(self) -> None:
         """Stop an answer that is being written, or asked for, and keep what came."""
         self._stopped = True

@@ -134,6 +134,22 @@ async def test_what_an_edit_should_have_shown_follows_in_a_further_message(
     await nothing_stays(scene, question)
 
 
+async def test_a_stop_button_that_could_not_be_taken_away_says_that_there_is_nothing_to_stop(
+    scene: Scene,
+) -> None:
+    scene.slack.app.is_agent = False
+    refuse(scene, "unknown_method", "chat.startStream")
+    refuse(scene, "edit_window_closed", "chat.update")
+    question = scene.ann.say(scene.general, "@bot hi")
+    answer = await scene.answer_to(question)
+    assert answer.text.startswith("Hello there.")
+    first = question.replies[0]
+    assert first.buttons == ["Stop"]
+    await scene.ann.click(first, "Stop").acknowledged()
+    await scene.slack.until(lambda: scene.ann.ephemerals)
+    assert "I'm not writing an answer for you" in scene.ann.ephemerals[0].text
+
+
 async def test_an_answer_whose_message_is_not_found_is_shown_whole_in_another(
     scene: Scene,
 ) -> None:
