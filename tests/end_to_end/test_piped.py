@@ -75,7 +75,7 @@ async def test_standard_output_has_the_answers_and_the_commands_replies_alone(
     assert paragraphs[7].startswith("```\n/effort")
     assert paragraphs[8] == "I don't know the command /efort. Did you mean /effort?"
     assert paragraphs[9] == "Three."
-    assert "begins anew" in paragraphs[10]
+    assert "starts over" in paragraphs[10]
     assert paragraphs[11:] == ["Four.", ""]
     assert conversation.err == ""
 
