@@ -21,6 +21,8 @@ def obstacle(folder: Path, device: torch.device) -> str | None:
         return f"{folder.name} is no gpt-oss with MXFP4 weights"
     if device.type != "cuda":
         return f"it needs a CUDA card, and the device is {device.type}"
+    if torch.version.hip:
+        return "it needs a CUDA card, and this torch is built for AMD's ROCm"
     capability = torch.cuda.get_device_capability(device)
     if capability < CAPABILITY:
         has, needs = (".".join(map(str, pair)) for pair in (capability, CAPABILITY))

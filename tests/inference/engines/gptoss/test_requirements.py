@@ -32,6 +32,14 @@ def test_an_older_card_is_named_with_what_it_has_and_what_is_needed(tiny: Tiny, 
     assert obstacle(tiny.folder, CARD) == ("Some Card has compute capability 7.5, and it needs 8.0")
 
 
+def test_amds_cards_are_refused_by_name(tiny: Tiny, card, monkeypatch: pytest.MonkeyPatch) -> None:
+    card(9, 4)
+    monkeypatch.setattr(torch.version, "hip", "6.4")
+    assert obstacle(tiny.folder, CARD) == (
+        "it needs a CUDA card, and this torch is built for AMD's ROCm"
+    )
+
+
 def test_without_triton_the_way_out_is_to_install_it(
     tiny: Tiny, card, monkeypatch: pytest.MonkeyPatch
 ) -> None:
