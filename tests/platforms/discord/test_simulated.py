@@ -20,6 +20,9 @@ from bot.storage import Store
 from tests.doubles.inference import Say, ScriptedInference
 from tests.end_to_end.processes import write_config
 from tests.platforms.transactions import MOST_OF_A_MENTION, counted_transactions
+from tests.waiting import HANG_SECONDS
+
+pytestmark = pytest.mark.simcord(settle_timeout=HANG_SECONDS)
 
 
 class Client(discord.Client):
