@@ -40,7 +40,9 @@ class Core:
         Raises StorageError.
         """
         id, scopes = f"{question.bot}:{question.message}", place.scopes()
-        stored = await self.store.take_question(id, place.platform, place.server, scopes)
+        in_thread = place.thread is not None and not place.direct
+        thread = (place.channel, str(place.thread), question.message) if in_thread else None
+        stored = await self.store.take_question(id, place.platform, place.server, scopes, thread)
         return None if stored is None else InEffect.at(place, self.config(), stored)
 
     async def admit(

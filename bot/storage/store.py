@@ -23,7 +23,7 @@ from bot.storage.tables import (
     TakenRow,
     UsageRow,
 )
-from bot.storage.threads import StoredThreads
+from bot.storage.threads import StoredThreads, join_in
 from bot.storage.transactions import Stored, Transactions, reads, writes
 from bot.storage.usage import StoredUsage
 
@@ -139,13 +139,19 @@ class Store(Stored):
         platform: str,
         server: str,
         scopes: Sequence[ScopeKey],
+        thread: tuple[str, str, str] | None = None,
     ) -> StoredPlace | None:
-        """Take a question by its id, and read its place; None where any process took it before."""
+        """Take a question by its id, and read its place; None where any process took it before.
+
+        thread: the channel, the thread and the message that the bot takes part in it with.
+        """
         now = datetime.now(UTC)
         if await session.get(TakenRow, (platform, question)):
             return None
         await session.execute(delete(TakenRow).where(TakenRow.taken_at < now - TAKEN_FOR))
         session.add(TakenRow(platform=platform, question=question, taken_at=now))
+        if thread is not None:
+            await join_in(session, platform, server, *thread)
         return await _place_in(session, platform, server, scopes)
 
     @writes

@@ -6,7 +6,7 @@ from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.storage.tables import ThreadRow
-from bot.storage.transactions import Stored, reads, writes
+from bot.storage.transactions import Stored, reads
 
 REMEMBERED_FOR = timedelta(days=365)
 """After the bot joined."""
@@ -23,28 +23,22 @@ class StoredThreads(Stored):
         row = await session.get(ThreadRow, (platform, server, channel, thread))
         return None if row is None else row.since
 
-    @writes
-    async def join(
-        self,
-        session: AsyncSession,
-        platform: str,
-        server: str,
-        channel: str,
-        thread: str,
-        message: str,
-    ) -> None:
-        """Take part in the thread since `message`; in one that the bot is in nothing changes."""
-        now = datetime.now(UTC)
-        if await session.get(ThreadRow, (platform, server, channel, thread)):
-            return
-        await session.execute(delete(ThreadRow).where(ThreadRow.joined_at < now - REMEMBERED_FOR))
-        session.add(
-            ThreadRow(
-                platform=platform,
-                server=server,
-                channel=channel,
-                thread=thread,
-                since=message,
-                joined_at=now,
-            )
+
+async def join_in(
+    session: AsyncSession, platform: str, server: str, channel: str, thread: str, message: str
+) -> None:
+    """Take part in the thread since `message`; in one that the bot is in nothing changes."""
+    if await session.get(ThreadRow, (platform, server, channel, thread)):
+        return
+    now = datetime.now(UTC)
+    await session.execute(delete(ThreadRow).where(ThreadRow.joined_at < now - REMEMBERED_FOR))
+    session.add(
+        ThreadRow(
+            platform=platform,
+            server=server,
+            channel=channel,
+            thread=thread,
+            since=message,
+            joined_at=now,
         )
+    )

@@ -21,16 +21,10 @@ class JoinedThreads:
         self._store = store
         self._since: OrderedDict[tuple[str, str, str], str] = OrderedDict()
 
-    async def join(self, workspace: Workspace, message: Payload) -> None:
-        """Take part in the message's thread from now on."""
-        key = _key(workspace, message)
-        if key in self._since:
-            return
-        try:
-            await self._store.threads.join("slack", *key, message["ts"])
-        except StorageError as error:  # further messages need a mention after a restart
-            log.error("a thread could not be noted", error=str(error))
-        self._remember(key, message["ts"])
+    def join(self, workspace: Workspace, message: Payload) -> None:
+        """Take part in the message's thread from now on; taking the question has stored it."""
+        key, ts = _key(workspace, message), str(message["ts"])
+        self._remember(key, self._since.get(key, ts))
 
     async def hears(self, workspace: Workspace, message: Payload) -> bool:
         """Whether the message is said to the bot: after it was turned to in the thread."""
@@ -47,6 +41,7 @@ class JoinedThreads:
                 log.error("the record of threads can't be read", error=str(error))
             if since is None:
                 return False
+            since = since.rpartition(":")[2]
             self._remember(key, since)
         return bool(since < message["ts"])
 

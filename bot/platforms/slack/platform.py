@@ -172,7 +172,7 @@ class SlackPlatform:
         """Take a message, if its author may ask and it is for the bot."""
         if self._may_ask(message, workspace) and await self._is_for_me(message, workspace):
             if not message["channel"].startswith("D"):
-                await self._joined.join(workspace, message)
+                self._joined.join(workspace, message)
             self._background.start(self._hear(message, workspace))
 
     async def _changed(self, channel: str, message: Payload, workspace: Workspace) -> None:

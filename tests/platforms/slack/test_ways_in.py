@@ -91,6 +91,25 @@ async def test_an_event_that_slack_repeats_after_a_restart_is_answered_once(
     assert len(scene.inference.requests) == 2
 
 
+async def test_a_thread_goes_on_after_a_restart_and_slack_is_not_asked_whose_it_is(
+    scene_of_process: Scene,
+) -> None:
+    scene = scene_of_process
+    question = scene.ann.say(scene.general, "@bot hi")
+    await scene.answer_to(question)
+    others = scene.ann.say(scene.general, "just us")
+    scene.bot.stop()
+    assert await scene.bot.exit_code() == 0
+    async with piped(scene.folder / "bot.yaml", command="run") as bot:
+        await bot.err.see("slack is connected")
+        before = len(scene.slack.requests)
+        scene.ben.say(scene.general, "not for you", thread=others)
+        await scene.slack.until(lambda: scene.slack.delivery.settled)
+        assert "conversations.replies" not in {c.method for c in scene.slack.requests[before:]}
+        await scene.answer_to(scene.ben.say(scene.general, "and more?", thread=question))
+    assert len(scene.inference.requests) == 2
+
+
 async def test_at_its_end_the_bot_lets_running_answers_finish(
     either_of_process: Scene,
 ) -> None:
