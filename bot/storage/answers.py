@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.config import QuotaConfig
 from bot.storage import runs
-from bot.storage.tables import RunningAnswerRow
+from bot.storage.tables import RunningAnswerRow, TakenRow
 from bot.storage.transactions import Stored, Transactions, writes
 from bot.storage.usage import UsageSum, add_usage, usage_in
 
@@ -59,11 +59,11 @@ class Quotas:
 class StoredAnswers(Stored):
     def __init__(self, transactions: Transactions) -> None:
         super().__init__(transactions)
-        self._run = runs.begin_run()
+        self.run = runs.begin_run()
 
     def close(self) -> None:
         """This run ends: what it leaves is the next one's."""
-        runs.end_run(self._run)
+        runs.end_run(self.run)
 
     @writes
     async def admit(
@@ -87,10 +87,13 @@ class StoredAnswers(Stored):
         session.add(
             RunningAnswerRow(
                 **{**vars(recorded), "messages": list(recorded.messages)},
-                run=self._run,
+                run=self.run,
                 begun_at=datetime.now(UTC),
             )
         )
+        taken = TakenRow.question == f"{answer.bot}:{answer.question}"
+        admitted = update(TakenRow).where(TakenRow.platform == platform, taken).values(run=None)
+        await session.execute(admitted)
         return recorded
 
     @writes
@@ -127,7 +130,7 @@ class StoredAnswers(Stored):
     ) -> list[RunningAnswer]:
         """The answers of a bot's ended runs that are `mine`; from now on they are this run's."""
         row = RunningAnswerRow
-        query = select(row).where(row.platform == platform, row.bot == bot, row.run != self._run)
+        query = select(row).where(row.platform == platform, row.bot == bot, row.run != self.run)
         taken = []
         for found in (await session.scalars(query.order_by(row.begun_at))).all():
             answer = RunningAnswer(
@@ -147,7 +150,7 @@ class StoredAnswers(Stored):
                 attempts=found.attempts + 1,
             )
             if not runs.goes_on(found.run) and mine(answer):
-                found.run, found.attempts = self._run, answer.attempts
+                found.run, found.attempts = self.run, answer.attempts
                 taken.append(answer)
         return taken
 

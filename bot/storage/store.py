@@ -12,6 +12,7 @@ from bot.storage.answers import StoredAnswers
 from bot.storage.conversations import StoredConversationStarts, conversation_start_in
 from bot.storage.database import Database, open_database
 from bot.storage.personas import StoredPersona, StoredPersonas, personas_in
+from bot.storage.runs import goes_on
 from bot.storage.settings import SettingsByScope, StoredSettings, settings_in
 from bot.storage.tables import (
     FeedbackRow,
@@ -143,13 +144,17 @@ class Store(Stored):
     ) -> StoredPlace | None:
         """Take a question by its id, and read its place; None where any process took it before.
 
+        What a run took that ended before it admitted the question can be taken again.
         thread: the channel, the thread and the message that the bot takes part in it with.
         """
-        now = datetime.now(UTC)
-        if await session.get(TakenRow, (platform, question)):
-            return None
-        await session.execute(delete(TakenRow).where(TakenRow.taken_at < now - TAKEN_FOR))
-        session.add(TakenRow(platform=platform, question=question, taken_at=now))
+        now, run = datetime.now(UTC), self.answers.run
+        if taken := await session.get(TakenRow, (platform, question)):
+            if taken.run is None or goes_on(taken.run):
+                return None
+            taken.run = run
+        else:
+            await session.execute(delete(TakenRow).where(TakenRow.taken_at < now - TAKEN_FOR))
+            session.add(TakenRow(platform=platform, question=question, taken_at=now, run=run))
         if thread is not None:
             await join_in(session, platform, server, *thread)
         return await _place_in(session, platform, server, scopes)

@@ -107,6 +107,8 @@ class TakenRow(Base):
     platform: Mapped[str] = mapped_column(primary_key=True)
     question: Mapped[str] = mapped_column(primary_key=True)
     taken_at: Mapped[datetime]
+    run: Mapped[str | None]
+    """The run that took it, until the question is admitted; see RunningAnswerRow."""
 
 
 class RunningAnswerRow(Base):

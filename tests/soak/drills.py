@@ -1,5 +1,5 @@
 """All drills."""
 
-from tests.soak import clients, deaths, faults, load
+from tests.soak import clients, deaths, faults, load, rebirth
 
-DRILLS = [*load.DRILLS, *deaths.DRILLS, *faults.DRILLS, *clients.DRILLS]
+DRILLS = [*load.DRILLS, *deaths.DRILLS, *rebirth.DRILLS, *faults.DRILLS, *clients.DRILLS]

@@ -364,3 +364,15 @@ def test_a_run_goes_on_as_long_as_its_process() -> None:
     assert runs.goes_on(own)
     runs.end_run(own)
     assert not runs.goes_on(own)
+
+
+async def test_what_a_run_took_and_did_not_admit_is_taken_again_once_it_has_ended(
+    database: str,
+) -> None:
+    async with Store.open(database) as store:
+        assert await store.take_question("bot:1", "test", "home", [])
+        assert await store.take_question("bot:1", "test", "home", []) is None
+        async with Store.open(database) as beside:
+            assert await beside.take_question("bot:1", "test", "home", []) is None
+    async with Store.open(database) as store:
+        assert await store.take_question("bot:1", "test", "home", [])
