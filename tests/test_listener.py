@@ -42,7 +42,7 @@ def test_what_is_written_to_a_client_leaves_at_once() -> None:
     ["8000", ":8000", "127.0.0.1", "localhost:http", "127.0.0.1:70000", f"{'a' * 64}.b:80"],
 )
 def test_what_is_no_address_is_named(listen: str) -> None:
-    with pytest.raises(ListenError, match="is no "):
+    with pytest.raises(ListenError, match="is not "):
         bind(listen, KEY)
 
 

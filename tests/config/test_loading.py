@@ -147,7 +147,8 @@ def test_a_mistake_in_a_persona_file_names_that_file_and_its_line(tmp_path: Path
         ),
         (
             "storage: {zzz: x}",
-            "bot.yaml:1: storage.zzz: unknown key, allowed: url",
+            "bot.yaml:1: storage.zzz: unknown key, allowed: url, personas_per_server,"
+            " versions_per_persona",
         ),
         ("discord: 5", "bot.yaml:1: discord: found 5, allowed: keys with values"),
         (

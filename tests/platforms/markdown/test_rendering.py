@@ -1,7 +1,7 @@
 """What a platform lacks, in forms that it has."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
@@ -121,6 +121,8 @@ def test_no_message_is_over_its_limit_as_it_is_sent(text: str, limit: int) -> No
 def test_as_the_answer_grows_all_messages_but_the_last_stay_as_they_are(
     style: DiscordStyle | SlackStyle, text: str, more: str, limit: int
 ) -> None:
+    # A table's row that no message holds is shown as it stands, and where it is cut may move.
+    assume(all(len(line) < limit for line in (text + more).splitlines() if "|" in line))
     sent = split_markdown(text, limit, style)[:-1]
     assert [p.pieces for p in split_markdown(text + more, limit, style)[: len(sent)]] == [
         p.pieces for p in sent
