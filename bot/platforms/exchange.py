@@ -185,7 +185,7 @@ class Exchange(Generic[AQuestion, AView]):
         return await self._read(self.question, here)
 
     async def _fail(self, here: InEffect, line: str, so_far: Reply | None = None) -> None:
-        """Show why there is no answer, or no more of it."""
+        """Show why the answer fails or ends early."""
         reply = Reply(asker=self.asker, effort=here.effort.value, show_reasoning=False)
         if so_far is not None:
             reply.text = so_far.text

@@ -30,10 +30,7 @@ async def test_a_start_waits_for_the_platform_and_ends_when_told(
         assert await bot.exit_code() == ExitCode.OK
 
 
-async def test_an_end_that_can_not_be_shown_does_not_keep_the_bot(
-    running: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bot.app.GRACE_SECONDS", 1.0)
+async def test_an_end_that_can_not_be_shown_does_not_keep_the_bot(running: Running) -> None:
     async with running() as scene:
         scene.script(Say("One two."))
         scene.discord.fail("PATCH", "/messages/", status=500, times=10_000)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,14 @@ async def killed_and_reborn(
     inference: ScriptedInference,
     scale: Scale,
     start: Callable[[], Any],
-    ask: Callable[[int], Any],
+    people: Sequence[Any],
+    channel: Any,
     answers_to: Callable[[Any], list[bool]],
     until: Callable[[Callable[[], bool]], Any],
 ) -> Outcome:
     """Rounds of five questions and a kill; each question gets one answer that has ended.
 
-    ask: asks all of a round's questions and returns them.
+    people: each asks one of a round's questions, in `channel`.
     answers_to: for each of the bot's messages about a question, whether it has ended.
     """
     rounds, moments = max(scale.times // 33, 1), random.Random(0)
@@ -50,7 +51,7 @@ async def killed_and_reborn(
         go_on = asyncio.Event()
         inference.default = [Say("One "), Wait(go_on), Say("two.")]
         async with start() as bot:
-            questions = ask(turn)
+            questions = [person.say(channel, f"@bot question {turn}") for person in people]
             await asyncio.sleep(moments.uniform(0, SECONDS))
             bot.process.kill()
             await bot.process.wait()
@@ -82,12 +83,7 @@ async def on_discord(folder: Path, scale: Scale) -> Outcome:
             return [ended_on_discord(m) for m in question.replies if m.author is double.bot]
 
         return await killed_and_reborn(
-            inference,
-            scale,
-            start,
-            lambda turn: [person.say(general, f"@bot question {turn}") for person in people],
-            answers_to,
-            double.until,
+            inference, scale, start, people, general, answers_to, double.until
         )
 
 
@@ -107,12 +103,7 @@ async def on_slack(folder: Path, scale: Scale) -> Outcome:
             return [ended_on_slack(m) for m in question.root.replies if m.author.is_bot]
 
         return await killed_and_reborn(
-            inference,
-            scale,
-            start,
-            lambda turn: [person.say(general, f"@bot question {turn}") for person in people],
-            answers_to,
-            double.until,
+            inference, scale, start, people, general, answers_to, double.until
         )
 
 

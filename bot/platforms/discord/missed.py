@@ -3,7 +3,8 @@
 from __future__ import annotations  # some of discord.py's types exist only for checkers
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import discord
@@ -20,13 +21,14 @@ SECONDS = 60.0
 """For all of it."""
 
 
-async def missed_mentions(client: discord.Client, pace: Pace) -> AsyncIterator[discord.Message]:
+async def missed_mentions(client: discord.Client, pace: Pace) -> list[discord.Message]:
     """What mentions the bot, is a few minutes old at most and has no reply of the bot's.
 
-    Some of it may have been heard before.
+    Some of it may have been heard before. What is read when the time is over is all there is.
     """
     since = discord.utils.utcnow() - MISSED
-    try:
+    missed: list[discord.Message] = []
+    with suppress(TimeoutError):
         async with asyncio.timeout(SECONDS):
             for channel in _readable(client, discord.utils.time_snowflake(since)):
                 try:
@@ -34,11 +36,12 @@ async def missed_mentions(client: discord.Client, pace: Pace) -> AsyncIterator[d
                 except discord.HTTPException:  # it is gone, or its rights changed
                     continue
                 answered = {m.reference.message_id for m in found if _is_mine(m) and m.reference}
-                for message in found:
-                    if client.user in message.mentions and message.id not in answered:
-                        yield message
-    except TimeoutError:
-        return
+                missed += [
+                    message
+                    for message in found
+                    if client.user in message.mentions and message.id not in answered
+                ]
+    return missed
 
 
 async def _messages_since(

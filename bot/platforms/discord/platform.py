@@ -126,7 +126,7 @@ class DiscordPlatform:
             self._recovered = True
             find, me = self._answers.find_cut_off, str(self._me.id)
             await recover("discord", me, find, self._core, self._background, self._hears_of)
-        async for message in missed_mentions(self._client, self._pace):
+        for message in await missed_mentions(self._client, self._pace):
             await self.on_message(message)
 
     def _hears_of(self, answer: RunningAnswer) -> bool:
