@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from tests import postgres
+from tests import logs, postgres
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Each worker has a core: threads of torch's on all of them would wait for each other.
@@ -27,6 +27,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "shared"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs_go_through_logging() -> None:
+    """Whichever test comes first, pytest's caplog sees what the bot logs."""
+    logs.handler()
 
 
 @pytest.fixture(scope="session")

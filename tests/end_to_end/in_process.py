@@ -7,21 +7,19 @@ take `processes` instead.
 
 import asyncio
 import gc
-import io
 import logging
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from functools import cache
 from pathlib import Path
 
 import pytest
 
-from bot import log
 from bot.app import App
 from bot.config import load_config
 from bot.exit_code import ExitCode
+from tests import logs
 from tests.end_to_end.output import Output
 
 
@@ -84,22 +82,10 @@ async def in_process(config: Path) -> AsyncIterator[InProcessBot]:
 
 @contextmanager
 def _logging_to(output: Output) -> Iterator[None]:
-    handler = _handler()
+    handler = logs.handler()
     handler.setStream(_Stderr(output))
     logging.root.addHandler(handler)
     try:
         yield
     finally:
         logging.root.removeHandler(handler)
-
-
-@cache  # loggers keep the configuration that they are first used with
-def _handler() -> logging.StreamHandler[_Stderr]:
-    """What `bot run` logs with where its standard error is a pipe."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BOT_LOG_LEVEL", "info")
-        patch.setattr(sys, "stderr", io.StringIO())
-        patch.setattr(logging.root, "handlers", [])
-        log.configure()
-        (handler,) = logging.root.handlers
-    return handler
