@@ -3,7 +3,8 @@
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 BIN := .venv/bin
 
-PARALLEL := --numprocesses=2 --dist=worksteal
+# Three workers for two cores: a test in four waits for another process, or for a platform's pace.
+PARALLEL := --numprocesses=3 --dist=worksteal
 
 .PHONY: chat test test-slow soak fuzz lint audit format bench clean
 

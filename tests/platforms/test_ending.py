@@ -33,7 +33,7 @@ async def test_a_start_waits_for_the_platform_and_ends_when_told(
 async def test_an_end_that_can_not_be_shown_does_not_keep_the_bot(running: Running) -> None:
     async with running() as scene:
         scene.script(Say("One two."))
-        scene.discord.fail("PATCH", "/messages/", status=500, times=10_000)
+        scene.discord.fail("PATCH", "/messages/", status=503, times=10_000)
         scene.ann.say(scene.general, "@bot hi")
         await scene.bot.err.see("out of reach, trying .* again")
         scene.bot.stop()
