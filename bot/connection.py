@@ -55,7 +55,7 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def refusal(self, message: str) -> Response:
-        """The answer to what is no HTTP."""
+        """The answer to what isn't HTTP."""
         return PlainTextResponse(message, 400)
 
     def _watch(self) -> None:

@@ -17,7 +17,7 @@ LEVELS = ("debug", "info", "warning", "error", "critical")
 def configure(default: str = "info") -> None:
     """Set up structlog, and the standard library's logging to go the same way.
 
-    The level is BOT_LOG_LEVEL's, else `default`. Libraries log warnings and errors alone: their
+    The level is BOT_LOG_LEVEL's, else `default`. Libraries log only warnings and errors: their
     lower levels would show request bodies and the values of SQL statements.
     """
     asked = os.environ.get("BOT_LOG_LEVEL", "").lower()
@@ -53,7 +53,7 @@ def configure(default: str = "info") -> None:
     logging.basicConfig(handlers=[handler], force=True)  # at the level WARNING
     logging.getLogger("bot").setLevel(level.upper())
     if asked not in ("", level):
-        log.warning("BOT_LOG_LEVEL is no level", found=asked, allowed=LEVELS, instead=level)
+        log.warning("BOT_LOG_LEVEL isn't a level", found=asked, allowed=LEVELS, instead=level)
 
 
 class _CurrentStderr:

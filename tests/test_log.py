@@ -57,6 +57,6 @@ def test_the_level_is_the_bots_own_and_libraries_log_warnings_alone() -> None:
 
 def test_an_unknown_level_is_told_and_the_default_holds() -> None:
     first, *others = logged(BOT_LOG_LEVEL="chatty")
-    assert (first["event"], first["found"]) == ("BOT_LOG_LEVEL is no level", "chatty")
+    assert (first["event"], first["found"]) == ("BOT_LOG_LEVEL isn't a level", "chatty")
     assert first["allowed"] == ["debug", "info", "warning", "error", "critical"]
     assert [entry["event"] for entry in others] == ["news", "trouble", "broken"]

@@ -45,7 +45,7 @@ class Document:
         self.problems.append(f"{place}: {'.'.join(map(str, key))}: {text}")
 
     def read(self, file: Path, key: Key = ()) -> Any:
-        """What `file` says at `key` of the configuration. Raises ConfigError if it is no YAML."""
+        """What `file` says at `key` of the configuration. Raises ConfigError if it isn't YAML."""
         self.places[key] = f"{file}:1"
         try:
             root = (loader := _Loader(_text(file))).get_single_node()
@@ -139,7 +139,9 @@ class _Loader(yaml.SafeLoader):
         lines: dict[str, int] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise yaml.MarkedYAMLError(problem="a key is no text", problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(
+                    problem="a key must be text", problem_mark=key.start_mark
+                )
             if key.value in lines:
                 problem = f"the key {key.value!r} is given twice, first in line {lines[key.value]}"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
@@ -153,7 +155,7 @@ class _Loader(yaml.SafeLoader):
             return self.construct_object(node)
         except (ValueError, LookupError, AttributeError) as error:
             # Such as the date 2024-13-45, or `!!bool maybe`. The value itself may be a secret.
-            problem = f"a value is no {node.tag.rpartition(':')[2]}"
+            problem = f"a value isn't a valid {node.tag.rpartition(':')[2]}"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
 
 

@@ -98,7 +98,7 @@ def _unknown_personas(data: dict[str, Any]) -> Iterator[tuple[Key, str]]:
     for key in sections:
         name = _section(data, *key).get("persona")
         if isinstance(name, str) and name not in known:
-            yield (*key, "persona"), f"there is no persona {name!r}, {hint(name, known)}"
+            yield (*key, "persona"), f"no persona is called {name!r}, {hint(name, known)}"
 
 
 def _bad_texts(data: dict[str, Any]) -> Iterator[tuple[Key, str]]:

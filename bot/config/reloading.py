@@ -16,7 +16,7 @@ RESTART_SECTIONS = ("inference", "discord", "slack", "storage", "metrics")
 
 @dataclass(frozen=True)
 class Change:
-    """A new configuration in force, and the changed keys that wait for a restart."""
+    """A new configuration that now applies, and the changed keys that wait for a restart."""
 
     config: Config
     needs_restart: list[str]

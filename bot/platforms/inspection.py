@@ -71,7 +71,7 @@ async def inspect_slack(config: SlackConfig) -> SlackApp:
         code = code_of(error)
         advice = ADVICE.get(code, "copy it again from api.slack.com/apps")
         if key == "slack.app_token" and code == "not_allowed_token_type":
-            advice = "it is no app-level token (xapp-…) with the scope connections:write"
+            advice = "it isn't an app-level token (xapp-…) with the scope connections:write"
         raise PlatformProblem(f"{key}: Slack does not accept it ({code}): {advice}") from error
     except (OSError, ClientError) as error:
         raise PlatformProblem(_unreachable("Slack", config.api_url, error)) from error

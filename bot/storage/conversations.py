@@ -1,4 +1,4 @@
-"""Where conversations start: what was said before is no part of them."""
+"""Where conversations start: what was said before doesn't belong to them."""
 
 from collections.abc import Sequence
 

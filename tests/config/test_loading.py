@@ -176,7 +176,7 @@ def test_a_mistake_in_a_persona_file_names_that_file_and_its_line(tmp_path: Path
         ),
         (
             "servers:\n  1:\n    persona: ridles",
-            "bot.yaml:3: servers.1.persona: there is no persona 'ridles', did you mean 'riddles'?",
+            "bot.yaml:3: servers.1.persona: no persona is called 'ridles', did you mean 'riddles'?",
         ),
         (
             "storage:\n  url: a\nstorage:\n  url: b",
@@ -192,8 +192,11 @@ def test_a_mistake_in_a_persona_file_names_that_file_and_its_line(tmp_path: Path
             "bot.yaml:2: not valid YAML: expected a single document in the stream, "
             "but found another document",
         ),
-        ("texts: {[a]: b}", "bot.yaml:1: not valid YAML: a key is no text"),
-        ("texts:\n  off: 2024-13-45", "bot.yaml:2: not valid YAML: a value is no timestamp"),
+        ("texts: {[a]: b}", "bot.yaml:1: not valid YAML: a key must be text"),
+        (
+            "texts:\n  off: 2024-13-45",
+            "bot.yaml:2: not valid YAML: a value isn't a valid timestamp",
+        ),
         ("texts: " + "[" * 5000, "bot.yaml: not valid YAML: nested too deeply"),
         (
             "texts: \x00",
@@ -270,8 +273,8 @@ def doubling(line: str) -> str:
             "texts:\n  a: " + "x" * 17_000,
             "2: not valid YAML: a value of more than 16384 characters",
         ),
-        ("slack:\n  client_id: " + "9" * 5000, "2: not valid YAML: a value is no int"),
-        ("texts:\n  a: 1" + ":59" * 5000, "2: not valid YAML: a value is no int"),
+        ("slack:\n  client_id: " + "9" * 5000, "2: not valid YAML: a value isn't a valid int"),
+        ("texts:\n  a: 1" + ":59" * 5000, "2: not valid YAML: a value isn't a valid int"),
         ("# " + "x" * 1_000_000, " not valid YAML: more than 1000000 bytes"),
     ],
     ids=["aliases", "merges", "values", "itself", "merged", "long", "number", "sixties", "bytes"],

@@ -137,7 +137,7 @@ async def test_a_token_that_is_refused_is_one_line_and_is_not_kept(tmp_path: Pat
     ("answers", "problem"),
     [
         (["irc"], "found 'irc', allowed: discord, slack, both, none"),
-        (["slack", "Bot "], "'/Boteffort' is no name for a command, allowed:"),
+        (["slack", "Bot "], "'/Boteffort' can't name a command, allowed:"),
         (["none", "gpu-box:8000"], "config/bot.yaml:"),
         (["none", "here", "gpt-oss-20b"], "gpt-oss-20b needs a CUDA card"),
     ],

@@ -17,7 +17,7 @@ def find_device(name: str) -> torch.device:
     except RuntimeError:
         device = torch.device("meta")
     if device.type not in ("cpu", "cuda"):
-        raise EngineError(f"there is no device {name!r}: allowed are auto, cpu, cuda, cuda:<index>")
+        raise EngineError(f"unknown device {name!r}: allowed are auto, cpu, cuda, cuda:<index>")
     if device.type == "cpu":
         return device
     if not torch.cuda.is_available():

@@ -140,6 +140,6 @@ def _source(name: str) -> WheelSource | HubSource | FolderSource:
     close = difflib.get_close_matches(name, presets(), n=1)
     hint = f"did you mean {close[0]}? " if close else ""
     raise ModelUnavailable(
-        f"there is no model {name!r}: {hint}allowed are {', '.join(presets())},"
+        f"unknown model {name!r}: {hint}allowed are {', '.join(presets())},"
         " a Hugging Face id (owner/name) or a folder"
     )

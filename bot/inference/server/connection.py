@@ -1,4 +1,4 @@
-"""A connection of a client: what is no HTTP is refused in OpenAI's form."""
+"""A connection of a client: what isn't HTTP is refused in OpenAI's form."""
 
 from starlette.responses import JSONResponse, Response
 
@@ -10,5 +10,5 @@ class ApiConnection(Connection):
     """See Connection."""
 
     def refusal(self, message: str) -> Response:
-        """The answer to what is no HTTP."""
+        """The answer to what isn't HTTP."""
         return JSONResponse(ApiError(400, message).body(), 400)

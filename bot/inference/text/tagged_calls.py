@@ -13,7 +13,7 @@ OPEN, CLOSE = "<tool_call>", "</tool_call>"
 class TaggedCallsParser:
     """Takes `<tool_call>{"name": …, "arguments": {…}}</tool_call>` out of what `parser` reads.
 
-    A call is told when it is complete. What is no call of one of the `functions` stays text. With
+    A call is told when it is complete. What isn't a call of one of the `functions` stays text. With
     `parallel` false the first call ends the turn.
     """
 

@@ -25,7 +25,7 @@ _OWN_LINES = re.compile(rf"\n*^{OWN_LINE}.*$", re.MULTILINE)
 _SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
 _SHOWN = (*_SPOKEN, discord.MessageType.thread_starter_message)
 _OF_APPS = (discord.MessageType.chat_input_command, discord.MessageType.context_menu_command)
-"""What other apps answer to commands; what this one does is no part of a conversation."""
+"""What other apps answer to commands; what this one does isn't part of a conversation."""
 
 Channel: TypeAlias = "discord.abc.MessageableChannel | discord.interactions.InteractionChannel"
 
@@ -66,7 +66,7 @@ def author_of(
 ) -> Author:
     """A person and their rights in a channel: all of them in a direct conversation (None)."""
     roles: list[discord.Role] = []
-    if isinstance(person, discord.Member) and person.guild:  # None where the bot is no member
+    if isinstance(person, discord.Member) and person.guild:  # None where the bot isn't a member
         roles = person.roles
     return Author(
         str(person.id),

@@ -121,7 +121,7 @@ class Prose:
         return header[0] if is_rule else None
 
     def _open_at(self, place: int, found: Inline) -> Open | None:
-        """What is open at a place; None where there is no room to close it."""
+        """What is open at a place; None without room to close it."""
         marks = found.marks_at(place) if place > self._item else ()
         if not marks:
             return Open(place)

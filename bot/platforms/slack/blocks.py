@@ -19,7 +19,7 @@ from bot.platforms.slack.mrkdwn import Escaped, plain_markdown, plain_text, plai
 Block = dict[str, Any]
 
 OWN = "gptoss-own"
-"""The block_id of the bot's own lines; a message with nothing else is no part of a conversation."""
+"""The block_id of the bot's own lines; a message with nothing else isn't part of a conversation."""
 OWN_MARK = "\u2063"
 """Begins the bot's own lines in a message without blocks; invisible."""
 PREFIX = "gptoss:"

@@ -97,9 +97,7 @@ def manifest(
 
 def _check(command: str) -> None:
     if not COMMAND.fullmatch(command):
-        raise ValueError(
-            f"{command!r} is no name for a command, allowed: 1 to 31 of a-z, 0-9, - and _"
-        )
+        raise ValueError(f"{command!r} can't name a command, allowed: 1 to 31 of a-z, 0-9, - and _")
     if command.removeprefix("/") in RESERVED:
         raise ValueError(
             f"{command} is one of Slack's own commands: choose another prefix, such as bot-"

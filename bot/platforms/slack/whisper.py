@@ -47,7 +47,7 @@ async def whisper(
     thread: str | None = None,
     under: Sequence[Block] = (),
 ) -> None:
-    """Say something only to this person, in private where there is no channel ("").
+    """Say something only to this person, in private without a channel ("").
 
     under: blocks below the last message. Raises SlackApiError where that is refused in private too.
     """

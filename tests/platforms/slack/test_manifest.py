@@ -88,9 +88,9 @@ def test_every_text_keeps_slacks_limits(one_command: bool) -> None:
     ("arguments", "problem"),
     [
         (["--prefix", ""], "/status is one of Slack's own commands: choose another prefix"),
-        (["--prefix", "Bot "], "'/Bot effort' is no name for a command, allowed: 1 to 31 of a-z"),
+        (["--prefix", "Bot "], "'/Bot effort' can't name a command, allowed: 1 to 31 of a-z"),
         (["--prefix", "help-", "--one-command"], "/help is one of Slack's own commands"),
-        (["--prefix", "", "--one-command"], "'/' is no name for a command"),
+        (["--prefix", "", "--one-command"], "'/' can't name a command"),
         (["--name", "n" * 36], "the name has 36 characters, allowed: 1 to 35"),
         (["--url", "http://here"], "found 'http://here', allowed: an address that begins with"),
     ],

@@ -56,7 +56,7 @@ def read_config(folder: Path) -> Config:
         raise EngineError(f"{folder / 'config.json'} can't be read: {error}") from error
     except (KeyError, TypeError) as error:
         raise EngineError(
-            f"{folder / 'config.json'} is no complete configuration: {error}"
+            f"{folder / 'config.json'} isn't a complete configuration: {error}"
         ) from error
     sizes = {
         "head_dim": config.head_dim,

@@ -18,7 +18,7 @@ def obstacle(folder: Path, device: torch.device) -> str | None:
         return f"{folder.name} has no config.json that can be read"
     quantization = config.get("quantization_config") or {}
     if config.get("model_type") != "gpt_oss" or quantization.get("quant_method") != "mxfp4":
-        return f"{folder.name} is no gpt-oss with MXFP4 weights"
+        return f"{folder.name} isn't gpt-oss with MXFP4 weights"
     if device.type != "cuda":
         return f"it needs a CUDA card, and the device is {device.type}"
     if torch.version.hip:

@@ -74,7 +74,7 @@ def load_weights(
                 head=checkpoint("lm_head.weight"),
             )
         except (SafetensorError, OSError, KeyError) as error:
-            raise EngineError(f"{folder} is no complete gpt-oss checkpoint: {error}") from error
+            raise EngineError(f"{folder} isn't a complete gpt-oss checkpoint: {error}") from error
 
 
 class _Checkpoint:

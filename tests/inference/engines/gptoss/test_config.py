@@ -78,7 +78,7 @@ def test_a_window_is_for_sliding_layers(tmp_path: Path) -> None:
             {"rope_scaling": {"rope_type": "linear"}},
             "rope_type is linear, and this engine has yarn",
         ),
-        ({"sliding_window": None}, "config.json is no complete configuration"),
+        ({"sliding_window": None}, "config.json isn't a complete configuration"),
     ],
 )
 def test_what_the_kernels_do_not_fit_is_one_line(

@@ -51,7 +51,7 @@ def test_without_triton_the_way_out_is_to_install_it(
 def test_weights_that_are_not_mxfp4_are_left_to_transformers(tmp_path: Path, card) -> None:
     card(9, 0)
     problem = obstacle(save_gpt_oss(tmp_path), CARD)
-    assert problem == f"{tmp_path.name} is no gpt-oss with MXFP4 weights"
+    assert problem == f"{tmp_path.name} isn't gpt-oss with MXFP4 weights"
 
 
 def test_a_cpu_is_not_enough_and_an_engine_asked_for_is_refused_in_one_line(tiny: Tiny) -> None:

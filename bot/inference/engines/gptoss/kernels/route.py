@@ -13,7 +13,7 @@ MANY = 1024
 TOGETHER = {MANY: (16, 256), 4096: (32, 128)}
 """How many, and how many columns at once, from so many rows on."""
 LOWEST = tl.constexpr(-3e38)
-"""Below all scores; one that is no number counts as this, so that some expert is chosen still."""
+"""Below all scores; NaN counts as this, so that an expert is chosen all the same."""
 
 
 @triton.jit
