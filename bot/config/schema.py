@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from platformdirs import user_cache_path
 from pydantic import (
@@ -107,6 +108,16 @@ def _language(value: str) -> str:
     return value
 
 
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+        raise ValueError(
+            "allowed: a name such as Europe/Berlin, America/New_York or UTC"
+        ) from error
+    return value
+
+
 def _sendable(value: SecretStr) -> SecretStr:
     """Secrets go into HTTP headers (RFC 9110, 5.5)."""
     if not re.fullmatch(r"[!-~]*", value.get_secret_value()):
@@ -141,6 +152,8 @@ Prompt = Annotated[
 Address = Annotated[str, AfterValidator(_address)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 Language = Annotated[str, AfterValidator(_language)]
+TimeZone = Annotated[str, AfterValidator(_unless_empty(_time_zone))]
+ChannelMessages = Annotated[int, Field(ge=0, le=100)]
 
 
 class Section(BaseModel):
@@ -187,6 +200,7 @@ class SlackConfig(Section):
     api_url: WebAddress = "https://slack.com/api/"
     listen: Annotated[str, AfterValidator(_unless_empty(_address))] = ""
     thread_mentions: bool = False
+    """As defaults.thread_mentions, which holds for Discord too."""
     command_prefix: Annotated[str, AfterValidator(_command_prefix)] = "bot-"
     moderator_groups: frozenset[str] = frozenset()
 
@@ -252,11 +266,15 @@ class DefaultsConfig(Section):
     language: Language = "en"
     show_reasoning: bool = False
     answer: AnswerMode = AnswerMode.MENTION
+    thread_mentions: bool = False
     permissions: PermissionsConfig = PermissionsConfig()
 
 
 class ConversationConfig(Section):
-    max_messages: int = Field(60, ge=1, le=500)
+    max_messages: int = Field(500, ge=1, le=2000)
+    max_tokens: int | None = Field(None, ge=256)
+    channel_messages: ChannelMessages = 20
+    time_zone: TimeZone = ""
     attachment_max_bytes: int = Field(1 << 20, ge=0)
     attachments_max: int = Field(10, ge=0)
 
@@ -339,6 +357,9 @@ class ChannelConfig(Section):
     persona: PersonaName | None = None
     effort: Effort | None = None
     answer: AnswerMode | None = None
+    thread_mentions: bool | None = None
+    channel_messages: ChannelMessages | None = None
+    time_zone: TimeZone | None = None
 
     @model_validator(mode="after")
     def _one_prompt(self) -> "ChannelConfig":
@@ -352,6 +373,9 @@ class ServerConfig(Section):
     effort: Effort | None = None
     language: Language | None = None
     answer: AnswerMode | None = None
+    thread_mentions: bool | None = None
+    channel_messages: ChannelMessages | None = None
+    time_zone: TimeZone | None = None
     answer_bots: AnswerBots = AnswerBots.NONE
     permissions: PermissionsConfig | None = None
     weight: float = Field(1, ge=0.01, le=100)

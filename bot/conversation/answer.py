@@ -32,7 +32,7 @@ from bot.client import (
 )
 from bot.config import Config, Effort
 from bot.conversation.events import Author, Place, Question
-from bot.conversation.history import ChatMessage, Prompt, chat_messages, estimate_tokens, fit
+from bot.conversation.history import ChatMessage, Prompt, estimate_tokens, fitting_prompt
 from bot.conversation.in_effect import InEffect
 from bot.conversation.reply import Reply, ReplyState, TokenCounts
 
@@ -149,10 +149,9 @@ class Answer:
         """One request in `share` of the context, from the prompt to the last token."""
         context = int(((await self.client.model_info()).context or ASSUMED_CONTEXT) * share)
         max_tokens = answer_tokens(self.config, self.reply.effort, context)
-        prompt = await fit(
-            chat_messages(self._system_prompt(), self.question),
-            context - max_tokens,
-            self._count_tokens,
+        budget = prompt_tokens(self.config, self.reply.effort, context)
+        prompt = await fitting_prompt(
+            self._system_prompt(), self.question, budget, self._count_tokens
         )
         sampling = self.here.persona.sampling
         stream = self.client.chat(
@@ -242,6 +241,12 @@ def _pause(state: RetryCallState) -> float:
 def answer_tokens(config: Config, effort: Effort, context: int | None) -> int:
     """Tokens that an answer may have; half of a small context stays for the conversation."""
     return min(config.efforts[effort].max_tokens, (context or ASSUMED_CONTEXT) // 2)
+
+
+def prompt_tokens(config: Config, effort: Effort, context: int | None) -> int:
+    """Tokens that a prompt may have: what the answer leaves of the context, or less if set so."""
+    room = (context or ASSUMED_CONTEXT) - answer_tokens(config, effort, context)
+    return min(room, config.conversation.max_tokens or room)
 
 
 def _fair_share_key(place: Place, author: Author) -> str:

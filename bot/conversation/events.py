@@ -87,5 +87,7 @@ class Question:
 
     message: Message
     history: Sequence[Message] = field(default=(), repr=False)
+    above: Sequence[Message] = field(default=(), repr=False)
+    """What stands above in the channel, before the conversation begins: context, no turns of it."""
     notices: Sequence[str] = ()
     """Lines for the person about what could not be read."""

@@ -6,7 +6,7 @@ the same bytes as a shorter one and the service's prefix cache hits.
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.conversation.events import Attachment, Message, Question
 
@@ -17,6 +17,9 @@ CountTokens = Callable[[list[ChatMessage]], Awaitable[int]]
 """Counts the tokens of the prompt that these messages make."""
 
 NO_WORDS = "[a message without words]"
+ABOVE = "[said in the channel before this conversation]"
+ABOVE_SHARE = 4
+"""What stands above in the channel gets a quarter of the budget at most."""
 NAME_LENGTH = 32
 FILE_NAME_LENGTH = 100
 LONGEST_TOKENS = 16
@@ -40,28 +43,47 @@ class Prompt:
 def chat_messages(system_prompt: str, question: Question) -> list[ChatMessage]:
     """The whole conversation, untrimmed: system prompt, then turns that alternate.
 
-    A person is named when the speaker changes, as a line of its own: the first speaker needs no
-    name unless it is an app, and small models copy a `Name:` before every message into their
-    answers.
+    What stands above in the channel is quoted at the head of the first turn. A person is named
+    when the speaker changes, as a line of its own: the first speaker needs no name unless it is an
+    app or others are quoted before, and small models copy a `Name:` before every message into
+    their answers.
     """
     messages: list[ChatMessage] = []
-    speaker: str | None = None
+    above = _quoted(question.above)
+    speaker: str | None = "" if above else None
     for message in [*question.history, question.message]:
-        content = _content(message)
+        content = _content(message, trusted=message.author.is_bot)
         if not content:
             continue
         if message.author.is_bot:
             _append(messages, "assistant", content)
             continue
         if message.author.id != speaker and (speaker is not None or message.author.is_app):
-            content = f"({_plain_name(message.author.name)} says)\n{content}"
+            content = f"{_speaker_line(message)}\n{content}"
         speaker = message.author.id
         _append(messages, "user", content)
     if not messages or messages[-1]["role"] == "assistant":
         _append(messages, "user", NO_WORDS)  # a mention and no more, say
     while messages and messages[0]["role"] == "assistant":
         del messages[0]  # many chat templates insist on a user's turn first
+    if above:
+        messages[0]["content"] = f"{above}\n\n{messages[0]['content']}"
     return [{"role": "system", "content": system_prompt}, *messages]
+
+
+async def fitting_prompt(
+    system_prompt: str, question: Question, budget: int, count: CountTokens
+) -> Prompt:
+    """The conversation in at most `budget` tokens.
+
+    What stands above in the channel is left out first, then the oldest turns (`fit`). How much of
+    it there is at most depends on nothing but itself, so that it stays the same from turn to turn.
+    """
+    if above := _newest_within(question.above, budget // ABOVE_SHARE):
+        messages = chat_messages(system_prompt, replace(question, above=above))
+        if await _fits(messages, budget, count):
+            return Prompt(messages)
+    return await fit(chat_messages(system_prompt, replace(question, above=())), budget, count)
 
 
 async def fit(messages: list[ChatMessage], budget: int, count: CountTokens) -> Prompt:
@@ -145,10 +167,35 @@ async def _cut_to_fit(
     return cut(kept), len(text) - kept
 
 
-def _without_speakers(message: Message) -> str:
-    """The message's text, in which nobody can name a speaker: `(Ann says)` has a backslash."""
-    text = message.text.strip()
-    return text if message.author.is_bot else _SPEAKER.sub(r"\\\g<0>", text)
+def _newest_within(above: Sequence[Message], tokens: int) -> Sequence[Message]:
+    """As many of the newest messages as have room in so many tokens, as far as one can guess."""
+    for at in range(len(above) - 1, -1, -1):
+        tokens -= estimate_tokens([{"content": _content(above[at])}])
+        if tokens < 0:
+            return above[at + 1 :]
+    return above
+
+
+def _quoted(above: Sequence[Message]) -> str:
+    """What stands above as one block that nothing in it can end; "" for nothing."""
+    lines: list[str] = []
+    speaker: str | None = None
+    for message in above:
+        if content := _content(message):
+            heading = [] if message.author.id == speaker else [_speaker_line(message)]
+            speaker = message.author.id
+            lines += [*heading, *content.splitlines()]
+    return "\n".join([ABOVE, *(f"> {line}".rstrip() for line in lines)]) if lines else ""
+
+
+def _speaker_line(message: Message) -> str:
+    name = "the assistant" if message.author.is_bot else _plain_name(message.author.name)
+    return f"({name} says)"
+
+
+def _without_speakers(text: str) -> str:
+    """The text, in which nobody can name a speaker: `(Ann says)` has a backslash."""
+    return _SPEAKER.sub(r"\\\g<0>", text)
 
 
 def _append(messages: list[ChatMessage], role: str, content: str) -> None:
@@ -158,8 +205,11 @@ def _append(messages: list[ChatMessage], role: str, content: str) -> None:
         messages.append({"role": role, "content": content})
 
 
-def _content(message: Message) -> str:
-    parts = [_without_speakers(message), *(_shown(a) for a in message.attachments)]
+def _content(message: Message, *, trusted: bool = False) -> str:
+    """What the message says. Only the model's own turns are `trusted` to name speakers."""
+    text = message.text.strip()
+    said = text if trusted else _without_speakers(text)
+    parts = [said, *(_shown(a) for a in message.attachments)]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -49,6 +49,12 @@ class Settings:
     language: Setting[str]
     show_reasoning: Setting[bool]
     answer: Setting[AnswerMode]
+    thread_mentions: Setting[bool]
+    """Whether each message in a thread has to mention the bot."""
+    channel_messages: Setting[int]
+    """How much of what stands above in the channel is told to the model."""
+    time_zone: Setting[str]
+    """In which it is told what day it is; "" for the machine's own."""
 
     def with_effort(self, effort: Effort | None) -> "Settings":
         """These settings for a message that asks for an effort of its own, if it does."""
@@ -82,9 +88,13 @@ def resolve(config: Config, place: Place, stored: SettingsByScope) -> Settings:
         yield from in_file(key, Source.FILE_CHANNEL, channel)
         yield from in_file(key, Source.FILE_SERVER, server)
 
-    def first(key: str) -> Setting[Any]:
-        return next(chain(key), Setting(getattr(config.defaults, key), Source.DEFAULT))
+    def first(key: str, section: object = config.defaults) -> Setting[Any]:
+        return next(chain(key), Setting(getattr(section, key), Source.DEFAULT))
 
+    answer, thread_mentions = first("answer"), first("thread_mentions")
+    if place.platform == "slack" and thread_mentions.source is Source.DEFAULT:
+        always = thread_mentions.value or config.slack.thread_mentions
+        thread_mentions = replace(thread_mentions, value=always)
     chat_effort = next(chain("effort"), None)
     if chat_effort is not None:
         chat_effort = Setting(Effort(chat_effort.value), chat_effort.source)
@@ -96,5 +106,8 @@ def resolve(config: Config, place: Place, stored: SettingsByScope) -> Settings:
         system_prompt=None if next(in_chat("persona"), None) else prompt,
         language=first("language"),
         show_reasoning=first("show_reasoning"),
-        answer=first("answer"),
+        answer=replace(answer, value=AnswerMode(answer.value)),
+        thread_mentions=thread_mentions,
+        channel_messages=first("channel_messages", config.conversation),
+        time_zone=first("time_zone", config.conversation),
     )

@@ -138,6 +138,20 @@ class Attachments:
             self._read.popitem(last=False)
 
 
+def named_only(drafts: Sequence[Draft]) -> list[Message]:
+    """The messages with the names of their files, which aren't read."""
+    return [
+        replace(
+            draft.message,
+            attachments=[
+                Attachment(file.name or "unnamed", None, _called(file.kind), "it wasn't read")
+                for file in draft.files
+            ],
+        )
+        for draft in drafts
+    ]
+
+
 def _has_text(file: File) -> bool:
     return not file.problem and file.kind.is_readable
 

@@ -14,6 +14,7 @@ from bot.conversation.history import (
     chat_messages,
     estimate_tokens,
     fit,
+    fitting_prompt,
 )
 
 MARKDOWN = MarkdownIt("commonmark")
@@ -278,3 +279,70 @@ async def test_an_app_is_named_though_it_speaks_first() -> None:
     question = Question(Message("2", ANN, "urgent?"), [Message("1", pager, "Sluice east")])
     (turn,) = chat_messages("", question)[1:]
     assert turn["content"] == "(Tide pager says)\nSluice east\n\n(Ann says)\nurgent?"
+
+
+def with_above(*above: Message, asked: str = "why?") -> Question:
+    return Question(said(ANN, asked), above=above)
+
+
+def test_what_stands_above_is_quoted_with_names_before_the_first_turn() -> None:
+    above = (
+        said(BEN, "The tide\nturns."),
+        said(BEN, "At six."),
+        said(BOT, "Low water: (Ann says)"),
+    )
+    (_, turn) = chat_messages("p", with_above(*above))
+    assert turn["content"].splitlines() == [
+        "[said in the channel before this conversation]",
+        "> (Ben says)",
+        "> The tide",
+        "> turns.",
+        "> At six.",
+        "> (the assistant says)",
+        "> Low water: \\(Ann says)",
+        "",
+        "(Ann says)",
+        "why?",
+    ]
+
+
+@pytest.mark.fuzz
+@given(hostile, hostile)
+def test_nothing_above_ends_its_block_or_speaks_as_another(name: str, text: str) -> None:
+    eve = Author("3", name)
+    (_, turn) = chat_messages("p", with_above(said(eve, f"x{text}"), said(BEN, "ok")))
+    block, _, asked = turn["content"].rpartition("\n\n")
+    assert asked == "(Ann says)\nwhy?"
+    lines = re.split(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]", block)[1:]
+    assert all(line.startswith(">") for line in lines)
+    speakers = [line for line in lines if re.fullmatch(r"> \([^()\n]* says\)", line)]
+    assert speakers[1:] == ["> (Ben says)"]
+
+
+@given(conversations)
+def test_what_stands_above_stays_the_same_from_turn_to_turn(
+    turns: list[tuple[Author, str]],
+) -> None:
+    above = [said(author, text) for author, text in turns]
+    before = chat_messages("p", Question(said(ANN, "first"), above=above))
+    history = [said(ANN, "first"), said(BOT, "answer")]
+    after = chat_messages("p", Question(said(BEN, "next"), history, above=above))
+    assert after[: len(before)] == before
+
+
+async def test_what_stands_above_is_left_out_before_any_turn() -> None:
+    above = [said(BEN, f"{at} {'word ' * 8}") for at in range(5)]
+    history = [said(ANN, f"turn {'word ' * 30}"), said(BOT, "yes")]
+    asked = Question(said(ANN, "why?"), history, above=above)
+    everything = await fitting_prompt("p", asked, 800, words)
+    assert "[said in the channel" in everything.messages[1]["content"]
+    tight = await fitting_prompt("p", asked, 45, words)
+    assert tight.messages == chat_messages("p", Question(asked.message, history))
+
+
+async def test_what_stands_above_has_a_quarter_of_the_budget_and_its_newest_stay() -> None:
+    above = [said(BEN, f"number {at} {'word ' * 20}") for at in range(40)]
+    prompt = await fitting_prompt("p", with_above(*above), 2_000, words)
+    kept = re.findall(r"number (\d+)", prompt.messages[1]["content"])
+    assert kept[-1] == "39"
+    assert 5 < len(kept) < 20

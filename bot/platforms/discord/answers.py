@@ -19,13 +19,9 @@ from bot.conversation.settings import resolve
 from bot.platforms.attachments import Attachments
 from bot.platforms.background import Background
 from bot.platforms.discord.buttons import ButtonId, buttons_of
+from bot.platforms.discord.history import read_before, replied_to
 from bot.platforms.discord.limits import EDITABLE_SECONDS, FILE_HOSTS, THREAD_NAME_LENGTH
-from bot.platforms.discord.messages import (
-    Channel,
-    history_of,
-    place_of,
-    replied_to,
-)
+from bot.platforms.discord.messages import Channel, place_of
 from bot.platforms.discord.permissions import missing_to_answer
 from bot.platforms.discord.reader import Reader
 from bot.platforms.discord.sending import Pace
@@ -34,6 +30,7 @@ from bot.platforms.discord.words import typed
 from bot.platforms.download import Downloader
 from bot.platforms.exchange import Exchange
 from bot.platforms.exchanges import ChannelConversation, Exchanges
+from bot.platforms.reading_limits import reading_limits
 from bot.platforms.written import WrittenAnswers
 from bot.storage import RunningAnswer
 
@@ -279,14 +276,21 @@ class Answers:
         async def read_question(question: discord.Message, here: InEffect) -> Question:
             me = self._client.user
             assert me is not None
-            limits, since = here.config.conversation, int(here.conversation_start)
+            since = int(here.conversation_start)
             with suppress(discord.HTTPException):  # only for show
                 await question.channel.typing()
-            history = await self._pace.retried(history_of, question, limits.max_messages)
-            earlier = [m for m in history if m.id > since]
-            messages = await self.reader.read(question, earlier, me, here)
-            *before, newest = messages
-            return Question(newest, before, notices=[*notices, *newest.notices])
+            most = await reading_limits(self._core, here)
+            before = await read_before(question, question.author, most, self._pace)
+            earlier = [m for m in before.history if m.id > since]
+            above = [m for m in before.above if m.id > since]
+            *history, newest = await self.reader.read(question, earlier, me, here)
+            problem = [here.texts(before.problem)] if before.problem else []
+            return Question(
+                newest,
+                history,
+                above=self.reader.read_above(above, me),
+                notices=[*notices, *problem, *newest.notices],
+            )
 
         return read_question
 

@@ -25,5 +25,11 @@ TEXT_INPUT_LENGTH = 4000
 CHOICES = 25
 """https://docs.discord.com/developers/interactions/application-commands"""
 
+PAGE = 100
+"""Messages that one request returns: https://docs.discord.com/developers/resources/message"""
+
+HISTORY_SECONDS = 15.0
+"""In which what was said before must have come; with what came until then an answer goes on."""
+
 FILE_HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
 """Where attachments are: https://docs.discord.com/developers/reference#image-formatting"""

@@ -10,12 +10,13 @@ import discord
 
 from bot.conversation.events import Message
 from bot.conversation.in_effect import InEffect
-from bot.platforms.attachments import Attachments, Draft, File
+from bot.platforms.attachments import Attachments, Draft, File, named_only
+from bot.platforms.discord.channel_history import may_read
+from bot.platforms.discord.history import replied_to
 from bot.platforms.discord.messages import (
     ANSWER_FILE,
     author_of,
     is_post,
-    replied_to,
     rights_in,
     without_own_lines,
 )
@@ -64,6 +65,17 @@ class Reader:
         whole = [_with_whole_answer(message) for message in messages]
         return [*map(self._as_written, whole[:-1]), whole[-1]]
 
+    def read_above(self, above: Sequence[discord.Message], me: discord.ClientUser) -> list[Message]:
+        """What stands above the conversation, oldest first; its files are only named."""
+        drafts = []
+        for message in above:
+            draft = _draft(message, None, (), me)
+            if replied := _resolved(message):
+                mark = f"in reply to {_name(replied, me)}"
+                draft = _after(draft, quoted(mark, _reminder(replied, me)) or f"[{mark}]")
+            drafts.append(draft)
+        return [self._as_written(message) for message in named_only(drafts)]
+
     def _as_written(self, message: Message) -> Message:
         """An answer of the bot's as the model wrote it: not as it is split and shown."""
         text = self._written.get(message.id) if message.author.is_bot else None
@@ -86,9 +98,7 @@ def _draft(
         return draft
     mark = f"in reply to {_name(replied, me)}"
     if replied.id in seen:
-        reminder = _text(replied, me)
-        reminder = reminder if len(reminder) <= REMINDER else f"{reminder[:REMINDER]}…"
-        return _after(draft, quoted(mark, reminder))
+        return _after(draft, quoted(mark, _reminder(replied, me)))
     return _with_quotation(draft, mark, replied, me)
 
 
@@ -109,6 +119,11 @@ def _text(message: discord.Message, me: discord.ClientUser) -> str:
     if message.author.id == me.id:
         return without_own_lines(message.content)
     return words(message, me)
+
+
+def _reminder(message: discord.Message, me: discord.ClientUser) -> str:
+    text = _text(message, me)
+    return text if len(text) <= REMINDER else f"{text[:REMINDER]}…"
 
 
 def _name(message: discord.Message, me: discord.ClientUser) -> str:
@@ -176,7 +191,4 @@ def _readable(
     place = question.guild.get_channel_or_thread(channel)
     if not isinstance(place, discord.abc.Messageable | discord.Thread):
         return None
-    if isinstance(place, discord.Thread) and place.is_private():
-        return None  # who is in it isn't known
-    rights = rights_in(place, question.author)
-    return place if rights and rights.view_channel and rights.read_message_history else None
+    return place if may_read(place, question.author) else None

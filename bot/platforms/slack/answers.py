@@ -15,11 +15,12 @@ from bot.platforms.background import Background
 from bot.platforms.download import Downloader
 from bot.platforms.exchange import Exchange
 from bot.platforms.exchanges import ChannelConversation, Exchanges
+from bot.platforms.reading_limits import reading_limits
 from bot.platforms.slack.blocks import ButtonValue
+from bot.platforms.slack.history import Conversations
 from bot.platforms.slack.limits import FILE_HOSTS
 from bot.platforms.slack.messages import (
     Payload,
-    Threads,
     key_of,
     message_at,
     place_of,
@@ -40,7 +41,7 @@ class Answers:
     """Opens the exchanges, and finds them again."""
 
     def __init__(self, core: Core, background: Background) -> None:
-        self.threads = Threads()
+        self.conversations = Conversations()
         self.exchanges: Exchanges[SlackExchange] = Exchanges(core)
         api_url = core.config().slack.api_url
         self._reader = Reader(Attachments(Downloader(FILE_HOSTS, api_url)))
@@ -58,7 +59,7 @@ class Answers:
     ) -> SlackExchange:
         """The exchange about `question`, whose answer is or will be in `messages`."""
         look = Look(here.texts, channel, thread_of(question), question["user"], question["ts"])
-        view = SlackView(look, workspace, self._pace, self.threads, messages)
+        view = SlackView(look, workspace, self._pace, self.conversations.threads, messages)
         read_question = partial(self._read_question, workspace, channel)
         exchange = Exchange(
             question,
@@ -100,7 +101,7 @@ class Answers:
         question = await message_at(workspace, channel, running.thread or ts, ts)
         if question is None:
             return None
-        shown = await self.threads.answer_to(workspace, channel, question)
+        shown = await self.conversations.threads.answer_to(workspace, channel, question)
         for message in shown:
             with suppress(SlackApiError):  # only a stream that is open has to be ended
                 await workspace.client.chat_stopStream(channel=channel, ts=message)
@@ -125,20 +126,24 @@ class Answers:
                 return exchange
         if thread is None:
             return None
-        found = await self.threads.latest_of(workspace, channel, thread, person)
+        found = await self.conversations.threads.latest_of(workspace, channel, thread, person)
         return None if found is None else await self.find(workspace, channel, *found)
 
     async def _read_question(
         self, workspace: Workspace, channel: str, question: Payload, here: InEffect
     ) -> Question:
-        limits = here.config.conversation
-        history, problem = await self.threads.before(
-            workspace, channel, question, limits.max_messages
+        most = await reading_limits(self._core, here)
+        before = await self.conversations.before(workspace, channel, question, most)
+        since = here.conversation_start
+        earlier = [m for m in before.history if m["ts"] > since]
+        above = [m for m in before.above if m["ts"] > since]
+        *history, newest = await self._reader.read(question, earlier, workspace, here)
+        return Question(
+            newest,
+            history,
+            above=await self._reader.read_above(above, workspace),
+            notices=[*map(here.texts, before.problems), *newest.notices],
         )
-        earlier = [m for m in history if m["ts"] > here.conversation_start]
-        *before, newest = await self._reader.read(question, earlier, workspace, here)
-        notices = [here.texts(problem)] if problem else []
-        return Question(newest, before, notices=[*notices, *newest.notices])
 
 
 def question_key(workspace: Workspace, channel: str, ts: str) -> QuestionKey:

@@ -30,6 +30,11 @@ https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
 HISTORY_SECONDS = 15.0
 """In which what was said before must have come; with what came until then an answer goes on."""
 
+ABOVE_SECONDS, ABOVE_PAUSE_SECONDS = 5.0, 60.0
+"""In which what stands above in the channel must have come, which is only context; and how long
+Slack isn't asked again after that. Apps outside the Marketplace may ask once a minute, for 15
+messages: https://docs.slack.dev/reference/methods/conversations.history"""
+
 STREAM_SECONDS = 240.0
 """Slack ends a stream after about five minutes, even one that is written to."""
 

@@ -92,7 +92,7 @@ class Threads:
 
     async def before(
         self, workspace: Workspace, channel: str, message: Payload, limit: int
-    ) -> "History":
+    ) -> History:
         """At most `limit` messages of the thread before `message`, those of the bot too."""
         thread = thread_of(message)
         if thread == message["ts"]:

@@ -180,7 +180,7 @@ class SlackPlatform:
 
         An edit may also make a question of what was none: by adding the mention, or its words.
         """
-        self._answers.threads.forget(channel, thread_of(message))
+        self._answers.conversations.forget(channel, message)
         exchanges, key = self._answers.exchanges, key_of(channel, message["ts"])
         exchange = exchanges.to(key)
         edited = message | {"channel": channel}
@@ -201,7 +201,7 @@ class SlackPlatform:
 
         Somebody takes the answer away: generation stops.
         """
-        self._answers.threads.forget(channel, thread_of(message))
+        self._answers.conversations.forget(channel, message)
         exchanges, key = self._answers.exchanges, key_of(channel, message["ts"])
         if exchange := exchanges.to(key):
             self._background.start(exchange.delete())

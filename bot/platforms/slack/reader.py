@@ -8,7 +8,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.conversation.events import Author, Message
 from bot.conversation.in_effect import InEffect
-from bot.platforms.attachments import Attachments, Draft, File
+from bot.platforms.attachments import Attachments, Draft, File, named_only
 from bot.platforms.slack.blocks import answer_in
 from bot.platforms.slack.errors import describe
 from bot.platforms.slack.mrkdwn import decoded
@@ -39,6 +39,10 @@ class Reader:
         drafts = [await _draft(message, workspace) for message in [*history, question]]
         token = {"Authorization": f"Bearer {workspace.client.token}"}
         return await self._attachments.fill(drafts, here, token)
+
+    async def read_above(self, above: Sequence[Payload], workspace: Workspace) -> list[Message]:
+        """What stands above the conversation, oldest first; its files are only named."""
+        return named_only([await _draft(message, workspace) for message in above])
 
 
 async def typed(message: Payload, workspace: Workspace) -> str:

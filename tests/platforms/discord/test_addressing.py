@@ -69,7 +69,7 @@ async def test_what_the_asker_said_right_before_belongs_to_the_question(running:
         answer = await scene.ask("why?")
         first = scene.inference.prompts[0]
         said = ["for oar in oars: oars.remove(oar)", "it leaves every second one", "why?"]
-        assert first[-1]["content"] == "\n\n".join(said)
+        assert first[-1]["content"].endswith("> nor this\n\n(Ann says)\n" + "\n\n".join(said))
         await scene.answer_to(scene.ann.say(scene.general, "@bot sure?", reply_to=answer))
         assert scene.inference.prompts[1][: len(first)] == first
 
