@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import ParamSpec, TypeVar
 
 import aiohttp
@@ -52,11 +52,12 @@ class Pace:
     ) -> T:
         """What `func` returns, called again while Discord is busy, down or out of reach."""
 
-        async def in_turn() -> T:
+        @wraps(func)  # a retry's log line names what it calls
+        async def in_turn(*args: P.args, **kwargs: P.kwargs) -> T:
             async with self._all:
                 return await func(*args, **kwargs)
 
-        return await retried(is_passing, in_turn)
+        return await retried(is_passing, in_turn, *args, **kwargs)
 
 
 class Turns:
