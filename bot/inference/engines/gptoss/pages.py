@@ -33,7 +33,6 @@ class Pages:
     """`count` pages of `size` tokens, numbered from 0."""
 
     def __init__(self, count: int, size: int) -> None:
-        self.count = count
         self.size = size
         self._users = [0] * count
         self._unused: OrderedDict[int, None] = OrderedDict.fromkeys(range(count))

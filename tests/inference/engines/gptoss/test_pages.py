@@ -23,6 +23,13 @@ def test_a_sequence_that_begins_alike_finds_the_full_pages() -> None:
     assert pages.find([9, 2, 3, 4, 5])[0] == []
 
 
+def test_the_next_page_goes_on_from_the_hash_of_the_last_one_found() -> None:
+    pages = Pages(8, 2)
+    fill(pages, [1, 2, 3, 4])
+    first = page_hash(salt_hash(None), [1, 2])
+    assert pages.find([1, 2, 3, 4, 5])[1] == [first, page_hash(first, [3, 4])]
+
+
 def test_the_same_tokens_after_others_are_another_page() -> None:
     pages = Pages(8, 2)
     fill(pages, [1, 2, 3, 4])
