@@ -16,6 +16,7 @@ from bot.config import Change, Config, ConfigError, watch
 from bot.conversation.core import Core
 from bot.conversation.responder import Responder
 from bot.exit_code import ExitCode
+from bot.listener import ListenError
 from bot.platforms.base import Platform, PlatformUnusable
 from bot.storage import Store
 
@@ -74,6 +75,14 @@ class App:
             stack.push_async_callback(client.close)
             responder = Responder(client)
             core = Core(lambda: self.config, store, client, responder)
+            if not console and self.config.status.listen:
+                from bot.status import status_page  # only where there is one
+
+                try:
+                    await stack.enter_async_context(status_page(core))
+                except ListenError as error:
+                    log.error(str(error))
+                    return error.exit_code
             self._terminal = terminal = _terminal(core) if console else None
             platforms: list[Platform] = [terminal] if terminal else self._platforms(core)
             gc.freeze()  # imports stay for ever: collections need only look at what comes after

@@ -1,12 +1,14 @@
 """`bot check`: whether what the configuration names can be used, one finding each."""
 
 import asyncio
+import errno
 import re
 from collections.abc import Iterator
 
 from bot.client import InferenceClient, InferenceError
-from bot.config import Config
+from bot.config import STATUS_KEYS, Config, StatusConfig
 from bot.inference.models.requirements import Finding, requirements
+from bot.listener import ListenError, bind
 from bot.platforms.inspection import PlatformProblem, inspect_discord, inspect_slack
 from bot.storage import StorageError, check_database
 
@@ -39,6 +41,8 @@ def check(config: Config) -> Iterator[Finding]:
         if key not in TOKEN_FORMS:
             yield Finding(key, True, f"from {origin}")
     yield _storage(config.storage.url)
+    if config.status.listen:
+        yield _status(config.status)
 
 
 async def _server(config: Config) -> Finding:
@@ -132,3 +136,16 @@ def _storage(url: str) -> Finding:
     except StorageError as error:
         return Finding("storage", False, str(error))
     return Finding("storage", True, f"{make_url(url).render_as_string()} can be written")
+
+
+def _status(status: StatusConfig) -> Finding:
+    try:
+        bind(status.listen, status.token.get_secret_value(), STATUS_KEYS).close()
+    except ListenError as error:
+        cause = error.__cause__
+        in_use = isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE
+        if not in_use:
+            return Finding("status", False, str(error))
+        return Finding("status", True, f"{status.listen} is in use: by a bot that runs, perhaps")
+    asks = "asks for status.token" if status.token.get_secret_value() else "asks for no token"
+    return Finding("status", True, f"the page at http://{status.listen} {asks}")

@@ -21,8 +21,14 @@ class ListenError(Exception):
         self.exit_code = exit_code
 
 
-def bind(listen: str, api_key: str) -> socket.socket:
-    """A listening socket at `listen`, which is HOST:PORT. Raises ListenError."""
+def bind(
+    listen: str, secret: str, keys: tuple[str, str] = ("inference.listen", "inference.api_key")
+) -> socket.socket:
+    """A listening socket at `listen`, which is HOST:PORT. Raises ListenError.
+
+    Without a `secret` only loopback is listened on. `keys` are the two values' names in the
+    configuration.
+    """
     host, _, port = listen.rpartition(":")
     host = host.strip("[]")
     if not host or not port.isdecimal() or int(port) > LAST_PORT:
@@ -30,10 +36,10 @@ def bind(listen: str, api_key: str) -> socket.socket:
     try:
         infos = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
         family, _, _, _, address = infos[0]
-        if not api_key and not ipaddress.ip_address(address[0]).is_loopback:
+        if not secret and not ipaddress.ip_address(address[0]).is_loopback:
             raise ListenError(
-                f"inference.listen is {listen}, which others can reach: set inference.api_key"
-                " too, or listen on 127.0.0.1.",
+                f"{keys[0]} is {listen}, which others can reach: set {keys[1]} too, or listen on"
+                " 127.0.0.1.",
                 ExitCode.UNUSABLE,
             )
         return _listening(family, address[:2])
@@ -44,7 +50,7 @@ def bind(listen: str, api_key: str) -> socket.socket:
         number = error.errno or 0
         reason = os.strerror(number) if number > 0 else error.strerror
         raise ListenError(
-            f"inference.listen is {listen}, but listening there failed: {reason}.",
+            f"{keys[0]} is {listen}, but listening there failed: {reason}.",
             ExitCode.FAILURE,
         ) from error
 

@@ -15,13 +15,13 @@ REACHABLE = ["0.0.0.0:0", "[::]:0", "0:0", "[::ffff:0.0.0.0]:0"]
 @pytest.mark.parametrize("listen", REACHABLE)
 def test_without_a_key_only_this_machine_is_listened_to(listen: str) -> None:
     with pytest.raises(ListenError, match=r"others can reach: set inference\.api_key") as info:
-        bind(listen, api_key="")
+        bind(listen, secret="")
     assert info.value.exit_code is ExitCode.UNUSABLE
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:0", "127.0.0.2:0", "localhost:0", "[::1]:0"])
 def test_this_machine_is_listened_to_without_a_key(listen: str) -> None:
-    with bind(listen, api_key="") as listener:
+    with bind(listen, secret="") as listener:
         assert listener.getsockname()[0].startswith(("127.", "::1"))
 
 

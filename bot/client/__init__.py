@@ -10,6 +10,7 @@ from bot.client.errors import (
     Unreachable,
 )
 from bot.client.events import Event, Finished, Queued, ReasoningDelta, TextDelta
+from bot.client.measures import Measures
 from bot.client.state import Health, ModelInfo
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Health",
     "InferenceClient",
     "InferenceError",
+    "Measures",
     "ModelInfo",
     "NotReady",
     "PromptTooLong",

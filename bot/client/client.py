@@ -25,6 +25,7 @@ from bot.client.errors import (
     refusal,
 )
 from bot.client.events import Chunk, Event, Finished, merged
+from bot.client.measures import Measures
 from bot.client.state import Health, ModelInfo, ModelList
 
 log = structlog.get_logger()
@@ -175,6 +176,23 @@ class InferenceClient:
             progress = body.get("progress")
             return Health(str(body.get("status", "loading")), progress, str(body.get("detail", "")))
         return Health("ready", metrics=body)
+
+    async def measures(self) -> Measures:
+        """What the service measures of itself; one that tells nothing has measured nothing."""
+        try:
+            response = await self._http.get(f"{self._root}/metrics")
+        except httpx2.HTTPError:
+            return Measures()
+        return Measures.read(response.text) if response.is_success else Measures()
+
+    async def version(self) -> str | None:
+        """The service's version, where it tells (vLLM's `/version`)."""
+        try:
+            response = await self._http.get(f"{self._root}/version")
+            version = response.json().get("version") if response.is_success else None
+        except (httpx2.HTTPError, ValueError, AttributeError):
+            return None
+        return version if isinstance(version, str) else None
 
     async def next_health(self) -> Health:
         """The service's state a moment later; all who wait meanwhile share one request."""

@@ -44,7 +44,7 @@ class Supervisor:
     """
 
     def __init__(self, config_path: Path | None, withheld: Collection[str] = ()) -> None:
-        self._listener = bind("127.0.0.1:0", api_key="")
+        self._listener = bind("127.0.0.1:0", secret="")
         self._listen = "127.0.0.1:{1}".format(*self._listener.getsockname())
         self._config_path = config_path
         self._withheld = withheld

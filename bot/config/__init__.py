@@ -6,6 +6,7 @@ from bot.config.errors import ConfigError
 from bot.config.loading import check_persona, find_config, load_config
 from bot.config.reloading import Change, reload, watch
 from bot.config.schema import (
+    STATUS_KEYS,
     AccessConfig,
     AccessList,
     AnswerBots,
@@ -21,10 +22,12 @@ from bot.config.schema import (
     SamplingConfig,
     ServerConfig,
     SlackConfig,
+    StatusConfig,
     fernet_keys,
 )
 
 __all__ = [
+    "STATUS_KEYS",
     "AccessConfig",
     "AccessList",
     "AnswerBots",
@@ -42,6 +45,7 @@ __all__ = [
     "SamplingConfig",
     "ServerConfig",
     "SlackConfig",
+    "StatusConfig",
     "builtin_config_dir",
     "builtin_texts",
     "check_persona",

@@ -10,7 +10,7 @@ from bot.config.errors import ConfigError
 from bot.config.loading import load_config
 from bot.config.schema import Config
 
-RESTART_SECTIONS = ("inference", "discord", "slack", "storage", "metrics")
+RESTART_SECTIONS = ("inference", "discord", "slack", "storage", "metrics", "status")
 """What is read once at the start: connections, the model, the database, what is listened on."""
 
 

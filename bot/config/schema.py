@@ -232,6 +232,25 @@ class MetricsConfig(Section):
     listen: Annotated[str, AfterValidator(_unless_empty(_address))] = ""
 
 
+def _host_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", value):
+        raise ValueError("allowed: a host's name without a port, such as bot.example.org")
+    return value.lower()
+
+
+STATUS_KEYS = ("status.listen", "status.token")
+"""As messages name them."""
+
+
+class StatusConfig(Section):
+    """`hosts` are names besides `listen`'s under which browsers reach the page."""
+
+    listen: Annotated[str, AfterValidator(_unless_empty(_address))] = ""
+    token: Secret = SecretStr("")
+    hosts: frozenset[Annotated[str, AfterValidator(_host_name)]] = frozenset()
+    show_ids: bool = False
+
+
 class StorageConfig(Section):
     url: Annotated[str, AfterValidator(_database)] = "sqlite+aiosqlite:///data/bot.db"
     personas_per_server: int = Field(100, ge=1)
@@ -405,6 +424,7 @@ class Config(Section):
     slack: SlackConfig = SlackConfig()
     storage: StorageConfig = StorageConfig()
     metrics: MetricsConfig = MetricsConfig()
+    status: StatusConfig = StatusConfig()
 
     _path: Path | None = PrivateAttr(None)
     _origins: dict[str, str] = PrivateAttr({})

@@ -61,8 +61,12 @@ class Answer:
     client: InferenceClient
     id: str = field(default_factory=lambda: uuid4().hex)
     """Joins the log lines and spans of the bot with those of the service."""
+    asked: float = field(default_factory=time.monotonic)
+    """When the question came, by the monotonic clock."""
     first_text: float | None = None
     """When something to read came, by the monotonic clock."""
+    ended: float | None = None
+    """When it ended, by the monotonic clock."""
 
     def __post_init__(self) -> None:
         self.config, self.texts = self.here.config, self.here.texts
@@ -205,7 +209,9 @@ class Answer:
         if end.reason == "length":
             reply.notices.append(texts(await self._length_notice()))
         in_answer = end.completion_tokens - end.reasoning_tokens
-        reply.usage = TokenCounts(end.prompt_tokens, end.reasoning_tokens, in_answer, seconds)
+        reply.usage = TokenCounts(
+            end.prompt_tokens, end.reasoning_tokens, in_answer, seconds, end.cached_tokens
+        )
         reply.prompt_tokens = end.prompt_tokens
         reply.completion_tokens = end.completion_tokens
         if reply.text.strip():

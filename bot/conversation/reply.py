@@ -31,12 +31,16 @@ class ReplyState(StrEnum):
 
 @dataclass(frozen=True)
 class TokenCounts:
-    """Token counts of a finished reply, and the seconds from question to last token."""
+    """Token counts of a finished reply, and the seconds from question to last token.
+
+    cached_tokens: those of the prompt that the service had read before.
+    """
 
     prompt_tokens: int
     reasoning_tokens: int
     answer_tokens: int
     seconds: float
+    cached_tokens: int = 0
 
 
 class Reply:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
@@ -23,7 +24,9 @@ class Responder:
 
     def __init__(self, client: InferenceClient) -> None:
         self._client = client
-        self._running: dict[asyncio.Task[None], tuple[Place, Reply]] = {}
+        self._running: dict[asyncio.Task[None], Answer] = {}
+        self.on_end: list[Callable[[Answer], None]] = []
+        """What is told of each answer that has ended."""
 
     def answer(self, question: Question, here: InEffect) -> Reply:
         """Begin to answer; the reply fills by itself and is followed with `reply.updates()`."""
@@ -35,7 +38,7 @@ class Responder:
         reply.notices.extend(question.notices)
         answer = Answer(question=question, reply=reply, here=here, client=self._client)
         task = asyncio.create_task(self._run(answer))
-        self._running[task] = (here.place, reply)
+        self._running[task] = answer
         task.add_done_callback(self._running.pop)
         return reply
 
@@ -45,38 +48,46 @@ class Responder:
         Those in a channel's threads are in the channel too.
         """
         return [
-            reply
-            for where, reply in self._running.values()
-            if where == place or (place.thread is None and replace(where, thread=None) == place)
+            answer.reply
+            for answer in self.answers
+            if (where := answer.here.place) == place
+            or (place.thread is None and replace(where, thread=None) == place)
         ]
+
+    @property
+    def answers(self) -> list[Answer]:
+        """All that are waited for or written now, oldest first."""
+        return list(self._running.values())
 
     async def drain(self, grace_seconds: float) -> None:
         """Let running replies finish for `grace_seconds`, then stop them."""
         if self._running:
             await asyncio.wait(self._running, timeout=grace_seconds)
-        for _, reply in self._running.values():
-            reply.stop()
+        for answer in self.answers:
+            answer.reply.stop()
         if self._running:
             await asyncio.wait(self._running)
 
     async def _run(self, answer: Answer) -> None:
         """Work on the reply until it is final or somebody stops it, and tell how it went."""
         reply, platform = answer.reply, answer.here.place.platform
-        asked = time.monotonic()
         with (
             bound_contextvars(request_id=answer.id),
             tracer.start_as_current_span("answer") as span,
             metrics.RUNNING.labels(platform).track_inprogress(),
         ):
             await self._work(answer)
-            seconds = time.monotonic() - asked
+            answer.ended = time.monotonic()
+            seconds = answer.ended - answer.asked
             about = {"platform": platform, "effort": reply.effort, "outcome": reply.state.value}
             span.set_attributes({f"bot.{key}": value for key, value in about.items()})
             log.info("answer ended", **about, seconds=round(seconds, 3))
         metrics.ANSWERS.labels(platform, reply.state).inc()
         metrics.ANSWER.labels(platform).observe(seconds)
         if answer.first_text is not None:
-            metrics.FIRST_TEXT.labels(platform).observe(answer.first_text - asked)
+            metrics.FIRST_TEXT.labels(platform).observe(answer.first_text - answer.asked)
+        for tell in self.on_end:
+            tell(answer)
 
     async def _work(self, answer: Answer) -> None:
         reply = answer.reply

@@ -33,6 +33,14 @@ def find_device(name: str) -> torch.device:
     return torch.device("cuda", index)
 
 
+def card_memory(device: torch.device) -> tuple[int, int] | None:
+    """Bytes of a card's memory that are in use, by whatever, and all of them; None on the CPU."""
+    if device.type != "cuda":
+        return None
+    free, total = torch.cuda.mem_get_info(device)
+    return total - free, total
+
+
 @contextmanager
 def memory_errors_explained(doing: str, device: torch.device) -> Iterator[None]:
     """Raise EngineError in place of torch's out-of-memory errors."""

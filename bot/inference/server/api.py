@@ -165,6 +165,12 @@ class Health(BaseModel):
     tokens_per_second: float | None
 
 
+class Version(BaseModel):
+    """The answer of vLLM's `/version`."""
+
+    version: str
+
+
 class Tokens(BaseModel):
     """The answer of vLLM's `/tokenize`."""
 

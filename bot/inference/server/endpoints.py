@@ -14,6 +14,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
+from bot import __version__
 from bot.inference.server import api
 from bot.inference.server.completions import CompletionStream, completion, request_id
 from bot.inference.server.errors import ApiError, ErrorBody, validation_error
@@ -128,9 +129,16 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
     @app.get("/metrics", response_class=PlainTextResponse)
     async def prometheus() -> Response:
         metrics = service.metrics.render(
-            running=service.running, waiting=service.waiting, sequences=service.sequences
+            running=service.running,
+            waiting=service.waiting,
+            sequences=service.sequences,
+            card_memory=service.card_memory,
         )
         return Response(metrics, media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/version", **behind_key)
+    async def version() -> api.Version:
+        return api.Version(version=__version__)
 
     @app.exception_handler(ApiError)
     async def refused(request: Request, error: ApiError) -> Response:

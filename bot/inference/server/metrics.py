@@ -35,6 +35,10 @@ class Metrics:
         self._sequences = gauge(
             "bot_engine_sequences", "Sequences that hold a slot of the engine, by its own count."
         )
+        self._card_used = gauge("bot_card_memory_used_bytes", "Memory of the card that is in use.")
+        self._card_total = gauge(
+            "bot_card_memory_total_bytes", "Memory that the card has; 0: none."
+        )
         self._prompt_tokens = counter("vllm:prompt_tokens", "Prompt tokens processed.")
         self._generation_tokens = counter("vllm:generation_tokens", "Tokens generated.")
         self._queried = counter(
@@ -100,8 +104,21 @@ class Metrics:
         """Count a request that was answered with the HTTP error `status`."""
         self._refused.labels(self._model, str(status)).inc()
 
-    def render(self, *, running: int, waiting: int, sequences: int) -> bytes:
-        """All of them in Prometheus's text format, with the counts of this moment."""
+    def render(
+        self,
+        *,
+        running: int,
+        waiting: int,
+        sequences: int,
+        card_memory: tuple[int, int] | None = None,
+    ) -> bytes:
+        """All of them in Prometheus's text format, with the counts of this moment.
+
+        card_memory: bytes in use and bytes that there are; None without a card.
+        """
+        used, total = card_memory or (0, 0)
+        self._card_used.set(used)
+        self._card_total.set(total)
         self._running.set(running)
         self._waiting.set(waiting)
         self._sequences.set(sequences)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded model. `sampling` is what its makers recommend."""
+    """A loaded model. `sampling` is what its makers recommend.
+
+    `card_memory` tells the bytes in use on the engine's card, and all of them; None on the CPU.
+    """
 
     chat_format: ChatFormat
     engine: Engine
     sampling: Sampling
+    card_memory: Callable[[], tuple[int, int] | None] = lambda: None
 
 
 def load_model(config: "InferenceConfig", progress: Progress) -> Model:
@@ -54,7 +59,10 @@ def load_model(config: "InferenceConfig", progress: Progress) -> Model:
             context=config.context_tokens,
             progress=report,
         )
-        return Model(chat_format, engine, recommended_sampling(config.model, folder))
+        from bot.inference.engines.device import card_memory, find_device
+
+        memory = partial(card_memory, find_device(config.device))
+        return Model(chat_format, engine, recommended_sampling(config.model, folder), memory)
 
 
 @contextmanager

@@ -126,6 +126,11 @@ class Service:
         return self._scheduler.sequences if self._scheduler else 0
 
     @property
+    def card_memory(self) -> tuple[int, int] | None:
+        """Bytes in use on the engine's card, and all of them; None without a card or a model."""
+        return self._model.card_memory() if self._model else None
+
+    @property
     def tokens_per_second(self) -> float | None:
         return self._scheduler.speed.tokens_per_second if self._scheduler else None
 

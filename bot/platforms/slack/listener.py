@@ -4,11 +4,9 @@ Bolt's adapter for Starlette on uvicorn, within limits: whoever finds the addres
 https://docs.slack.dev/apis/events-api/using-http-request-urls
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-import uvicorn
 from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
 from slack_bolt.async_app import AsyncApp
 from starlette.applications import Starlette
@@ -16,50 +14,24 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from bot.connection import Connection
 from bot.listener import listening_socket
 from bot.platforms.slack.installations import EVENTS_PATH, INSTALL_PATH, REDIRECT_PATH
 from bot.request_body import bounded
+from bot.serving import serving
 
 MAX_BODY_BYTES = 2**22
 """A form with all that its inputs take, escaped, has a tenth of that."""
 MAX_BODY_VALUES = 2**17
 BODY_SECONDS = 10.0
 """Slack itself waits for 3 s."""
-FLUSH_SECONDS = 3
-"""In which what is still being answered may end."""
 
 
 @asynccontextmanager
 async def listening(app: AsyncApp, host: str, port: int) -> AsyncIterator[None]:
     """Give `app` what Slack sends to the address. Raises OSError."""
     with listening_socket(host, port) as listener:
-        server = _Server(
-            uvicorn.Config(
-                _application(app),
-                log_config=None,
-                log_level="warning",
-                access_log=False,
-                lifespan="off",
-                ws="none",
-                http=Connection,
-                timeout_graceful_shutdown=FLUSH_SECONDS,
-            )
-        )
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
+        async with serving(_application(app), listener):
             yield
-        finally:
-            server.should_exit = True
-            await serving
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to the bot."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def _application(app: AsyncApp) -> Starlette:

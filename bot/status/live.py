@@ -1,0 +1,101 @@
+"""What the page shows of this moment: asks the service now and then, and tells those who watch."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import structlog
+
+from bot.client import Health, InferenceError, Measures, ModelInfo
+from bot.conversation.core import Core
+from bot.status.recorder import EVERY_SECONDS, Recorder
+
+log = structlog.get_logger()
+
+WATCHED_SECONDS = 2.0
+"""How often the service is asked while somebody watches."""
+MOST_WATCHERS = 64
+NOTHING = Measures()
+
+
+@dataclass(frozen=True)
+class Look:
+    """The service at one moment. `model` and `version` are None where it doesn't tell."""
+
+    health: Health
+    model: ModelInfo | None = None
+    version: str | None = None
+    measures: Measures = NOTHING
+
+
+class Live:
+    """`look` is the newest one; `recorder` knows what was before."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self.look = Look(Health("connecting"))
+        self.recorder = Recorder()
+        self.closed = False
+        self._watchers = 0
+        self._woken = asyncio.Event()
+        self._looked = asyncio.Event()
+        core.responder.on_end.append(self.recorder.answer_ended)
+
+    async def run(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            self._woken.clear()
+            try:
+                self.look = await self._look()
+                self.recorder.record(self.look.measures, self.core.responder.answers)
+            except Exception:  # the page must not end the bot
+                log.exception("the status page could not look at the service")
+            self._tell()
+            seconds = WATCHED_SECONDS if self._watchers else EVERY_SECONDS
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._woken.wait()
+
+    async def close(self) -> None:
+        """Let those who watch go."""
+        self.closed = True
+        self._tell()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody more can watch."""
+        return self._watchers >= MOST_WATCHERS
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Inside, somebody watches: the service is asked more often, and at once."""
+        self._watchers += 1
+        self._woken.set()
+        try:
+            yield
+        finally:
+            self._watchers -= 1
+
+    async def next_look(self) -> None:
+        """Return after the next look, or at the end."""
+        if not self.closed:
+            await self._looked.wait()
+
+    def _tell(self) -> None:
+        looked, self._looked = self._looked, asyncio.Event()
+        looked.set()
+
+    async def _look(self) -> Look:
+        client = self.core.client
+        health = await client.health()
+        if not health.ready:
+            return Look(health, self.look.model, self.look.version)
+        was_ready = self.look.health.ready
+        measures = await client.measures()
+        version = self.look.version if was_ready else await client.version()
+        try:
+            model = await client.model_info()
+        except InferenceError:
+            model = None
+        return Look(health, model, version, measures)

@@ -1,0 +1,183 @@
+"""What the page tells of this moment, in words: the service, and the answers being made."""
+
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot import __version__
+from bot.client import Measures
+from bot.conversation.answer import Answer
+from bot.conversation.core import Core
+from bot.conversation.reply import ReplyState
+from bot.conversation.status import status_line
+from bot.conversation.texts import Texts
+from bot.status.live import Live, Look
+from bot.status.recorder import WAITING, Ended, median_and_95
+from bot.status.rendering import number
+
+GIB = 2**30
+NONE_YET = "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One figure under its title. `share`, 0 to 1, is drawn as a bar where it is set."""
+
+    title: str
+    value: str
+    note: str = ""
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """An answer that is being made. `who` and `where` are empty unless they may be shown."""
+
+    platform: str
+    waits: bool
+    state: str
+    persona: str
+    effort: str
+    seconds: str
+    tokens: str
+    who: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Now:
+    """`ready` is whether the service answers."""
+
+    ready: bool
+    state: str
+    cards: Sequence[Card]
+    rows: Sequence[Row]
+    shows_ids: bool
+
+
+def now(live: Live, texts: Texts) -> Now:
+    """Everything that changes while one watches."""
+    look, core = live.look, live.core
+    shows_ids = core.config().status.show_ids
+    rows = [_row(answer, texts, shows_ids) for answer in core.responder.answers]
+    return Now(look.health.ready, _state(look, texts), _cards(live, texts), rows, shows_ids)
+
+
+def versions(live: Live, texts: Texts) -> list[tuple[str, str]]:
+    """What runs here, and its version."""
+    service = live.look.version or texts("page_not_told")
+    return [
+        (texts("page_version_bot"), __version__),
+        (texts("page_version_service"), service),
+        ("Python", platform.python_version()),
+    ]
+
+
+def _state(look: Look, texts: Texts) -> str:
+    if look.health.ready:
+        return texts("page_ready")
+    share = "" if look.health.progress is None else f" {look.health.progress:.0%}"
+    return texts("status_not_ready", stage=look.health.status, progress=share)
+
+
+def _cards(live: Live, texts: Texts) -> list[Card]:
+    look, hour = live.look, live.recorder.last_hour
+    return [
+        _model(look, texts),
+        _speed(live, texts),
+        _first_text(hour, texts),
+        _queue(live, texts),
+        _card_memory(look.measures, texts),
+        _prefix_hits(look.measures, texts),
+        _ended(hour, texts),
+        Card(texts("page_uptime"), texts.duration(_uptime(live.core))),
+    ]
+
+
+def _model(look: Look, texts: Texts) -> Card:
+    title = texts("page_model")
+    if look.model is None:
+        return Card(title, texts("page_not_told"))
+    context = look.model.context
+    note = texts("page_context", count=number(context, texts)) if context else ""
+    return Card(title, look.model.id, note)
+
+
+def _speed(live: Live, texts: Texts) -> Card:
+    speed = live.recorder.tokens_per_second
+    value = NONE_YET if speed is None else number(speed, texts, 0 if speed >= 10 else 1)
+    counted = "page_counted_by_bot" if live.look.measures.generated is None else "page_all_clients"
+    return Card(texts("page_speed"), value, texts(counted))
+
+
+def _first_text(hour: Sequence[Ended], texts: Texts) -> Card:
+    found = median_and_95([e.first_text for e in hour if e.first_text is not None])
+    title = texts("page_first_text")
+    if found is None:
+        return Card(title, NONE_YET, texts("page_none_in_hour"))
+    median, most = (number(seconds, texts, 1) for seconds in found)
+    return Card(title, f"{median} s", texts("page_95", seconds=most))
+
+
+def _queue(live: Live, texts: Texts) -> Card:
+    answers, measures = live.core.responder.answers, live.look.measures
+    waiting = sum(answer.reply.state in WAITING for answer in answers)
+    running = len(answers) - waiting
+    note = ""
+    if measures.running is not None and measures.waiting is not None:
+        note = texts(
+            "page_service_queue", running=int(measures.running), waiting=int(measures.waiting)
+        )
+    value = texts("page_queue_value", running=running, waiting=waiting)
+    return Card(texts("page_queue"), value, note)
+
+
+def _card_memory(measures: Measures, texts: Texts) -> Card:
+    title, used, total = texts("page_card_memory"), measures.card_used, measures.card_total
+    if used is None or total is None:
+        return Card(title, texts("page_not_told"))
+    if not total:
+        return Card(title, texts("page_no_card"))
+    share = used / total
+    value = texts(
+        "page_memory_value", used=number(used / GIB, texts, 1), total=number(total / GIB, texts, 1)
+    )
+    return Card(title, value, f"{share:.0%}", share)
+
+
+def _prefix_hits(measures: Measures, texts: Texts) -> Card:
+    title = texts("page_prefix_hits")
+    if measures.queried is None or measures.hits is None:
+        return Card(title, texts("page_not_told"))
+    share = measures.hits / measures.queried if measures.queried else 0.0
+    note = texts("page_prefix_note", count=number(measures.queried, texts))
+    return Card(title, f"{share:.0%}", note, share)
+
+
+def _ended(hour: Sequence[Ended], texts: Texts) -> Card:
+    failed = sum(ended.outcome is ReplyState.FAILED for ended in hour)
+    note = texts("page_ended_note", count=number(len(hour), texts))
+    return Card(texts("page_failed"), number(failed, texts), note)
+
+
+def _row(answer: Answer, texts: Texts, shows_ids: bool) -> Row:
+    reply, place = answer.reply, answer.here.place
+    persona = answer.here.persona.name or texts("page_channel_prompt")
+    writing = reply.state is ReplyState.WRITING
+    where = " / ".join(filter(None, (place.server, place.channel, place.thread)))
+    return Row(
+        platform=place.platform.capitalize(),
+        waits=reply.state in WAITING,
+        state=texts("page_writing") if writing else status_line(reply, texts),
+        persona=persona,
+        effort=reply.effort,
+        seconds=texts.duration(time.monotonic() - answer.asked),
+        tokens=number(reply.completion_tokens, texts),
+        who=reply.asker if shows_ids else "",
+        where=where if shows_ids else "",
+    )
+
+
+def _uptime(core: Core) -> float:
+    return time.monotonic() - core.started

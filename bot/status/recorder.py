@@ -1,0 +1,140 @@
+"""What was measured of answers in the last hour, point by point. Numbers only."""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, quantiles
+
+from bot.client import Measures
+from bot.conversation.answer import Answer
+from bot.conversation.reply import ReplyState
+
+EVERY_SECONDS = 10.0
+"""From point to point."""
+HOUR_SECONDS = 3600
+MOST_ENDED = 20_000
+"""Answers of the last hour that are remembered."""
+WAITING = (ReplyState.LOADING, ReplyState.UNAVAILABLE, ReplyState.QUEUED)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An answer that has ended, at a Unix time. Seconds are those from the question on."""
+
+    at: float
+    outcome: ReplyState
+    first_text: float | None
+    tokens_per_second: float | None
+    """While it was written."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """Ten seconds that end at a Unix time. None: there was nothing to measure.
+
+    tokens_per_second: of all answers together; answer_speed: of each one, on average.
+    first_text: seconds from the question, on average.
+    """
+
+    at: int
+    tokens_per_second: float | None
+    answer_speed: float | None
+    first_text: float | None
+    running: int
+    waiting: int
+
+
+class Recorder:
+    """`points` has the last hour, the oldest first."""
+
+    def __init__(self) -> None:
+        self.points: deque[Point] = deque(maxlen=int(HOUR_SECONDS / EVERY_SECONDS))
+        self.tokens_per_second: float | None = None
+        """Of all answers together, at the last look."""
+        self._ended: deque[Ended] = deque(maxlen=MOST_ENDED)
+        self._since_point: list[Ended] = []
+        self._written_before = 0
+        """Tokens of the answers that have ended."""
+        self._counted: tuple[float, float] | None = None
+        """When tokens were counted for the last point, and how many there were."""
+        self._told = False
+        """Whether the service counted them."""
+
+    def answer_ended(self, answer: Answer) -> None:
+        """Count an answer that has ended."""
+        assert answer.ended is not None
+        reply, first = answer.reply, answer.first_text
+        self._written_before += reply.completion_tokens
+        writing = 0.0 if first is None else answer.ended - first
+        ended = Ended(
+            time.time(),
+            reply.state,
+            None if first is None else first - answer.asked,
+            reply.completion_tokens / writing
+            if writing > 0 and reply.completion_tokens > 1
+            else None,
+        )
+        self._ended.append(ended)
+        self._since_point.append(ended)
+
+    def record(self, measures: Measures, answers: Sequence[Answer]) -> None:
+        """Note what the service measures and which answers are being made now."""
+        now = time.monotonic()
+        tokens, told = self._tokens(measures, answers), measures.generated is not None
+        if self._counted is None or self._told != told:
+            self._counted, self._told = (now, tokens), told
+            self.tokens_per_second = None
+            return
+        before, count_before = self._counted
+        seconds = now - before
+        # A service that was restarted counts from 0 again.
+        self.tokens_per_second = max(tokens - count_before, 0.0) / max(seconds, 0.1)
+        if seconds >= EVERY_SECONDS - 1:
+            waiting = sum(answer.reply.state in WAITING for answer in answers)
+            self.points.append(
+                Point(
+                    int(time.time()),
+                    self.tokens_per_second,
+                    _mean(ended.tokens_per_second for ended in self._since_point),
+                    _mean(ended.first_text for ended in self._since_point),
+                    _told(measures.running, len(answers) - waiting),
+                    _told(measures.waiting, waiting),
+                )
+            )
+            self._since_point.clear()
+            self._counted = (now, tokens)
+
+    @property
+    def last_hour(self) -> list[Ended]:
+        """The answers that ended in the last hour, the oldest first."""
+        since = time.time() - HOUR_SECONDS
+        while self._ended and self._ended[0].at < since:
+            self._ended.popleft()
+        return list(self._ended)
+
+    def _tokens(self, measures: Measures, answers: Sequence[Answer]) -> float:
+        """Tokens written so far: the service's count, or the bot's own where that tells none."""
+        if measures.generated is not None:
+            return measures.generated
+        return self._written_before + sum(answer.reply.completion_tokens for answer in answers)
+
+
+def median_and_95(values: Sequence[float]) -> tuple[float, float] | None:
+    """The value that half of them stay below, and the one that 95 % do; None for none."""
+    if not values:
+        return None
+    if len(values) == 1:
+        return values[0], values[0]
+    cuts = quantiles(values, n=20, method="inclusive")
+    return cuts[9], cuts[18]
+
+
+def _told(measured: float | None, counted: int) -> int:
+    """What the service tells, else what the bot counts of its own answers."""
+    return counted if measured is None else int(measured)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None

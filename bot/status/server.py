@@ -1,0 +1,41 @@
+"""The status page while the bot runs: its socket, what it counts, its end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+
+from bot.config import STATUS_KEYS
+from bot.conversation.core import Core
+from bot.listener import bind
+from bot.serving import serving
+from bot.status.application import application
+from bot.status.live import Live
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def status_page(core: Core) -> AsyncIterator[str]:
+    """Serve the page at `status.listen`, at the address that this gives. Raises ListenError."""
+    status = core.config().status
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(
+            bind(status.listen, status.token.get_secret_value(), STATUS_KEYS)
+        )
+        host, port = listener.getsockname()[:2]
+        live = Live(core)
+        await stack.enter_async_context(serving(application(core, live, port), listener))
+        looking = asyncio.create_task(live.run())
+        stack.push_async_callback(_ended, live, looking)
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        log.info("the status page is up", url=url)
+        yield url
+
+
+async def _ended(live: Live, looking: asyncio.Task[None]) -> None:
+    """Let those who watch go, and keep what was counted."""
+    looking.cancel()
+    await asyncio.wait([looking])
+    await live.close()
