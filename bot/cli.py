@@ -2,9 +2,9 @@
 
 import asyncio
 import os
+import platform
 import signal
 from collections.abc import Iterable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
@@ -43,6 +43,13 @@ def main(
     ] = False,
 ) -> None:
     """A chat bot for Discord and Slack that answers with a model on your own machine."""
+    if platform.system() == "Windows":
+        typer.echo(
+            "gptoss-bot doesn't run on Windows itself: run it in WSL 2"
+            " (https://learn.microsoft.com/windows/wsl/install) or in Docker",
+            err=True,
+        )
+        raise typer.Exit(ExitCode.UNUSABLE)
     ensure_home()
     from bot.config import ConfigError, read_dotenv
 
@@ -318,13 +325,10 @@ def _run(config: "Config", *, console: bool) -> None:
 
 def _require_inference() -> None:
     """End with one line where the extra with torch and the like is not installed."""
-    if find_spec("torch") is None or find_spec("transformers") is None:
-        typer.echo(
-            "models run with torch and transformers, which are not installed:"
-            " pip install '.[inference]' in gptoss-bot's folder, or set inference.url to another"
-            " server",
-            err=True,
-        )
+    from bot.inference.models.machine import lacking_libraries
+
+    if problem := lacking_libraries():
+        typer.echo(problem, err=True)
         raise typer.Exit(ExitCode.UNUSABLE)
 
 

@@ -1,5 +1,6 @@
 """The command line: what a person is told, in how many lines, with which exit code."""
 
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +116,16 @@ def test_a_model_that_does_not_exist_is_one_line_with_what_there_is() -> None:
     (line,) = result.stderr.splitlines()
     assert "'smolm2-135m'" in line
     assert "did you mean smollm2-135m?" in line
+
+
+def test_windows_itself_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Windows")
+    for command in (["run"], ["check"], ["models", "list"]):
+        result = bot(*command)
+        assert result.exit_code == ExitCode.UNUSABLE
+        (line,) = result.output.splitlines()
+        assert "WSL 2" in line
+    assert bot("--help").exit_code == ExitCode.OK
 
 
 def test_run_without_a_platform_says_so(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`make chat` sets up its virtual environment, or says in one line why it can't."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,29 @@ def test_a_python_that_is_too_old_is_named_with_what_is_needed(clone: Path) -> N
     line, _end_of_make = done.stderr.splitlines()
     assert line.startswith("gptoss-bot needs Python 3.11 or newer, and none is among:")
     assert not (clone / ".venv").exists()
+
+
+def test_a_mac_with_an_intel_processor_is_told_before_anything_is_installed(clone: Path) -> None:
+    programs = clone / "programs"
+    programs.mkdir()
+    (programs / "uname").write_text(
+        '#!/bin/sh\n[ "$1" = -s ] && echo Darwin || echo x86_64\n', encoding="utf-8"
+    )
+    (programs / "uname").chmod(0o755)
+    (clone / ".venv").mkdir()
+    (clone / ".venv" / "made").touch()
+    shutil.copy(ROOT / "pyproject.toml", clone)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "chat"],
+        cwd=clone,
+        env=os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode
+    line, _end_of_make = done.stderr.splitlines()
+    assert "no builds for Macs with Intel processors" in line
 
 
 def test_a_python_without_venv_says_what_to_install_and_a_half_made_one_is_made_again(

@@ -3,6 +3,7 @@
 import ctypes
 import importlib.util
 import os
+import platform
 import shutil
 import sysconfig
 import warnings
@@ -41,13 +42,30 @@ class Machine:
     """Whether Python.h is there."""
 
 
+def lacking_libraries() -> str:
+    """Why no model at all can run here, in one line; empty where one may."""
+    if platform.system() == "Darwin" and platform.machine() == "x86_64":
+        return (
+            "models run with torch, which has no builds for Macs with Intel processors: set"
+            " inference.url to a server that has the model (llama.cpp's llama-server, Ollama,"
+            " vLLM); on Apple silicon, use a Python for arm64"
+        )
+    if (
+        importlib.util.find_spec("torch") is None
+        or importlib.util.find_spec("transformers") is None
+    ):
+        return (
+            "models run with torch and transformers, which are not installed:"
+            " pip install '.[inference]' in gptoss-bot's folder, or set inference.url to another"
+            " server"
+        )
+    return ""
+
+
 def find_machine(device: str) -> Machine:
     """What there is for `device`: auto, cpu, cuda or cuda:N."""
-    if importlib.util.find_spec("torch") is None:
-        return Machine(
-            device,
-            problem="torch is not installed: pip install '.[inference]' in gptoss-bot's folder",
-        )
+    if problem := lacking_libraries():
+        return Machine(device, problem=problem)
     import torch
 
     with warnings.catch_warnings():

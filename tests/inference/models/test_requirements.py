@@ -1,5 +1,6 @@
 """What a model needs of a machine is said before anything is fetched."""
 
+import platform
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,18 @@ def test_the_engine_of_our_own_needs_a_newer_card_than_transformers(tmp_path: Pa
     assert problem is not None
     assert "7.5" in problem
     assert "needs 8.0" in problem
+
+
+@pytest.mark.parametrize(("processor", "runs"), [("x86_64", False), ("arm64", True)])
+def test_a_mac_with_an_intel_processor_is_told_that_there_is_no_torch_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processor: str, runs: bool
+) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(platform, "machine", lambda: processor)
+    problem = unmet(config(tmp_path, "smollm2-135m", device="cpu"))
+    assert (problem is None) == runs
+    assert runs or (problem and "Macs with Intel processors: set inference.url" in problem)
 
 
 def test_a_model_without_needs_runs_on_a_cpu_without_tools(tmp_path: Path) -> None:
