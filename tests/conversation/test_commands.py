@@ -53,6 +53,10 @@ async def test_help_names_every_command(chat: Chat, name: str) -> None:
     assert f"/{name}" in await chat.command("/help")
 
 
+async def test_help_says_that_answers_can_be_wrong(chat: Chat) -> None:
+    assert "written by an AI and can be wrong" in await chat.command("/help")
+
+
 async def test_missing_and_surplus_words_show_the_usage(chat: Chat) -> None:
     assert await chat.command("/effort") == "Usage: /effort <level> [scope]"
     assert await chat.command("/effort high channel please") == "Usage: /effort <level> [scope]"

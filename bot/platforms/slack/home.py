@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.conversation.personas import Persona
 from bot.conversation.texts import Texts
-from bot.platforms.slack.blocks import Block, own_sections, plain_section
+from bot.platforms.slack.blocks import Block, own_sections, plain_section, section
 from bot.platforms.slack.limits import BUTTON_LENGTH, TEXT_LENGTH
 from bot.platforms.slack.mrkdwn import plain_text, plain_text_within
 
@@ -25,6 +25,7 @@ ABOUT_LENGTH = 1_000
 def home(settings: str, personas: Sequence[Persona], texts: Texts) -> dict[str, Any]:
     """The view; `settings` is what /settings says, as Markdown."""
     blocks: list[Block] = [
+        section(texts("can_be_wrong")),
         _header(texts("home_settings")),
         *own_sections(settings),
         _header(texts("home_personas")),

@@ -148,6 +148,7 @@ async def test_the_home_tab_shows_what_is_in_force_and_the_personas(either: Scen
     assert either.ann.home
     assert "persona: *default*" in either.ann.home.text
     assert "riddles" in either.ann.home.text
+    assert "written by an AI and can be wrong" in either.ann.home.text
 
 
 async def test_a_persona_is_edited_from_the_home_tab(scene: Scene) -> None:
