@@ -26,6 +26,7 @@ RUN uv sync --locked --no-install-project --compile-bytecode --extra inference -
 FROM base AS build-cpu
 COPY --from=uv /uv /usr/local/bin/uv
 ENV UV_PYTHON=/usr/bin/python3 UV_NO_CACHE=1 VIRTUAL_ENV=/opt/venv
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 COPY pyproject.toml uv.lock ./
 RUN uv venv /opt/venv \
     && uv export --quiet --locked --no-emit-project --extra inference --extra postgres \

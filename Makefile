@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Three workers for two cores: a test in four waits for another process, or for a platform's pace.
 PARALLEL := --numprocesses=3 --dist=worksteal
 
-.PHONY: chat test test-slow soak fuzz lint audit format bench clean
+.PHONY: chat test test-slow soak fuzz lint audit format docs bench clean
 
 chat: .venv/inference
 	@$(BIN)/bot chat
@@ -47,6 +47,11 @@ format: .venv/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# The site, into site/; before it, what is made from the schema and from the figures.
+docs: .venv/dev
+	$(BIN)/python -m docs.generate
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean
+
 bench: .venv/inference
 	$(BIN)/bot bench
 
@@ -79,6 +84,10 @@ IS_NEW := import sys; sys.exit(sys.version_info < (3, 11))
 CPU_TORCH := torch==2.13.0+cpu
 
 .venv/inference: .venv/made pyproject.toml
+	@if [ "$$(uname -s) $$(uname -m)" = "Darwin x86_64" ]; then \
+	    echo "Models need torch, which has no builds for Macs with Intel processors. The bot runs there" \
+	        "with another server's model: pip install . and set INFERENCE_URL (docs/start.md)" >&2; exit 1; \
+	fi
 	@$(BIN)/python -m pip install --quiet --upgrade pip >&2
 	@if ! nvidia-smi >/dev/null 2>&1 && \
 	    $(BIN)/python -m pip install --quiet '$(CPU_TORCH)' >/dev/null 2>&1; then \
@@ -91,5 +100,5 @@ CPU_TORCH := torch==2.13.0+cpu
 
 .venv/dev: .venv/inference
 	@echo "Installing the development tools" >&2
-	@$(BIN)/python -m pip install --quiet --editable '.[inference,dev]' >&2
+	@$(BIN)/python -m pip install --quiet --editable '.[inference,dev,docs]' >&2
 	@touch $@

@@ -1,13 +1,16 @@
-"""Every command in the README, the install pages and the operations page is read there and run.
+"""Every command in the README and the documentation is read there and run.
 
 A page's commands are its indented lines that begin with the name of a program. `bot` runs as a
 process of its own between the doubles, until it ends or says that it works. Commands that change
 the machine (make, pip, docker, systemctl and the like) are compared with what they name.
+What people type in chat is tried in tests/conversation/test_pages.py.
 """
 
+import os
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -25,14 +28,17 @@ from tests.doubles.slack import SlackDouble
 from tests.end_to_end.processes import process_of
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/install-discord.md", "docs/install-slack.md", "docs/operations.md")
-PROGRAMS = ("bot", "cp", "docker", "git", "journalctl", "make", "openssl", "pip", "printf", "sudo")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROGRAMS = (
+    *("bot", "cp", "docker", "git", "journalctl", "make", "openssl", "pip", "printf", "python"),
+    "sudo",
+)
 
 
 def documented() -> list[str]:
     found: list[str] = []
     for page in PAGES:
-        text = (ROOT / page).read_text(encoding="utf-8")
+        text = page.read_text(encoding="utf-8")
         for line in re.findall(r"^(?: {4}| {7})(\S.*)$", text, re.MULTILINE):
             command = re.split(r"\s{2,}", line)[0]  # what it is for stands after it
             first = next((w for w in command.split() if "=" not in w), "")
@@ -87,21 +93,36 @@ def test_the_list_of_commands_is_complete() -> None:
     assert listed == set(get_command(app).commands)  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_command_that_is_named_in_a_sentence_exists(page: Path) -> None:
+    for words in re.findall(r"`bot ([^`]+)`", page.read_text(encoding="utf-8")):
+        command: Any = get_command(app)
+        for word in shlex.split(words.partition(">")[0]):
+            if word.startswith("--"):
+                assert word in [o for p in command.params for o in p.opts], words
+            elif hasattr(command, "commands"):
+                assert word in command.commands, words
+                command = command.commands[word]
+
+
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c not in BOT])
 def test_what_another_program_is_told_exists(tmp_path: Path, command: str) -> None:
     words = [word for word in shlex.split(command.replace("|", " ")) if word != "sudo"]
+    words = words[[("=" in word) for word in words].index(False) :]
     CHECKS[words[0]](words[1:], tmp_path)
 
 
 def _make(words: list[str], folder: Path) -> None:
-    targets = [w for w in words if not w.startswith(("-", "/", "PYTHON="))]
+    if words[0] == "-C":  # a clone of this folder
+        words = words[2:]
+    targets = [w for w in words if not w.startswith(("-", "PYTHON="))]
     subprocess.run(["make", "--dry-run", *targets], cwd=ROOT, check=True, capture_output=True)
 
 
 def _pip(words: list[str], folder: Path) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert words[0] == "install"
-    for extra in re.findall(r"\[(.*?)\]", words[1]):
+    for extra in re.findall(r"^\.\[(.*?)\]", words[1]):
         assert extra in project["optional-dependencies"]
 
 
@@ -123,7 +144,29 @@ def _copied(words: list[str], folder: Path) -> None:
 
 
 def _printf(words: list[str], folder: Path) -> None:
-    assert words[-2:] == ["make", "chat"]
+    if words[-2:] != ["make", "chat"]:
+        piped = f"printf '{words[0]}' | {shlex.join(words[1:])}"
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        environment = os.environ | {"PATH": path, "INFERENCE_DEVICE": "cpu"}
+        subprocess.run(["sh", "-c", piped], cwd=folder, env=environment, check=True)
+
+
+def _git(words: list[str], folder: Path) -> None:
+    if words[1] == ".":
+        _named_in_the_unit(words, folder)
+        return
+    addresses = set(re.findall(r"https://github.com/\S+?/gptoss-bot", " ".join(words)))
+    assert addresses == set(
+        re.findall(
+            r"https://github.com/[\w-]+/gptoss-bot",
+            (ROOT / "docs" / "colab.ipynb").read_text(encoding="utf-8"),
+        )
+    )
+
+
+def _python(words: list[str], folder: Path) -> None:
+    assert words[:2] == ["-m", "pytest"]
+    assert (ROOT / words[2]).is_dir()
 
 
 def _named_in_the_unit(words: list[str], folder: Path) -> None:
@@ -139,7 +182,8 @@ CHECKS: dict[str, Callable[[list[str], Path], Any]] = {
     "docker": _docker,
     "cp": _copied,
     "printf": _printf,
-    "git": _named_in_the_unit,
+    "git": _git,
+    "python": _python,
     "install": _named_in_the_unit,
     "journalctl": _named_in_the_unit,
     "mkdir": _named_in_the_unit,

@@ -157,7 +157,11 @@ ChannelMessages = Annotated[int, Field(ge=0, le=100)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    """Keys of the file. docs/settings.md takes what they mean from the comments in config/bot.yaml;
+    those that stand there as examples only have it here.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class InferenceConfig(Section):
@@ -258,10 +262,10 @@ class StorageConfig(Section):
 
 
 class PermissionsConfig(Section):
-    """Who may change the settings of a channel, and of the whole server."""
-
     change_channel: Permission = Permission.MODERATORS
+    """Who may change the settings of a channel in chat."""
     change_server: Permission = Permission.ADMINS
+    """Who may change the settings of the whole server in chat, its personas included."""
 
 
 class AnswerMode(StrEnum):
@@ -286,6 +290,7 @@ class DefaultsConfig(Section):
     show_reasoning: bool = False
     answer: AnswerMode = AnswerMode.MENTION
     thread_mentions: bool = False
+    """Whether the bot has to be mentioned in its threads each time, or only the first time."""
     permissions: PermissionsConfig = PermissionsConfig()
 
 
@@ -294,6 +299,7 @@ class ConversationConfig(Section):
     max_tokens: int | None = Field(None, ge=256)
     channel_messages: ChannelMessages = 20
     time_zone: TimeZone = ""
+    """The time zone of the dates and times that the model is told, such as Europe/Berlin."""
     attachment_max_bytes: int = Field(1 << 20, ge=0)
     attachments_max: int = Field(10, ge=0)
 
@@ -305,10 +311,15 @@ class AccessList(Section):
     """Ids of the platforms, by what they are ids of."""
 
     servers: Ids = frozenset()
+    """Ids of servers (Slack: workspaces)."""
     channels: Ids = frozenset()
+    """Ids of channels; a thread is its channel."""
     categories: Ids = frozenset()
+    """Ids of Discord's categories, for all channels in them."""
     roles: Ids = frozenset()
+    """Ids of Discord's roles."""
     users: Ids = frozenset()
+    """Ids of people."""
 
 
 class AccessConfig(Section):
@@ -323,7 +334,9 @@ class QuotaConfig(Section):
     """What may be used within a window; None: as much as one likes."""
 
     requests: int | None = Field(None, ge=1)
+    """Questions in a window. Empty: as many as one likes."""
     tokens: int | None = Field(None, ge=1)
+    """Tokens of prompts and answers in a window. Empty: as many as one likes."""
 
 
 class QuotasConfig(Section):
@@ -335,9 +348,8 @@ class QuotasConfig(Section):
 
 
 class EffortConfig(Section):
-    """`max_tokens` are for reasoning and answer together."""
-
     max_tokens: int = Field(ge=16)
+    """Tokens that an answer may have, reasoning included."""
 
 
 class EffortsConfig(Section):
@@ -352,18 +364,25 @@ class EffortsConfig(Section):
 
 class SamplingConfig(Section):
     temperature: float | None = Field(None, ge=0, le=2)
+    """0 always takes the likeliest token. Empty, as with the next two: what the makers say."""
     top_p: float | None = Field(None, gt=0, le=1)
+    """Only the likeliest tokens that together have this probability are drawn from."""
     min_p: float | None = Field(None, ge=0, le=1)
+    """Only tokens with at least this share of the likeliest one's probability are drawn from."""
 
 
 class PersonaConfig(Section):
     """A system prompt under a name. A plain text stands for the prompt alone."""
 
     prompt: Prompt
+    """The system prompt, at most 8000 characters. `NAME: text` sets only this."""
     description: str = Field("", max_length=DESCRIPTION_LENGTH)
+    """What people see beside the name, at most 200 characters."""
     effort: Effort | None = None
+    """Where no effort is set in chat or for the channel or server."""
     sampling: SamplingConfig | None = None
     suggestions: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field([], max_length=4)
+    """Up to four questions that Slack's agent pane proposes."""
 
     @model_validator(mode="before")
     @classmethod
@@ -373,12 +392,19 @@ class PersonaConfig(Section):
 
 class ChannelConfig(Section):
     system_prompt: Prompt | None = None
+    """In place of a persona's."""
     persona: PersonaName | None = None
+    """Who answers in this channel."""
     effort: Effort | None = None
+    """How hard the model thinks in this channel."""
     answer: AnswerMode | None = None
+    """Which messages of this channel are answered."""
     thread_mentions: bool | None = None
+    """Whether the bot has to be mentioned in its threads each time in this channel."""
     channel_messages: ChannelMessages | None = None
+    """How many messages above a question are told to the model in this channel."""
     time_zone: TimeZone | None = None
+    """The time zone of dates and times in this channel."""
 
     @model_validator(mode="after")
     def _one_prompt(self) -> "ChannelConfig":
@@ -389,13 +415,21 @@ class ChannelConfig(Section):
 
 class ServerConfig(Section):
     persona: PersonaName | None = None
+    """Who answers on this server."""
     effort: Effort | None = None
+    """How hard the model thinks on this server."""
     language: Language | None = None
+    """The language of the bot's own messages on this server."""
     answer: AnswerMode | None = None
+    """Which messages on this server are answered."""
     thread_mentions: bool | None = None
+    """Whether the bot has to be mentioned in its threads each time on this server."""
     channel_messages: ChannelMessages | None = None
+    """How many messages above a question are told to the model on this server."""
     time_zone: TimeZone | None = None
+    """The time zone of dates and times on this server."""
     answer_bots: AnswerBots = AnswerBots.NONE
+    """Whether other bots that mention the bot are answered, once until a person speaks."""
     permissions: PermissionsConfig | None = None
     weight: float = Field(1, ge=0.01, le=100)
     """Of two servers that wait, one of weight 2 gets twice the tokens."""
