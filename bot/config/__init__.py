@@ -1,6 +1,6 @@
 """The configuration: config/bot.yaml, its schema, its errors and its reload."""
 
-from bot.config.builtin import builtin_config_dir, builtin_texts
+from bot.config.builtin import Text, builtin_config_dir, builtin_languages, builtin_texts
 from bot.config.environment import read_dotenv, write_dotenv
 from bot.config.errors import ConfigError
 from bot.config.loading import check_persona, find_config, load_config
@@ -46,7 +46,9 @@ __all__ = [
     "ServerConfig",
     "SlackConfig",
     "StatusConfig",
+    "Text",
     "builtin_config_dir",
+    "builtin_languages",
     "builtin_texts",
     "check_persona",
     "fernet_keys",

@@ -14,11 +14,15 @@ def builtin_config_dir() -> Path:
     return installed if installed.is_dir() else package.parent / "config"
 
 
+Text = str | dict[str, str]
+"""A text with `{fields}`; or its forms by their names in CLDR, or `=N` for exactly that number."""
+
+
 @cache
-def builtin_texts(language: str) -> dict[str, str]:
-    """The bot's own words in `language`: key → text with `{fields}`."""
+def builtin_texts(language: str) -> dict[str, Text]:
+    """The bot's own words in `language`."""
     path = builtin_config_dir() / "texts" / f"{language}.yaml"
-    texts: dict[str, str] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    texts: dict[str, Text] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return texts
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from bot.config.builtin import (
+    Text,
     builtin_config_dir,
     builtin_personas,
     builtin_texts,
@@ -108,7 +109,7 @@ def _bad_texts(data: dict[str, Any]) -> Iterator[tuple[Key, str]]:
         if key not in texts:
             yield ("texts", key), f"unknown key, {hint(key, list(texts))}"
         elif isinstance(text, str):
-            allowed = _fields(texts[key])
+            allowed = _fields_of_all(texts[key])
             try:
                 surplus = _fields(text) - allowed
             except ValueError as error:
@@ -117,6 +118,12 @@ def _bad_texts(data: dict[str, Any]) -> Iterator[tuple[Key, str]]:
             if surplus:
                 found, known = _braced(surplus), _braced(allowed) or "no fields"
                 yield ("texts", key), f"found {found}, allowed: {known}"
+
+
+def _fields_of_all(text: Text) -> set[str]:
+    """The fields of all its forms."""
+    forms = [text] if isinstance(text, str) else text.values()
+    return set().union(*map(_fields, forms))
 
 
 def _fields(text: str) -> set[str]:

@@ -5,20 +5,30 @@ from bot.conversation.texts import Texts
 
 
 def status_line(reply: Reply, texts: Texts) -> str:
-    """One line for a reply that has no text yet."""
+    """One line for a reply that has no text yet: "Thinking…"."""
+    return _status(reply, texts, "")
+
+
+def what_the_app_does(reply: Reply, texts: Texts) -> str:
+    """The same as the end of a sentence about the bot: "is thinking…"."""
+    return _status(reply, texts, "is_")
+
+
+def _status(reply: Reply, texts: Texts, prefix: str) -> str:
+    """`prefix`: of the texts' keys."""
     match reply.state:
         case ReplyState.LOADING:
             share = "" if reply.progress is None else f" {reply.progress:.0%}"
-            return texts("loading", stage=reply.stage, progress=share)
+            return texts(f"{prefix}loading", stage=reply.stage, progress=share)
         case ReplyState.UNAVAILABLE:
-            return texts("unavailable")
+            return texts(f"{prefix}unavailable")
         case ReplyState.QUEUED if reply.position is not None and reply.eta_seconds is not None:
             wait = texts.duration(reply.eta_seconds)
-            return texts("queued_eta", position=reply.position, wait=wait)
+            return texts(f"{prefix}queued_eta", position=reply.position, wait=wait)
         case ReplyState.QUEUED if reply.position is not None:
-            return texts("queued", position=reply.position)
+            return texts(f"{prefix}queued", position=reply.position)
         case _:
-            return texts("thinking")
+            return texts(f"{prefix}thinking")
 
 
 def end_lines(reply: Reply, texts: Texts) -> list[str]:
@@ -28,13 +38,8 @@ def end_lines(reply: Reply, texts: Texts) -> list[str]:
 
 
 def footer_line(reply: Reply, texts: Texts) -> str:
-    """Effort, tokens and seconds of a finished reply; empty for others."""
+    """Effort and seconds of a finished reply; empty for others."""
     if reply.usage is None:
         return ""
-    return texts(
-        "footer_reasoning" if reply.usage.reasoning_tokens else "footer",
-        effort=reply.effort,
-        reasoning_tokens=reply.usage.reasoning_tokens,
-        answer_tokens=reply.usage.answer_tokens,
-        seconds=f"{reply.usage.seconds:.1f} s",
-    )
+    seconds = texts.elapsed(reply.usage.seconds)
+    return texts("footer", effort=reply.effort, seconds=seconds)

@@ -82,10 +82,10 @@ async def test_effort_is_silent_about_models_that_do_not_tell(chat: Chat) -> Non
 
 async def test_a_bad_level_or_scope_names_what_is_allowed(chat: Chat) -> None:
     assert await chat.command("/effort max") == (
-        "“max” isn't an effort level. Choose one of: low, medium, high."
+        "“max” isn't an effort level. Choose low, medium or high."
     )
     assert await chat.command("/effort low galaxy") == (
-        "“galaxy” isn't a scope here. Choose one of: channel, server."
+        "“galaxy” isn't something I can change here. Choose channel or server."
     )
 
 
@@ -114,9 +114,7 @@ async def test_a_server_of_the_file_has_permissions_of_its_own(chat: Chat) -> No
 
 
 async def test_a_persona_is_used_by_its_name_alone(chat: Chat) -> None:
-    assert (
-        await chat.command("/persona riddles") == "The riddles persona now answers in this channel."
-    )
+    assert await chat.command("/persona riddles") == "This channel now uses the riddles persona."
     assert "- persona: **riddles** (set in this channel)" in await chat.command("/settings")
 
 
@@ -124,7 +122,7 @@ async def test_an_unknown_persona_names_the_nearest_or_all(chat: Chat) -> None:
     assert await chat.command("/persona ridles") == (
         "I don't know a persona called “ridles”. Did you mean riddles?"
     )
-    assert "Choose one of: code-review, concise, default, riddles." in await chat.command(
+    assert "Choose code-review, concise, default or riddles." in await chat.command(
         "/persona use zzz"
     )
 
@@ -140,7 +138,10 @@ async def test_a_persona_lives_through_create_edit_history_undo_and_delete(chat:
     assert await chat.command("/persona create pirate Arr.") == "Saved pirate, version 1."
     assert await chat.command("/persona edit pirate Ahoy, always.") == "Saved pirate, version 2."
     assert "> Ahoy, always." in await chat.command("/persona show pirate")
-    assert await chat.command("/persona undo pirate") == "pirate is back as it was, as version 3."
+    assert (
+        await chat.command("/persona undo pirate")
+        == "pirate is back as it was before, as version 3."
+    )
     assert "> Arr." in await chat.command("/persona show pirate")
     assert "Deleted pirate" in await chat.command("/persona delete pirate")
     assert "a persona called “pirate”" in await chat.command("/persona show pirate")
@@ -275,7 +276,7 @@ async def test_a_database_that_fails_is_one_clear_line(chat: Chat, tmp_path: Pat
     with sqlite3.connect(tmp_path / "bot.db") as database:
         database.execute("DROP TABLE settings")
     assert (await chat.core.run("/effort high", context)).text == (
-        "That couldn't be saved: the database failed. The log says why."
+        "That couldn't be saved because the database isn't working. The bot's log says why."
     )
 
 

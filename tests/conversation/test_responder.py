@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bot.client import client as client_module
-from bot.config import Config, Effort
+from bot.config import Config, Effort, builtin_texts
 from bot.conversation import answer as answer_module
 from bot.conversation.events import Place
 from bot.conversation.reply import Reply, ReplyState
@@ -137,7 +137,7 @@ async def test_a_second_loss_ends_the_reply_with_a_clear_line(chat: Chat) -> Non
     chat.inference.script(Drop())
     reply = await chat.answer("Hi")
     assert reply.state is ReplyState.FAILED
-    assert reply.notices == ["Something went wrong and there is no answer. Please ask again."]
+    assert reply.notices == ["Something went wrong, and I couldn't answer. Please ask again."]
 
 
 async def test_an_answer_that_breaks_off_ends_with_what_came_and_says_so(chat: Chat) -> None:
@@ -187,7 +187,7 @@ async def test_a_refusal_is_one_clear_line_without_details(chat: Chat, status: i
     chat.inference.script(Error(status, message="secret details"))
     reply = await chat.answer("Hi")
     assert reply.state is ReplyState.FAILED
-    assert reply.notices == ["Something went wrong and there is no answer. Please ask again."]
+    assert reply.notices == ["Something went wrong, and I couldn't answer. Please ask again."]
 
 
 async def test_a_prompt_that_the_service_finds_too_long_is_shortened(chat: Chat) -> None:
@@ -227,7 +227,7 @@ async def test_any_openai_compatible_server_will_do(chat: Chat) -> None:
 async def test_an_address_where_a_web_page_answers_is_one_clear_line(chat: Chat) -> None:
     chat.inference.is_a_web_page = True
     reply = await chat.answer("Hi")
-    assert reply.notices == ["Something went wrong and there is no answer. Please ask again."]
+    assert reply.notices == ["Something went wrong, and I couldn't answer. Please ask again."]
 
 
 async def test_the_only_model_of_another_server_is_used_whatever_its_name(chat: Chat) -> None:
@@ -265,7 +265,7 @@ async def test_german_servers_get_german_notices_and_answers(chat: Chat) -> None
     chat.configure(Config.model_validate({"servers": {"server": {"language": "de"}}}))
     chat.inference.script(Error(500))
     reply = await chat.answer("Hallo")
-    assert reply.notices == ["Etwas ging schief, es gibt keine Antwort. Bitte frag noch einmal."]
+    assert reply.notices == [builtin_texts("de")["failed"]]
     await chat.answer("Hallo")
     assert chat.inference.prompts[-1][0]["content"].endswith("Antworte auf Deutsch.")
 
@@ -299,17 +299,17 @@ async def test_an_answer_without_text_says_why(chat: Chat) -> None:
     chat.inference.script(Say(reasoning="Hm."))
     thought = await chat.answer("Hi")
     assert thought.state is ReplyState.FAILED
-    assert "only thought" in thought.notices[0]
+    assert "thought about it" in thought.notices[0]
     chat.inference.script(Say(" "))
     silent = await chat.answer("Hi")
     assert silent.state is ReplyState.FAILED
-    assert "wrote nothing" in silent.notices[0]
+    assert "didn't write anything" in silent.notices[0]
 
 
 async def test_a_higher_effort_is_proposed_only_where_it_has_a_higher_limit(chat: Chat) -> None:
     chat.inference.finish_reason = "length"
     (notice,) = (await chat.answer("Hi")).notices
-    assert "higher effort has a higher limit" in notice
+    assert notice == builtin_texts("en")["length_reached_higher"]
     await chat.command("/effort high")
     (notice,) = (await chat.answer("Hi")).notices
     assert "higher effort" not in notice

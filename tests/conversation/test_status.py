@@ -4,7 +4,7 @@ import pytest
 
 from bot.config import Config, Effort
 from bot.conversation.reply import Reply, ReplyState, TokenCounts
-from bot.conversation.status import end_lines, footer_line, status_line
+from bot.conversation.status import end_lines, footer_line, status_line, what_the_app_does
 from bot.conversation.texts import Texts
 
 TEXTS = Texts(Config(), "en")
@@ -33,7 +33,7 @@ def reply_in(state: ReplyState, **fields: object) -> Reply:
         ),
         (
             reply_in(ReplyState.UNAVAILABLE),
-            "The model's server is not available. The bot is trying again; your question waits.",
+            "The model isn't available right now. I keep trying, and your question is waiting.",
         ),
         (
             reply_in(ReplyState.LOADING, stage="loading"),
@@ -45,9 +45,30 @@ def test_while_people_wait_they_are_told_for_what(reply: Reply, line: str) -> No
     assert status_line(reply, TEXTS) == line
 
 
+@pytest.mark.parametrize(
+    ("reply", "end"),
+    [
+        (reply_in(ReplyState.QUEUED), "is thinking…"),
+        (reply_in(ReplyState.QUEUED, position=1), "is next in line"),
+        (
+            reply_in(ReplyState.QUEUED, position=3, eta_seconds=20.0),
+            "is third in line, about 20 s",
+        ),
+        (reply_in(ReplyState.QUEUED, position=11), "is 11th in line"),
+        (reply_in(ReplyState.QUEUED, position=22), "is 22nd in line"),
+        (
+            reply_in(ReplyState.LOADING, stage="loading", progress=0.5),
+            "is getting the model ready (loading 50%)",
+        ),
+    ],
+)
+def test_slacks_status_goes_on_after_the_apps_name(reply: Reply, end: str) -> None:
+    assert what_the_app_does(reply, TEXTS) == end
+
+
 def test_under_an_answer_stands_how_it_ended_and_what_it_took() -> None:
     usage = TokenCounts(prompt_tokens=10, reasoning_tokens=3, answer_tokens=4, seconds=1.25)
     reply = reply_in(ReplyState.STOPPED, usage=usage, notices=["Cut."])
     assert end_lines(reply, TEXTS) == ["Stopped.", "Cut."]
-    assert footer_line(reply, TEXTS).startswith("effort low · 3 tokens of thinking, 4 of answer")
+    assert footer_line(reply, TEXTS) == "low · 1.2 s"
     assert footer_line(reply_in(ReplyState.DONE), TEXTS) == ""

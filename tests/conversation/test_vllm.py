@@ -15,12 +15,11 @@ from tests.conversation.test_responder import until
 from tests.doubles.inference import Drop, Error, Fail, Say, Wait
 from tests.doubles.vllm import VllmDouble
 
-NO_ANSWER = ["Something went wrong and there is no answer. Please ask again."]
-GIVEN_UP = [
-    "The model's server is still not available, so the bot gave up."
-    " Please ask again in a few minutes."
+NO_ANSWER = ["Something went wrong, and I couldn't answer. Please ask again."]
+GIVEN_UP = ["The model still isn't available, so I gave up. Please ask again in a few minutes."]
+CUT_OFF = [
+    "The answer was cut off because the model stopped working. What it wrote so far is above."
 ]
-CUT_OFF = ["The answer was cut off: the model's server failed. What came so far is above."]
 
 
 @pytest.fixture(autouse=True)

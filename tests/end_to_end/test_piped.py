@@ -67,7 +67,7 @@ async def test_standard_output_has_the_answers_and_the_commands_replies_alone(
     paragraphs = conversation.out.split("\n\n")
     assert paragraphs[:3] == ["Hello,\n\tAnn 👩‍💻 10\u00a0km[31m!  ", "One.", "Two."]
     assert paragraphs[3].startswith("Effort") or paragraphs[3].startswith("This model")
-    assert paragraphs[4] == "The riddles persona now answers in this channel."
+    assert paragraphs[4] == "This channel now uses the riddles persona."
     assert paragraphs[5].startswith(
         "- persona: **riddles** (set in this channel)\n- effort: **high"
     )
@@ -149,7 +149,7 @@ async def test_a_failed_answer_is_told_on_standard_error_and_by_the_exit_code(
     assert code == ExitCode.FAILURE
     assert bot.out.text.startswith("Zebra.\n\nSaved mole, version 1.\n\nHello there.")
     told = [line for line in bot.err.text.splitlines() if not line.startswith("{")]
-    assert told == ["Something went wrong and there is no answer. Please ask again."]
+    assert told == ["Something went wrong, and I couldn't answer. Please ask again."]
     logged = [json.loads(line) for line in bot.err.text.splitlines() if line.startswith("{")]
     assert [entry["event"] for entry in logged if entry["level"] == "warning"] == ["answer failed"]
     for secret in ("walrus", "moles", "Hippo", "Zebra", "Okapi", "sesame"):

@@ -106,7 +106,7 @@ async def test_fields_that_it_refuses_are_left_out(configure: Configure) -> None
 async def test_a_model_that_it_does_not_serve_is_one_clear_line(configure: Configure) -> None:
     bot, code = await converse(configure(name="qwen3-0.6b"), "Hi\n")
     assert code == ExitCode.FAILURE
-    assert bot.err.text.count("Something went wrong and there is no answer.") == 1
+    assert bot.err.text.count("Something went wrong, and I couldn't answer.") == 1
     assert "Traceback" not in bot.err.text
 
 

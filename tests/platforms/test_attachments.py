@@ -111,7 +111,7 @@ async def test_long_text_is_cut_with_a_line_for_both() -> None:
     assert attachment.text is not None
     assert len(attachment.text) == 2048
     assert "a.log (only its beginning):" in prompt(message)
-    assert message.notices == ("Only the beginning of a.log was read: 2 KiB of text.",)
+    assert message.notices == ("I read only the beginning of a.log: 2 KiB of text.",)
 
 
 async def test_documents_are_read_by_their_kind() -> None:
@@ -128,7 +128,7 @@ async def test_what_can_not_be_read_is_told_to_both_and_remembered() -> None:
             (message,) = await reader.fill(draft("x", reader.file("rules.pdf")))
         assert host.connections == 1
     assert "[file: rules.pdf] (it has a password" in prompt(message)
-    assert message.notices == ("rules.pdf can't be read: it has a password.",)
+    assert message.notices == ("I can't read rules.pdf: it has a password.",)
 
 
 async def test_a_failed_download_is_told_and_tried_again_next_time() -> None:
@@ -137,7 +137,7 @@ async def test_a_failed_download_is_told_and_tried_again_next_time() -> None:
         for _ in range(2):
             (message,) = await reader.fill(draft("x", reader.file("a.txt")))
         assert host.connections == 2
-    assert message.notices == ("a.txt could not be fetched.",)
+    assert message.notices == ("I couldn't download a.txt.",)
 
 
 async def test_a_page_to_log_in_is_not_taken_for_the_file() -> None:
@@ -152,7 +152,7 @@ async def test_a_lost_file_without_a_name_is_told_to_both() -> None:
         reader = Reader(host)
         (message,) = await reader.fill(draft("x", File("F1", "", problem="file_gone")))
     assert "[file: unnamed] (it was deleted" in prompt(message)
-    assert message.notices == ("A file can't be read: it was deleted.",)
+    assert message.notices == ("I can't read a file: it was deleted.",)
 
 
 async def test_a_name_can_not_close_the_brackets_around_it() -> None:

@@ -41,6 +41,10 @@ class Option:
         return {OptionKind.EFFORT: "level", OptionKind.PERSONA: "name"}.get(self.kind, self.kind)
 
 
+SERVER_NAMES = {"slack": "workspace"}
+"""What people call a server, by the platform."""
+
+
 class CommandError(Exception):
     """A command can't be carried out; the message is one line for the person."""
 
@@ -87,13 +91,19 @@ class Context:
 
     def scope(self, name: str | None) -> ScopeKey:
         """The scope called `name` here, or the narrowest one. Raises CommandError."""
-        scopes = {scope.kind: scope for scope in self.place.scopes()}
+        scopes = self.place.scopes()
         if name is None:
-            return next(iter(scopes.values()))
-        for kind, scope in scopes.items():
-            if kind == name:
+            return scopes[0]
+        names = {scope.kind: self._typed_name(scope.kind) for scope in scopes}
+        for scope in scopes:
+            if name.lower() in (scope.kind, names[scope.kind]):
                 return scope
-        raise CommandError(self.texts("bad_scope", found=name, allowed=", ".join(scopes)))
+        allowed = self.texts.choice(names.values())
+        raise CommandError(self.texts("bad_scope", found=name, allowed=allowed))
+
+    def _typed_name(self, kind: str) -> str:
+        """What people type for a kind of scope."""
+        return SERVER_NAMES.get(self.place.platform, kind) if kind == "server" else kind
 
     def require_change(self, kind: str) -> None:
         """Raise CommandError unless the author may change settings of this kind of scope."""

@@ -9,7 +9,7 @@ from bot.conversation.commands.definition import Command, CommandError, Context,
 async def set_effort(context: Context, level: str, scope: str | None = None) -> str:
     texts = context.texts
     if level.lower() not in list(Effort):
-        raise CommandError(texts("bad_effort", found=level, allowed=", ".join(Effort)))
+        raise CommandError(texts("bad_effort", found=level, allowed=texts.choice(Effort)))
     effort = Effort(level.lower())
     target = context.scope(scope)
     context.require_change(target.kind)

@@ -87,7 +87,7 @@ async def status(context: Context) -> str:
     if "waiting" in details:
         lines.append(texts("status_queue", running=details["running"], waiting=details["waiting"]))
     if speed := details.get("tokens_per_second"):
-        lines.append(texts("status_speed", speed=round(speed)))
+        lines.append(texts("status_speed", count=round(speed)))
     uptime = texts.duration(time.monotonic() - context.started)
     lines.append(texts("status_uptime", uptime=uptime))
     return "\n".join(lines)

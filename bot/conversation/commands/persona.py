@@ -14,8 +14,7 @@ async def use(context: Context, name: str, scope: str | None = None) -> str:
     target = context.scope(scope)
     context.require_change(target.kind)
     await context.store.settings.set(target, "persona", persona.name, context.author.id)
-    scope_name = context.texts(f"scope_{target.kind}")
-    return context.texts("persona_set", name=persona.name, scope=scope_name)
+    return context.texts(f"persona_set_{target.kind}", name=persona.name)
 
 
 async def show(context: Context, name: str) -> str:
@@ -123,7 +122,7 @@ async def _save(context: Context, persona: Persona) -> str:
         )
     except TooManyPersonas as error:
         limit = limits.personas_per_server
-        raise CommandError(context.texts("persona_too_many", limit=limit)) from error
+        raise CommandError(context.texts("persona_too_many", count=limit)) from error
     return context.texts("persona_saved", name=persona.name, version=saved.version)
 
 
@@ -138,7 +137,7 @@ def _named(context: Context, name: str) -> Persona:
         hint = (
             context.texts("did_you_mean", name=error.nearest)
             if error.nearest
-            else context.texts("persona_known", names=", ".join(error.known))
+            else context.texts("persona_known", names=context.texts.choice(error.known))
         )
         raise CommandError(context.texts("persona_unknown", name=name, hint=hint)) from error
 

@@ -13,7 +13,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.config import Effort
 from bot.conversation.reply import Reply
-from bot.conversation.status import status_line
+from bot.conversation.status import what_the_app_does
 from bot.conversation.texts import Texts
 from bot.platforms.slack.blocks import ButtonValue, markdown
 from bot.platforms.slack.errors import code_of, describe
@@ -74,7 +74,7 @@ class SlackView:
             if self._shown.editable:
                 await self._show_own(self.look.texts("thinking"))
                 return
-            await self._waiting.say(self.look.texts("thinking"))
+            await self._waiting.say(self.look.texts("is_thinking"))
             if not await self._waiting.begin_session() and await self._pace.free_turn(
                 self.workspace.team, "chat.update"
             ):
@@ -128,7 +128,7 @@ class SlackView:
         elif reply.text or self._shown.editable or (reply.reasoning and reply.show_reasoning):
             await self._write(reply)
         else:
-            await self._waiting.say(status_line(reply, self.look.texts))
+            await self._waiting.say(what_the_app_does(reply, self.look.texts))
 
     async def _write(self, reply: Reply) -> None:
         """Show the answer so far, at the pace that Slack allows."""

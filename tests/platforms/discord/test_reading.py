@@ -185,7 +185,7 @@ async def test_files_are_read_as_their_writers_see_them(
 ) -> None:
     answer = await scene.ask("anything odd?", files={name: data})
     assert shown in asked(scene)
-    assert "can't be read" not in answer.text
+    assert "can't read" not in answer.text
 
 
 async def test_only_the_mention_goes_and_names_stand_for_ids(scene: Scene) -> None:

@@ -12,7 +12,7 @@ from tests.platforms.slack.conftest import Scene, ended
 async def test_under_a_finished_answer_are_the_buttons_and_a_footer(either: Scene) -> None:
     answer = await either.ask("hi")
     assert answer.buttons == ["Regenerate", "Try harder", "Delete", "👍", "👎"]
-    assert "effort medium · 3 tokens of thinking, 4 of answer · " in answer.text
+    assert "medium · " in answer.text
 
 
 async def test_regenerate_answers_again_in_place(either: Scene) -> None:
@@ -26,7 +26,7 @@ async def test_regenerate_answers_again_in_place(either: Scene) -> None:
 async def test_try_harder_answers_at_the_next_effort(scene: Scene) -> None:
     answer = await scene.ask("hi")
     await scene.ann.click(answer, "Try harder").acknowledged()
-    await scene.slack.until(lambda: "effort high" in answer.text)
+    await scene.slack.until(lambda: "high · " in answer.text)
     assert scene.inference.requests[1]["reasoning_effort"] == "high"
     assert "Try harder" not in answer.buttons
 

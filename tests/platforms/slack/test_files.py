@@ -37,7 +37,7 @@ async def elsewhere() -> AsyncIterator[Elsewhere]:
 async def test_a_file_on_another_host_is_not_fetched(scene: Scene, elsewhere: Elsewhere) -> None:
     plan = File("plan.txt", b"", scene.team, url=elsewhere.url)
     answer = await scene.ask("what does it say?", files=[plan])
-    assert "plan.txt could not be fetched" in answer.text
+    assert "couldn't download plan.txt" in answer.text
     assert "not for you" not in scene.last_prompt()[-1]["content"]
     assert elsewhere.asked == []
 
@@ -47,7 +47,7 @@ async def test_a_redirect_to_another_host_is_not_followed(
 ) -> None:
     plan = File("plan.txt", b"", scene.team, redirect=elsewhere.url)
     answer = await scene.ask("what does it say?", files=[plan])
-    assert "plan.txt could not be fetched" in answer.text
+    assert "couldn't download plan.txt" in answer.text
     assert elsewhere.asked == []
 
 
@@ -60,5 +60,5 @@ async def test_hosts_that_look_like_slacks_are_others(
 ) -> None:
     url = elsewhere.url.replace("127.0.0.1", host) if host != "nothing" else "/plan.txt"
     answer = await scene.ask("read it", files=[File("plan.txt", b"", scene.team, url=url)])
-    assert "plan.txt could not be fetched" in answer.text
+    assert "couldn't download plan.txt" in answer.text
     assert elsewhere.asked == []

@@ -27,7 +27,7 @@ async def test_who_finds_the_queue_full_is_told_when_to_try_again(
     general = scene.general
     taken = [person.say(general, "@bot hi") for person in (scene.ann, scene.ben)]
     await scene.slack.until(
-        lambda: any("Number 1 in the queue" in general.status(question) for question in taken)
+        lambda: any("next in line" in general.status(question) for question in taken)
     )
     cleo = scene.team.member("Cleo")
     question = cleo.say(general, "@bot hi")

@@ -239,7 +239,7 @@ async def test_a_file_known_by_its_id_is_asked_for(scene: Scene) -> None:
     file = File("soundings.csv", b"buoy;depth\nB4;2.6\n", scene.team, told=told)
     answer = await scene.ask("where is it shallow?", files=[file])
     assert "buoy;depth\nB4;2.6" in asked(scene)
-    assert "could not be fetched" not in answer.text
+    assert "couldn't download" not in answer.text
 
 
 @pytest.mark.parametrize("error", ["file_not_found", "not_visible", "missing_scope"])
@@ -249,7 +249,7 @@ async def test_a_file_that_slack_does_not_tell_of_costs_a_line_but_no_answer(
     scene.slack.fail("files.info", error, times=None)
     told = {"mode": "file_access", "file_access": "check_file_info"}
     answer = await scene.ask("what?", files=[File("a.csv", b"x", scene.team, told=told)])
-    assert "A file could not be fetched." in answer.text
+    assert "I couldn't download a file." in answer.text
     assert "[file: unnamed] (it couldn't be fetched)" in asked(scene)
     assert scene.general.status(answer) == ""
 
@@ -267,7 +267,7 @@ async def test_files_of_the_thread_that_are_gone_are_told_to_the_model(scene: Sc
 async def test_a_deleted_file_beside_a_question_is_a_line_to_the_person(scene: Scene) -> None:
     gone = File("a", b"", scene.team, told={"mode": "tombstone"})
     answer = await scene.ask("which one is newer?", files=[gone])
-    assert "A file can't be read: it was deleted." in answer.text
+    assert "I can't read a file: it was deleted." in answer.text
 
 
 async def test_a_file_kept_elsewhere_is_told_and_not_asked_for(scene: Scene) -> None:
@@ -279,7 +279,7 @@ async def test_a_file_kept_elsewhere_is_told_and_not_asked_for(scene: Scene) -> 
         "url_private": f"{scene.slack.url}/files-pri/T-F/crane-plan.txt",
     }
     answer = await scene.ask("the crane?", files=[File("x", b"secret", scene.team, told=told)])
-    assert "crane-plan.txt can't be read: it is kept on another site." in answer.text
+    assert "I can't read crane-plan.txt: it is kept on another site." in answer.text
     assert "[file: crane-plan.txt] (it is kept on another site" in asked(scene)
 
 

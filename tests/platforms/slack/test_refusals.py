@@ -47,7 +47,7 @@ async def test_an_answer_whose_blocks_are_refused_is_text(scene: Scene, error: s
     refuse_blocks(scene, "chat.postMessage", "chat.update", error=error)
     scene.script(Say("Low water is at <05:26>."))
     question = scene.ann.say(scene.general, "@bot when?")
-    await scene.slack.until(lambda: "effort medium" in shown(question))
+    await scene.slack.until(lambda: "medium · " in shown(question))
     assert "Low water is at <05:26>." in shown(question)
     assert [message.blocks for message in question.replies] == [[]]
     await nothing_stays(scene, question)
@@ -61,7 +61,7 @@ async def test_own_lines_of_an_answer_in_text_are_no_part_of_the_conversation(
     refuse(scene, "unknown_method", "chat.startStream")
     refuse_blocks(scene, "chat.postMessage", "chat.update")
     question = scene.ann.say(scene.general, "@bot one")
-    await scene.slack.until(lambda: "effort medium" in shown(question))
+    await scene.slack.until(lambda: "medium · " in shown(question))
     scene.ann.say(scene.general, "two", thread=question)
     await scene.slack.until(lambda: len(scene.inference.requests) == 2)
     said = [m["content"] for m in scene.last_prompt()[1:]]
@@ -74,14 +74,14 @@ async def test_a_long_answer_in_text_is_shown_whole(scene: Scene) -> None:
     words = [f"word{at}<" for at in range(1500)]
     scene.script(Say(" ".join(words)))
     question = scene.ann.say(scene.general, "@bot hi")
-    await scene.slack.until(lambda: "effort medium" in shown(question))
+    await scene.slack.until(lambda: "medium · " in shown(question))
     assert [word for word in shown(question).split() if word.startswith("word")] == words
 
 
 async def test_a_stream_whose_last_blocks_are_refused_loses_no_text(scene: Scene) -> None:
     refuse_blocks(scene, "chat.stopStream", "chat.update", "chat.postMessage")
     question = scene.ann.say(scene.general, "@bot hi")
-    await scene.slack.until(lambda: "effort medium" in shown(question))
+    await scene.slack.until(lambda: "medium · " in shown(question))
     assert shown(question).startswith("Hello there.")
     await nothing_stays(scene, question)
 
@@ -129,7 +129,7 @@ async def test_what_an_edit_should_have_shown_follows_in_a_further_message(
     assert question.replies == [first, answer]
     assert first.text.strip() == "One"
     assert answer.text.startswith("two three.")
-    assert "effort medium" in answer.text
+    assert "medium · " in answer.text
     assert answer.buttons[0] == "Regenerate"
     await nothing_stays(scene, question)
 
@@ -168,7 +168,7 @@ async def test_a_stream_that_is_refused_at_its_end_keeps_buttons_and_footer(scen
     scene.slack.stream_life = 0.0
     answer = await scene.ask("hi")
     assert answer.text.startswith("Hello there.")
-    assert "effort medium" in answer.text
+    assert "medium · " in answer.text
     assert answer.buttons == ["Regenerate", "Try harder", "Delete", "👍", "👎"]
 
 
