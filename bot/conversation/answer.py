@@ -5,6 +5,7 @@ import hashlib
 import time
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import structlog
@@ -35,6 +36,7 @@ from bot.conversation.events import Author, Place, Question
 from bot.conversation.history import ChatMessage, Prompt, estimate_tokens, fitting_prompt
 from bot.conversation.in_effect import InEffect
 from bot.conversation.reply import Reply, ReplyState, TokenCounts
+from bot.conversation.system_prompt import system_prompt
 
 log = structlog.get_logger()
 
@@ -63,6 +65,7 @@ class Answer:
     """Joins the log lines and spans of the bot with those of the service."""
     asked: float = field(default_factory=time.monotonic)
     """When the question came, by the monotonic clock."""
+    asked_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     first_text: float | None = None
     """When something to read came, by the monotonic clock."""
     ended: float | None = None
@@ -155,7 +158,7 @@ class Answer:
         max_tokens = answer_tokens(self.config, self.reply.effort, context)
         budget = prompt_tokens(self.config, self.reply.effort, context)
         prompt = await fitting_prompt(
-            self._system_prompt(), self.question, budget, self._count_tokens
+            system_prompt(self.here, self.asked_at), self.question, budget, self._count_tokens
         )
         sampling = self.here.persona.sampling
         stream = self.client.chat(
@@ -181,9 +184,6 @@ class Answer:
     def _weight(self) -> float:
         server = self.config.servers.get(self.here.place.server)
         return 1.0 if server is None else server.weight
-
-    def _system_prompt(self) -> str:
-        return "\n\n".join(filter(None, (self.here.persona.prompt, self.texts("answer_language"))))
 
     def _apply(self, event: Event) -> None:
         reply = self.reply

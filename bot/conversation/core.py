@@ -13,6 +13,7 @@ from bot.conversation.events import Author, Place, QuestionKey
 from bot.conversation.gate import Admission, Refused, admit, check_access
 from bot.conversation.in_effect import InEffect
 from bot.conversation.responder import Responder
+from bot.conversation.settings import Settings, resolve
 from bot.conversation.texts import Texts
 from bot.storage import StorageError, Store
 
@@ -33,6 +34,19 @@ class Core:
         """What is in effect at `place`, in one transaction. Raises StorageError."""
         stored = await self.store.place(place.platform, place.server, place.scopes())
         return InEffect.at(place, self.config(), stored)
+
+    async def settings(self, place: Place) -> Settings:
+        """The settings in effect at `place`, which may be some seconds old.
+
+        For messages that nobody may have meant for the bot: where the database fails, what the
+        configuration file says.
+        """
+        try:
+            stored = await self.store.settings.recent(tuple(place.scopes()))
+        except StorageError as error:
+            log.error("the settings can't be read", error=str(error))
+            stored = {}
+        return resolve(self.config(), place, stored)
 
     async def take(self, question: QuestionKey, place: Place) -> InEffect | None:
         """Take a question, and read what is in effect; None where any process took it before.

@@ -6,7 +6,7 @@ from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.storage.tables import ThreadRow
-from bot.storage.transactions import Stored, reads
+from bot.storage.transactions import Stored, reads, writes
 
 REMEMBERED_FOR = timedelta(days=365)
 """After the bot joined."""
@@ -23,11 +23,32 @@ class StoredThreads(Stored):
         row = await session.get(ThreadRow, (platform, server, channel, thread))
         return None if row is None else row.since
 
+    @writes
+    async def join(
+        self,
+        session: AsyncSession,
+        platform: str,
+        server: str,
+        channel: str,
+        thread: str,
+        message: str,
+    ) -> None:
+        """Take part in the thread since `message`; in one that the bot is in nothing changes."""
+        await join_in(session, platform, server, channel, thread, message)
+
+    @writes
+    async def leave(
+        self, session: AsyncSession, platform: str, server: str, channel: str, thread: str
+    ) -> None:
+        """Take no part in the thread any more."""
+        if row := await session.get(ThreadRow, (platform, server, channel, thread)):
+            await session.delete(row)
+
 
 async def join_in(
     session: AsyncSession, platform: str, server: str, channel: str, thread: str, message: str
 ) -> None:
-    """Take part in the thread since `message`; in one that the bot is in nothing changes."""
+    """See StoredThreads.join."""
     if await session.get(ThreadRow, (platform, server, channel, thread)):
         return
     now = datetime.now(UTC)

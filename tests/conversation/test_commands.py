@@ -156,7 +156,7 @@ async def test_a_persona_of_the_file_can_be_changed_here_but_not_deleted(chat: C
     assert "version 1" in await chat.command("/persona edit riddles Speak in puzzles.")
     await chat.command("/persona riddles")
     await chat.answer("Hi")
-    assert chat.inference.prompts[0][0]["content"] == "Speak in puzzles."
+    assert chat.inference.prompts[0][0]["content"].startswith("Speak in puzzles.")
 
 
 async def test_a_persona_that_was_deleted_while_in_use_gives_way_to_the_default(
@@ -166,7 +166,7 @@ async def test_a_persona_that_was_deleted_while_in_use_gives_way_to_the_default(
     await chat.command("/persona pirate")
     await chat.command("/persona delete pirate")
     await chat.answer("Hi")
-    assert chat.inference.prompts[0][0]["content"] == Config().personas["default"].prompt
+    assert chat.inference.prompts[0][0]["content"].startswith(Config().personas["default"].prompt)
 
 
 async def test_creating_what_exists_is_refused(chat: Chat) -> None:
@@ -268,7 +268,7 @@ async def test_a_channel_prompt_of_the_file_is_shown_in_settings(chat: Chat) -> 
     chat.configure(Config.model_validate({"servers": servers}))
     assert "**Only haiku.** (configuration file, this channel)" in await chat.command("/settings")
     await chat.answer("Hi", place=CHANNEL)
-    assert chat.inference.prompts[0][0]["content"] == "Only haiku."
+    assert chat.inference.prompts[0][0]["content"].startswith("Only haiku.")
 
 
 async def test_a_database_that_fails_is_one_clear_line(chat: Chat, tmp_path: Path) -> None:
@@ -342,3 +342,37 @@ async def test_what_only_the_person_needs_is_for_them_alone(
     chat: Chat, line: str, *, private: bool
 ) -> None:
     assert (await chat.run(line)).private is private
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("/set answer ALWAYS", "answer is now always for this channel."),
+        ("/set thread-mentions on server", "thread_mentions is now true for the whole server."),
+        ("/set channel_messages 0", "channel_messages is now 0 for this channel."),
+        ("/set time_zone Europe/Berlin", "time_zone is now Europe/Berlin for this channel."),
+        ("/set answer sometimes", "mention, thread or always"),
+        ("/set channel_messages 101", "a number from 0 to 100"),
+        ("/set time_zone Berlin", "Europe/Berlin"),
+        ("/set volume 11", "isn't a setting"),
+        ("/set answer", "/set <setting> <value> [scope]"),
+    ],
+)
+async def test_a_setting_is_set_or_it_is_told_what_is_allowed(
+    chat: Chat, line: str, told: str
+) -> None:
+    assert told in await chat.command(line)
+
+
+async def test_what_is_set_is_in_effect_at_once_and_shown(chat: Chat) -> None:
+    assert (await chat.core.settings(CHANNEL)).channel_messages.value == 20
+    await chat.command("/set channel_messages 3")
+    assert (await chat.core.settings(THREAD)).channel_messages.value == 3
+    assert "channel_messages: **3** (set in this channel)" in await chat.command("/settings")
+
+
+async def test_members_change_no_setting_of_a_channel(chat: Chat) -> None:
+    assert "moderators" in await chat.command("/set answer always", author=ANN)
+    assert await chat.command("/set answer always", author=ANN, place=THREAD) == (
+        "answer is now always for this thread."
+    )

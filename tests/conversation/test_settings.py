@@ -86,3 +86,11 @@ def test_a_thread_never_sees_what_was_set_in_another_one(
     assert resolve(FILE, other_channel, values).effort == Setting(server, Source.SERVER)
     other_server = Place("test", "other", "other")
     assert resolve(FILE, other_server, values).effort is None
+
+
+def test_thread_mentions_for_slack_alone_is_the_default_there() -> None:
+    config = Config.model_validate({"slack": {"thread_mentions": True}})
+    assert resolve(config, Place("slack", "s", "c"), {}).thread_mentions.value
+    assert not resolve(config, Place("discord", "s", "c"), {}).thread_mentions.value
+    chosen = {ScopeKey("slack", "server", "s"): {"thread_mentions": False}}
+    assert not resolve(config, Place("slack", "s", "c"), chosen).thread_mentions.value

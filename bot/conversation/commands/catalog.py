@@ -1,6 +1,6 @@
 """All commands by name."""
 
-from bot.conversation.commands import effort, general, persona
+from bot.conversation.commands import effort, general, persona, setting
 from bot.conversation.commands.definition import Command, Context
 
 
@@ -17,6 +17,7 @@ COMMANDS: dict[str, Command] = {
     for command in (
         *effort.COMMANDS,
         *persona.COMMANDS,
+        *setting.COMMANDS,
         *general.COMMANDS,
         Command("help", "What the bot understands", help_text),
     )

@@ -15,12 +15,14 @@ from bot.storage import ScopeKey, Store
 
 
 class OptionKind(StrEnum):
-    """What an option takes: platforms offer choices for the first three."""
+    """What an option takes: platforms offer choices for the first four."""
 
     EFFORT = "effort"
     PERSONA = "persona"
     SCOPE = "scope"
+    SETTING = "setting"
     NAME = "name"
+    VALUE = "value"
     TEXT = "text"
     """Text to the end of the line; only as the last option that is typed."""
     DESCRIPTION = "description"

@@ -1,6 +1,7 @@
 """`/settings`, `/stop`, `/regenerate`, `/new`, `/forget`, `/status` and `/privacy`."""
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from bot.client import InferenceError
@@ -13,9 +14,13 @@ async def settings(context: Context) -> str:
     """What is in effect here, and where each value comes from."""
     here, texts = context.here, context.texts
     found = here.settings
+    zone = found.time_zone
     rows: list[tuple[str, Setting[object]]] = [
         ("effort", here.effort),
         ("answer", found.answer),
+        ("thread_mentions", found.thread_mentions),
+        ("channel_messages", found.channel_messages),
+        ("time_zone", replace(zone, value=zone.value or texts("not_set"))),
         ("language", found.language),
         ("show_reasoning", found.show_reasoning),
     ]

@@ -15,7 +15,7 @@ from bot.config import AnswerMode
 from bot.conversation.core import Core
 from bot.conversation.events import Place, Question, QuestionKey
 from bot.conversation.in_effect import InEffect
-from bot.conversation.settings import resolve
+from bot.conversation.settings import Settings
 from bot.platforms.attachments import Attachments
 from bot.platforms.background import Background
 from bot.platforms.discord.buttons import ButtonId, buttons_of
@@ -30,6 +30,7 @@ from bot.platforms.discord.words import typed
 from bot.platforms.download import Downloader
 from bot.platforms.exchange import Exchange
 from bot.platforms.exchanges import ChannelConversation, Exchanges
+from bot.platforms.joined import JoinedThreads
 from bot.platforms.reading_limits import reading_limits
 from bot.platforms.written import WrittenAnswers
 from bot.storage import RunningAnswer
@@ -71,22 +72,35 @@ class Answers:
         self._client = client
         self._pace = pace
         self._background = background
-        self._joined: set[int] = set()
-        """Threads; Discord's own word of it comes later, or not at all."""
+        self._joined = JoinedThreads(core.store)
         self._reported: set[tuple[str, str]] = set()
         """Channels in which a missing permission was told of, and which."""
 
-    def is_member_of(self, thread: discord.Thread) -> bool:
-        """Whether the bot opened or joined the thread."""
-        opened = self._client.user is not None and thread.owner_id == self._client.user.id
-        return opened or thread.me is not None or thread.id in self._joined
+    async def takes_part_in(self, thread: discord.Thread, message: discord.Message) -> bool:
+        """Whether the bot was in the thread, or was turned to in it, before the message."""
+        if thread.me is not None:
+            return True
+        since = await self._joined.since(place_of(thread, thread.guild.id))
+        return since is not None and int(since) < message.id
 
-    def place_of_answer(self, question: discord.Message) -> Place:
+    def turned_to(self, thread: discord.Thread, message: discord.Message) -> None:
+        """Somebody turned to the bot in the thread: it takes part from now on."""
+        self._joined.turned_to(place_of(thread, thread.guild.id), str(message.id))
+
+    async def removed_from(self, thread: discord.Thread) -> None:
+        """Somebody removed the bot from the thread."""
+        thread.me = None
+        await self._joined.leave(place_of(thread, thread.guild.id))
+
+    async def place_of_answer(self, question: discord.Message) -> Place:
         """Where a question is answered: in its thread, where it has one and that is set."""
         guild = question.guild
         place = place_of(question.channel, guild.id if guild else None)
-        thread = self._thread_of(question) if self._wants_thread(question, place) else None
-        return place if guild is None or thread is None else place_of(thread, guild.id)
+        thread = self._thread_of(question)
+        if guild is None or thread is None:
+            return place
+        settings = await self._core.settings(place)
+        return place_of(thread, guild.id) if _wants_thread(question, settings) else place
 
     async def open(
         self,
@@ -99,13 +113,15 @@ class Answers:
         Opens a thread for the answer where that is set. Raises discord.HTTPException.
         """
         guild, place = question.guild, here.place
-        wants_thread = self._wants_thread(question, place)
+        wants_thread = _wants_thread(question, here.settings)
         allowed = self._allowed(question.channel, here, wants_thread)
         thread = None
         if guild is not None and wants_thread and allowed.thread:
             thread = self._thread_of(question) or await self._open_thread(question)
-            place = place if thread is None else place_of(thread, guild.id)
-        if thread is None and isinstance(question.channel, discord.Thread):
+            if thread is not None:
+                place = place_of(thread, guild.id)
+                await self._joined.open(place, str(question.id))
+        elif isinstance(question.channel, discord.Thread):
             await self._join(question.channel)
         above = here.config.discord.file_above_characters
         look = Look(
@@ -149,7 +165,7 @@ class Answers:
         while (before := await replied_to(messages[0])) and before.author == self._client.user:
             messages.insert(0, before)
         age = (discord.utils.utcnow() - messages[0].created_at).total_seconds()
-        here = await self._core.read(self.place_of_answer(question))
+        here = await self._core.read(await self.place_of_answer(question))
         return await self.open(question, here, messages if age < EDITABLE_SECONDS else ())
 
     async def find_cut_off(self, running: RunningAnswer) -> DiscordExchange | None:
@@ -171,7 +187,7 @@ class Answers:
             return None
         assert isinstance(channel, discord.abc.Messageable)
         shown = await self._messages_of(channel, question, [int(id) for id in running.messages])
-        here = await self._core.read(self.place_of_answer(question))
+        here = await self._core.read(await self.place_of_answer(question))
         return await self.open(question, here, shown)
 
     async def _messages_of(
@@ -211,10 +227,6 @@ class Answers:
                     if button.asker == person:
                         return await self.find(button, message)
         return None
-
-    def _wants_thread(self, question: discord.Message, place: Place) -> bool:
-        mode = resolve(self._core.config(), place, {}).answer.value
-        return mode is AnswerMode.THREAD and isinstance(question.channel, discord.TextChannel)
 
     def _thread_of(self, question: discord.Message) -> discord.Thread | None:
         """The thread that was opened from the question."""
@@ -262,11 +274,10 @@ class Answers:
         return None
 
     async def _join(self, thread: discord.Thread) -> None:
-        """Become a member: of its threads the bot hears without being mentioned."""
-        if not self.is_member_of(thread):
+        """Become a member, so that people see the bot among the thread's."""
+        if thread.me is None:
             with suppress(discord.HTTPException):  # an answer is possible all the same
                 await thread.join()
-                self._joined.add(thread.id)
 
     def _reader(
         self, notices: list[str]
@@ -293,6 +304,11 @@ class Answers:
             )
 
         return read_question
+
+
+def _wants_thread(question: discord.Message, settings: Settings) -> bool:
+    opens_threads = settings.answer.value is AnswerMode.THREAD
+    return opens_threads and isinstance(question.channel, discord.TextChannel)
 
 
 async def _starter(channel: Channel | None) -> str | None:

@@ -11,12 +11,18 @@ from discord import app_commands
 from bot.config import Effort
 from bot.conversation.commands import COMMANDS, Call, Command
 from bot.conversation.commands.definition import Option, OptionKind
+from bot.conversation.commands.setting import SETTINGS
 from bot.platforms.discord.interactions import Interactions
 from bot.platforms.discord.limits import CHOICES
 
 GROUPS = {"persona": "Who answers: the personas of this server"}
 ASK_ABOUT = "Ask about this"
-SCOPES = ("thread", "channel", "server")
+CHOICES_OF: dict[OptionKind, tuple[str, ...]] = {
+    OptionKind.EFFORT: tuple(Effort),
+    OptionKind.SCOPE: ("thread", "channel", "server"),
+    OptionKind.SETTING: tuple(SETTINGS),
+}
+"""What can be chosen for an option."""
 
 
 def add_commands(
@@ -77,7 +83,7 @@ def _build(
     for option in options:
         if option.kind is OptionKind.PERSONA:
             app_commands.autocomplete(**{option.name: personas})(callback)
-        elif values := {OptionKind.EFFORT: list(Effort), OptionKind.SCOPE: SCOPES}.get(option.kind):
+        elif values := CHOICES_OF.get(option.kind):
             choices = [app_commands.Choice(name=str(v), value=str(v)) for v in values]
             app_commands.choices(**{option.name: choices})(callback)
     where = {} if " " in command.name else _where()

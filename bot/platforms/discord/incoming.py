@@ -26,7 +26,9 @@ class DiscordMessage:
         answers: Answers,
         pace: Pace,
         background: Background,
+        place: Place,
     ) -> None:
+        self.place = place
         self._message = message
         self._me = me
         self._answers = answers
@@ -36,10 +38,6 @@ class DiscordMessage:
     @property
     def key(self) -> QuestionKey:
         return QuestionKey(str(self._me.id), str(self._message.id))
-
-    @property
-    def place(self) -> Place:
-        return self._answers.place_of_answer(self._message)
 
     @property
     def conversation(self) -> Conversation:

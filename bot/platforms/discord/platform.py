@@ -10,7 +10,6 @@ from discord import app_commands
 
 from bot.config import AnswerMode
 from bot.conversation.core import Core
-from bot.conversation.settings import resolve
 from bot.platforms.background import Background
 from bot.platforms.base import PlatformUnusable
 from bot.platforms.discord.answers import Answers
@@ -96,6 +95,7 @@ class DiscordPlatform:
         client.event(self.on_raw_message_edit)
         client.event(self.on_raw_message_delete)
         client.event(self.on_raw_bulk_message_delete)
+        client.event(self.on_thread_remove)
         AnswerButton.on_press = self._interactions.press
         client.add_dynamic_items(AnswerButton)
         tree = app_commands.CommandTree(client)
@@ -145,8 +145,10 @@ class DiscordPlatform:
     async def on_message(self, message: discord.Message) -> None:
         if self._stopping.is_set() or not is_spoken(message) or not self._may_ask(message):
             return
-        if not self._is_for_me(message):
+        if not await self._is_for_me(message):
             return
+        if isinstance(message.channel, discord.Thread):
+            self._answers.turned_to(message.channel, message)
         self._background.start(self._take(message))
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
@@ -165,7 +167,8 @@ class DiscordPlatform:
                 await self.on_message(edited)
         elif exchange.question.content != edited.content:
             exchange.question = edited
-            self._background.start(hear_edit(self._incoming(edited), exchange, self._core))
+            incoming = await self._incoming(edited)
+            self._background.start(hear_edit(incoming, exchange, self._core))
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
         self._deleted(event.message_id)
@@ -173,6 +176,10 @@ class DiscordPlatform:
     async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
         for message in event.message_ids:
             self._deleted(message)
+
+    async def on_thread_remove(self, thread: discord.Thread) -> None:
+        """The bot was removed from a thread: it is silent there until somebody turns to it."""
+        await self._answers.removed_from(thread)
 
     def _deleted(self, message: int) -> None:
         """The asker deletes the question: generation stops and the answer goes.
@@ -195,7 +202,7 @@ class DiscordPlatform:
             return False
         return self._other_bots.may_ask(place, self._core.config())
 
-    def _is_for_me(self, message: discord.Message) -> bool:
+    async def _is_for_me(self, message: discord.Message) -> bool:
         if message.guild is None or self._me in message.mentions:
             return True
         if message.guild.self_role in message.role_mentions:
@@ -208,21 +215,24 @@ class DiscordPlatform:
         if addressee(message.content) or _is_to_another_person(message, answered):
             return False
         channel = message.channel
-        if isinstance(channel, discord.Thread) and self._answers.is_member_of(channel):
+        settings = await self._core.settings(place_of(channel, message.guild.id))
+        if settings.answer.value is AnswerMode.ALWAYS:
             return True
-        mode = resolve(self._core.config(), place_of(channel, message.guild.id), {}).answer.value
-        return mode is AnswerMode.ALWAYS
+        if settings.thread_mentions.value or not isinstance(channel, discord.Thread):
+            return False
+        return await self._answers.takes_part_in(channel, message)
 
     async def _take(self, message: discord.Message, *, again: bool = False) -> None:
         """Hear a message, where its channel can be answered in."""
         if missing := missing_to_send(message.channel):
             await self._tell_owner(message, missing.permission)
         else:
-            incoming = self._incoming(message)
+            incoming = await self._incoming(message)
             await hear(incoming, self._core, self._answers.exchanges, again=again)
 
-    def _incoming(self, message: discord.Message) -> DiscordMessage:
-        return DiscordMessage(message, self._me, self._answers, self._pace, self._background)
+    async def _incoming(self, message: discord.Message) -> DiscordMessage:
+        place = await self._answers.place_of_answer(message)
+        return DiscordMessage(message, self._me, self._answers, self._pace, self._background, place)
 
     async def _tell_owner(self, message: discord.Message, permission: str) -> None:
         """Nothing can be said in the channel: once, in private, to who can change that."""

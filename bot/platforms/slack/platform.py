@@ -16,11 +16,11 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.config import AnswerMode
 from bot.conversation.core import Core
-from bot.conversation.settings import resolve
 from bot.exit_code import ExitCode
 from bot.platforms.background import Background
 from bot.platforms.base import PlatformUnusable
 from bot.platforms.hearing import addressee, hear, hear_edit
+from bot.platforms.joined import JoinedThreads
 from bot.platforms.other_bots import OtherBots
 from bot.platforms.recovery import recover
 from bot.platforms.retrying import out_of_reach, reached
@@ -32,7 +32,6 @@ from bot.platforms.slack.home import COMMAND
 from bot.platforms.slack.incoming import SlackMessage
 from bot.platforms.slack.installations import EVENTS_PATH, new_app, scopes_for
 from bot.platforms.slack.interactions import Ack, Body, Interactions
-from bot.platforms.slack.joined import JoinedThreads
 from bot.platforms.slack.listener import listening
 from bot.platforms.slack.messages import Payload, is_of_app, is_spoken, key_of, place_of, thread_of
 from bot.platforms.slack.workspace import Workspace
@@ -172,7 +171,8 @@ class SlackPlatform:
         """Take a message, if its author may ask and it is for the bot."""
         if self._may_ask(message, workspace) and await self._is_for_me(message, workspace):
             if not message["channel"].startswith("D"):
-                self._joined.join(workspace, message)
+                place = place_of(workspace.team, message["channel"], thread_of(message))
+                self._joined.turned_to(place, key_of(message["channel"], message["ts"]))
             self._background.start(self._hear(message, workspace))
 
     async def _changed(self, channel: str, message: Payload, workspace: Workspace) -> None:
@@ -227,13 +227,17 @@ class SlackPlatform:
             return True
         if addressee(event.get("text", "")):
             return False  # another person's, as the bot isn't mentioned
-        config = self._core.config()
         place = place_of(workspace.team, channel, thread_of(event))
-        if resolve(config, place, {}).answer.value is AnswerMode.ALWAYS:
+        settings = await self._core.settings(place)
+        if settings.answer.value is AnswerMode.ALWAYS:
             return True
-        if config.slack.thread_mentions:
+        if settings.thread_mentions.value or thread_of(event) == event["ts"]:
             return False
-        return await self._joined.hears(workspace, event)
+        if event.get("parent_user_id") == workspace.me:
+            return True
+        since = await self._joined.since(place)
+        # What comes late was said before the bot took part.
+        return since is not None and since < key_of(channel, event["ts"])
 
     async def _hear(self, event: Payload, workspace: Workspace, *, again: bool = False) -> None:
         incoming = self._incoming(event, workspace)

@@ -247,6 +247,18 @@ class World:
         self.gateway.dispatch("THREAD_MEMBERS_UPDATE", payload, thread.guild)
         self.changed()
 
+    def remove_from_thread(self, thread: Channel, user: User) -> None:
+        """A moderator removes somebody from a thread."""
+        thread.joined.discard(user.id)
+        payload = {
+            "id": str(thread.id),
+            "guild_id": str(thread.guild.id) if thread.guild else None,
+            "member_count": len(thread.joined),
+            "removed_member_ids": [str(user.id)],
+        }
+        self.gateway.dispatch("THREAD_MEMBERS_UPDATE", payload, thread.guild)
+        self.changed()
+
     def delete_channel(self, channel: Channel) -> None:
         """A moderator deletes a channel or thread."""
         assert channel.guild is not None

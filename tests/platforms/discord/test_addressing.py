@@ -83,3 +83,69 @@ async def test_a_purge_deletes_each_of_its_messages(scene: Scene) -> None:
     scene.discord.purge(before, question)
     await scene.inference.cancelled.wait()
     await scene.discord.until(lambda: answer.deleted)
+
+
+async def test_removed_from_a_thread_it_is_silent_until_it_is_mentioned_again(
+    running: Running,
+) -> None:
+    async with running(message_content=True, defaults={"answer": "thread"}) as scene:
+        question = scene.ann.say(scene.general, "@bot one")
+        await scene.answer_to(question)
+        thread = question.thread
+        assert thread is not None
+        scene.discord.remove_from_thread(thread, scene.discord.bot)
+        scene.ann.say(thread, "and two")
+        await scene.answer_to(scene.ben.say(thread, "@bot three"))
+        await scene.answer_to(scene.ann.say(thread, "four"))
+        asked = [prompt[-1]["content"].splitlines()[-1] for prompt in scene.inference.prompts]
+        assert asked == ["one", "three", "four"]
+
+
+async def test_where_set_so_a_thread_needs_a_mention_each_time(running: Running) -> None:
+    async with running(message_content=True, defaults={"thread_mentions": True}) as scene:
+        thread = scene.ann.thread(scene.general, "Talk")
+        await scene.answer_to(scene.ann.say(thread, "@bot one"))
+        scene.ann.say(thread, "not for you")
+        await scene.answer_to(scene.ann.say(thread, "@bot two"))
+        assert len(scene.inference.requests) == 2
+        assert "not for you" in str(scene.inference.prompts[1])
+
+
+async def test_which_messages_are_answered_is_set_in_chat(running: Running) -> None:
+    async with running(message_content=True) as scene:
+        ada = scene.guild.member("Ada", "manage_channels")
+
+        async def set_here(setting: str, value: str) -> None:
+            await ada.slash(scene.general, "set", setting=setting, value=value).response
+
+        await set_here("answer", "thread")
+        question = scene.ann.say(scene.general, "@bot one")
+        assert (await scene.answer_to(question)).channel.parent is scene.general
+        thread = question.thread
+        assert thread is not None
+        await set_here("thread_mentions", "true")
+        scene.ann.say(thread, "not for you")
+        await set_here("answer", "always")
+        await scene.answer_to(scene.ann.say(thread, "two"))
+        await scene.answer_to(scene.ben.say(scene.general, "three"))
+        await set_here("answer", "mention")
+        scene.ann.say(scene.general, "not for you")
+        await scene.ask("four")
+        asked = [prompt[-1]["content"].splitlines()[-1] for prompt in scene.inference.prompts]
+        assert asked == ["one", "two", "three", "four"]
+
+
+async def test_in_thread_mode_the_quoted_message_stays_as_long_as_the_thread_lives(
+    running: Running,
+) -> None:
+    async with running(message_content=True, defaults={"answer": "thread"}) as scene:
+        quoted = scene.ben.say(scene.general, "The mast goes to the sailmaker.")
+        scene.ben.say(scene.general, "Lunch?")
+        question = scene.ann.say(scene.general, "@bot when?", reply_to=quoted)
+        await scene.answer_to(question)
+        first = scene.inference.prompts[0]
+        assert "The mast goes to the sailmaker." in first[-1]["content"]
+        assert question.thread is not None
+        for number in ("one", "two"):
+            await scene.answer_to(scene.ann.say(question.thread, f"and {number}?"))
+            assert scene.inference.prompts[-1][: len(first)] == first

@@ -62,7 +62,7 @@ async def test_a_persona_is_made_in_a_form_and_used(scene: Scene) -> None:
     assert "Saved pirate, version 1" in sent.messages[0].text
     await say(ada, scene.general, "persona use", name="pirate")
     await scene.ask("hi")
-    assert scene.inference.prompts[0][0]["content"] == "Arr."
+    assert scene.inference.prompts[0][0]["content"].startswith("Arr.")
 
 
 async def test_the_form_for_editing_begins_with_what_there_is(scene: Scene) -> None:

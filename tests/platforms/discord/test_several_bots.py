@@ -143,7 +143,7 @@ async def test_a_persona_that_one_of_them_sets_is_in_its_server_alone(pair: Pair
     for place in pair.places:
         await pair.ask(place)
     systems = [model.prompts[0][0]["content"] for model in pair.models]
-    assert systems[0] == "Arr."
+    assert systems[0].startswith("Arr.")
     assert "Arr." not in systems[1]
 
 
@@ -157,4 +157,5 @@ async def test_a_servers_persona_is_there_for_the_bot_that_takes_over_its_shard(
         answers = [await pair.ask(place) for place in pair.places]
     assert answers[0].startswith("From model 1.")
     assert answers[1].startswith("From model 0.")
-    assert [model.prompts[0][0]["content"] for model in reversed(pair.models)] == prompts
+    systems = [model.prompts[0][0]["content"] for model in reversed(pair.models)]
+    assert [system.split("\n")[0] for system in systems] == prompts

@@ -291,7 +291,7 @@ async def test_a_channel_has_its_own_persona_from_the_file(running: Running) -> 
 
     async with running(prepare=riddles) as scene:
         await scene.ask("hi")
-        assert scene.last_prompt()[0]["content"] == "Always respond in riddles"
+        assert scene.last_prompt()[0]["content"].startswith("Always respond in riddles")
 
 
 async def test_a_long_thread_is_read_page_by_page(scene: Scene) -> None:

@@ -105,7 +105,7 @@ async def test_a_persona_is_made_in_a_form_and_used(either: Scene) -> None:
     assert "Saved pirate, version 1" in ada.ephemerals[0].text
     await said(ada, either.general, "/persona use pirate")
     await either.ask("hi")
-    assert either.last_prompt()[0]["content"] == "Arr."
+    assert either.last_prompt()[0]["content"].startswith("Arr.")
 
 
 async def test_the_form_for_editing_begins_with_what_there_is(scene: Scene) -> None:
