@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 
 from bot.inference.engines.base import Sequence
 from tests.waiting import HANG_SECONDS
@@ -15,11 +16,11 @@ STEP_SECONDS = 0.0001
 class ScriptedEngine:
     """Implements `Engine`. `answer` gives the tokens of each sequence; a prefill takes one step.
 
+    It follows no masks.
+
     It checks the rules of the interface: at most `slots` sequences, calls from one thread only,
     nothing after `close`.
     """
-
-    follows_masks = False
 
     def __init__(
         self,
@@ -97,10 +98,14 @@ class ScriptedEngine:
         for sequence, left in self._left.items():
             if left is None:
                 self._left[sequence] = iter(self._answer(sequence))
+            elif sequence.forced:
+                forced = sequence.forced.popleft()
+                following = next(left, forced)
+                if following != forced:  # where the script has it too, it was meant
+                    self._left[sequence] = chain([following], left)
+                tokens.append((sequence, forced))
             else:
-                tokens.append(
-                    (sequence, sequence.forced.popleft() if sequence.forced else next(left))
-                )
+                tokens.append((sequence, next(left)))
         return tokens
 
     def release(self, sequence: Sequence) -> None:

@@ -43,9 +43,10 @@ class Sequence:
     fast first token what others have asked."""
     cached_tokens: int = 0
     """Prompt tokens whose keys and values were reused; the engine sets it when prefill begins."""
-    mask: "Callable[[], NDArray[np.bool_] | None] | None" = None
-    """Which tokens of the vocabulary may be drawn next; all, where it is None or gives None. Asked
-    before each draw, by the thread that drives the engine; not before forced tokens."""
+    mask: "Callable[[], NDArray[np.int32] | None] | None" = None
+    """Which tokens may be drawn next, a bit each: token `t` is bit `t % 32` of word `t // 32`. All
+    may, where it is None or gives None. Asked before each draw, by the thread that drives the
+    engine, when all tokens before have been reported; not before forced tokens."""
     abandoned: bool = False
     """Nobody waits for it any more: a step that takes long ends early. Set by another thread."""
 
@@ -65,8 +66,6 @@ class Engine(Protocol):
     """Sequences that can run at once."""
     context: int
     """Tokens that prompt and answer may have together."""
-    follows_masks: bool
-    """Whether the tokens of a sequence keep to its `mask`."""
 
     @property
     def sequences(self) -> int:

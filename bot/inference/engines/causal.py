@@ -5,6 +5,7 @@ from collections.abc import Sequence as Tokens
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -59,8 +60,6 @@ class _Running(Generic[CacheT]):
 
 class CausalEngine(Generic[CacheT]):
     """Runs up to `slots` sequences one after another within a step; see base.Engine."""
-
-    follows_masks = True
 
     def __init__(self, model: CausalModel[CacheT], slots: int, context: int | None = None) -> None:
         self.model = model
@@ -148,11 +147,9 @@ class CausalEngine(Generic[CacheT]):
 
 def _masked(logits: Tensor, sequence: Sequence) -> Tensor:
     """`logits`, [vocabulary], with those of tokens that may not come next at minus infinity."""
-    allowed = None if sequence.mask is None else sequence.mask()
-    if allowed is None:
+    words = None if sequence.mask is None else sequence.mask()
+    if words is None:
         return logits
-    size = min(len(allowed), len(logits))
-    masked = torch.full_like(logits, -torch.inf)
-    keep = torch.from_numpy(allowed[:size]).to(logits.device)
-    masked[:size] = torch.where(keep, logits[:size], -torch.inf)
-    return masked
+    bits = np.unpackbits(words.view(np.uint8), count=len(logits), bitorder="little")
+    allowed = torch.from_numpy(bits).to(logits.device).bool()
+    return logits.masked_fill(~allowed, -torch.inf)

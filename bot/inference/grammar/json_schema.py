@@ -1,74 +1,89 @@
-"""JSON schemas as masks over the vocabulary, by llguidance.
+"""JSON schemas that models are held to, as llguidance knows them.
 
-https://github.com/guidance-ai/llguidance/blob/main/docs/json_schema.md says which schemas it knows.
+https://github.com/guidance-ai/llguidance/blob/main/docs/json_schema.md
 """
 
 import json
-from collections.abc import Collection
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from bot.inference.grammar.grammar import GrammarError
 
-if TYPE_CHECKING:
-    from llguidance import LLTokenizer
-    from transformers import PreTrainedTokenizerFast
-
-ANY_OBJECT = {"type": "object"}
+ANY_OBJECT: dict[str, Any] = {"type": "object"}
 MAX_SCHEMA_CHARACTERS = 2**16
 """A longer one may take seconds to compile."""
 
-
-class GrammarError(Exception):
-    """A schema that answers can't be held to; one line that says why."""
+_CLOSED_BY = ("additionalProperties", "patternProperties", "unevaluatedProperties", "allOf", "$ref")
 
 
-class Grammar:
-    """The state of one answer: made for it, told each of its tokens."""
+def rule(schema: dict[str, Any], *, lenient: bool = False) -> str:
+    """A Lark expression for JSON that keeps to `schema`; `lenient` leaves out what isn't known.
 
-    def __init__(self, tokenizer: "LLTokenizer", compiled: str) -> None:
-        from llguidance import LLMatcher
-
-        self._matcher = LLMatcher(tokenizer, compiled)
-        if error := self._matcher.get_error():
-            raise GrammarError(error.partition("\n")[0])
-
-    def allowed(self) -> NDArray[np.bool_]:
-        """For each token of the vocabulary, whether it may come next."""
-        bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
-        return np.unpackbits(bits, bitorder="little").astype(np.bool_)
-
-    def consume(self, token: int) -> None:
-        """Go on with `token`, which was allowed."""
-        self._matcher.consume_token(token)
+    No white space between values: a model could go on with it for ever.
+    """
+    options: dict[str, Any] = {"whitespace_flexible": False}
+    if lenient:
+        options["lenient"] = True
+    return f"%json {json.dumps(schema | {'x-guidance': options})}"
 
 
-class Grammars:
-    """Makes grammars for a model's tokenizer, whose `stop_ids` may follow a complete answer."""
+def check(schema: dict[str, Any], *, lenient: bool = False) -> None:
+    """Raise GrammarError where JSON can't be held to `schema`."""
+    text = rule(schema, lenient=lenient)
+    if len(text) > MAX_SCHEMA_CHARACTERS:
+        raise GrammarError(f"it is longer than {MAX_SCHEMA_CHARACTERS} characters")
+    if problem := _problem(text):
+        raise GrammarError(problem)
 
-    def __init__(self, tokenizer: "PreTrainedTokenizerFast", stop_ids: Collection[int]) -> None:
-        self._tokenizer = tokenizer
-        self._stop_ids = sorted(stop_ids)
 
-    def grammar(self, schema: dict[str, Any]) -> Grammar:
-        """A fresh grammar of `schema`. Raises GrammarError."""
-        from llguidance import LLMatcher
+@lru_cache(256)
+def _problem(text: str) -> str:
+    from llguidance import LLMatcher
 
-        if len(json.dumps(schema)) > MAX_SCHEMA_CHARACTERS:
-            raise GrammarError(f"it is longer than {MAX_SCHEMA_CHARACTERS} characters")
-        try:
-            # No white space between values: a model could go on with it for ever.
-            compiled = LLMatcher.grammar_from_json_schema(
-                schema, overrides={"whitespace_flexible": False}
-            )
-        except ValueError as error:
-            raise GrammarError(str(error).partition("\n")[0]) from error
-        return Grammar(self._vocabulary, compiled)
+    failed, messages = LLMatcher.validate_grammar_with_warnings(
+        LLMatcher.grammar_from_lark(f"start: {text}")
+    )
+    return str(messages[0]).partition("\n")[0] if failed else ""
 
-    @cached_property
-    def _vocabulary(self) -> "LLTokenizer":
-        import llguidance.hf  # made at first use: it takes 8 s for gpt-oss's 200,000 tokens
 
-        size = max(len(self._tokenizer), max(self._tokenizer.get_vocab().values()) + 1)
-        return llguidance.hf.from_tokenizer(self._tokenizer, n_vocab=size, eos_token=self._stop_ids)
+def arguments_rule(parameters: dict[str, Any] | None, *, strict: bool) -> str:
+    """The rule of a function's arguments: an object of the properties that `parameters` name.
+
+    What a schema asks beyond what can be kept is left out, unless it is `strict`: then, and where
+    it describes no object, raises GrammarError.
+    """
+    schema = _closed(parameters or {"properties": {}})
+    if schema.setdefault("type", "object") not in ("object", ["object"]):
+        raise GrammarError("arguments are a JSON object, and it describes something else")
+    try:
+        check(schema)
+    except GrammarError:
+        if strict:
+            raise
+    else:
+        return rule(schema)
+    try:
+        check(schema, lenient=True)
+    except GrammarError:
+        return rule(ANY_OBJECT)
+    return rule(schema, lenient=True)
+
+
+def _closed(schema: dict[str, Any]) -> dict[str, Any]:
+    """`schema` whose objects have no other properties than those named, where it doesn't say."""
+    closed = {key: _closed_below(key, value) for key, value in schema.items()}
+    if "properties" in schema and not any(key in schema for key in _CLOSED_BY):
+        closed["additionalProperties"] = False
+    return closed
+
+
+def _closed_below(key: str, value: Any) -> Any:
+    match key, value:
+        case "properties", dict():
+            return {name: _closed_below("items", one) for name, one in value.items()}
+        case "items", dict():
+            return _closed(value)
+        case "anyOf", list():
+            return [_closed_below("items", one) for one in value]
+        case _:
+            return value

@@ -51,6 +51,7 @@ def load_model(config: "InferenceConfig", progress: Progress) -> Model:
 
     with _damage_explained(config.model, folder, lambda: reached):
         chat_format = ChatFormat.from_folder(folder)
+        chat_format.grammars.vocabulary  # noqa: B018  made now, while nobody waits for an answer
         engine = load_engine(
             folder,
             device=config.device,

@@ -1,15 +1,19 @@
 """From a request to what the engine runs and what reads its tokens."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 
 from bot.inference.engines.base import Sampling, Sequence
-from bot.inference.grammar.json_schema import Grammar, GrammarError
+from bot.inference.grammar.grammar import GrammarError
+from bot.inference.grammar.json_schema import arguments_rule, check
+from bot.inference.grammar.turns import Function, Rules
 from bot.inference.server.errors import ApiError
 from bot.inference.server.model import Model
 from bot.inference.server.requests import ChatRequest, Message
-from bot.inference.server.tools import NamedTool
-from bot.inference.text.generation import Calling, Generation, reasoning_budget
-from bot.inference.text.prompt import ReasoningStyle, ToolStyle
+from bot.inference.server.tools import FunctionDefinition, NamedTool
+from bot.inference.text.generation import Calling, Form, Generation, reasoning_budget
+from bot.inference.text.prompt import ReasoningStyle
 
 SAMPLING_FIELDS = {field.name for field in fields(Sampling)}
 
@@ -35,19 +39,17 @@ def calling_of(model: Model, request: ChatRequest) -> Calling:
             param="tools",
             code="unsupported_parameter",
         )
-    function = None
     match request.tool_choice:
+        case NamedTool(function=named) if named.name not in functions:
+            raise ApiError(400, "'tool_choice' names none of the tools.", param="tool_choice")
         case NamedTool(function=named):
-            function = named.name
-        case "required":
-            function = functions[0] if len(functions) == 1 else ""
-    if function is not None and function not in functions:
-        raise ApiError(
-            400,
-            "'tool_choice' can name one of the tools, or be required where there is one tool.",
-            param="tool_choice",
-        )
-    return Calling(frozenset(functions), function, request.parallel_tool_calls is not False)
+            return Calling(frozenset([named.name]), must_call=True, parallel=False)
+        case "required" if not functions:
+            raise ApiError(
+                400, "'tool_choice' is required, but there are no tools.", param="tool_choice"
+            )
+    must_call = request.tool_choice == "required"
+    return Calling(frozenset(functions), must_call, request.parallel_tool_calls is not False)
 
 
 def _has_calls(messages: list[Message]) -> bool:
@@ -57,29 +59,47 @@ def _has_calls(messages: list[Message]) -> bool:
     )
 
 
-def grammar_of(model: Model, request: ChatRequest) -> Grammar | None:
-    """What the answer is held to; compiling takes milliseconds, the first one seconds.
+def form_of(model: Model, request: ChatRequest, calling: Calling) -> Form | None:
+    """What the answer is held to; compiling takes milliseconds, the first time seconds.
 
-    Raises ApiError where the schema or the engine can't do that.
+    Raises ApiError where a schema can't be kept.
     """
-    form = request.response_format
-    if form is None or (schema := form.schema_to_keep) is None:
+    answer = request.response_format.schema_to_keep if request.response_format else None
+    functions = [
+        Function(function.name, _arguments_rule(function, f"tools[{number}].function.parameters"))
+        for number, function in enumerate(request.offered)
+        if function.name in calling.functions
+    ]
+    if answer is None and not functions:
         return None
-    if not model.engine.follows_masks:
-        reason = "the engine of this model holds answers to no form yet"
-    elif model.chat_format.tools is ToolStyle.TAGS and request.offered:
-        reason = "with tools, this model's answers can't be held to a form"
-    else:
-        try:
-            return model.chat_format.grammars.grammar(schema)
-        except GrammarError as error:
-            reason = f"answers can't be held to this schema: {error}"
-    raise ApiError(
-        400,
-        f"'response_format' can't be {form.type}: {reason}.",
-        param="response_format",
-        code="unsupported_parameter",
-    )
+    if answer is not None:
+        with _refused("response_format", "answers"):
+            check(answer)
+    rules = Rules(functions, calling.must_call, calling.parallel, answer)
+    grammars = model.chat_format.grammars
+    with _refused("tools" if functions else "response_format", "this model"):
+        if model.chat_format.reasoning is ReasoningStyle.HARMONY:
+            return Form(grammars.grammar(rules.harmony_message()), answer is not None)
+        return Form(grammars.grammar(rules.tagged_answer()), holds_answers=True)
+
+
+def _arguments_rule(function: FunctionDefinition, param: str) -> str:
+    with _refused(param, "arguments"):
+        return arguments_rule(function.parameters, strict=bool(function.strict))
+
+
+@contextmanager
+def _refused(param: str, what: str) -> Iterator[None]:
+    """A schema that `what` can't be held to is refused as the field `param`."""
+    try:
+        yield
+    except GrammarError as error:
+        raise ApiError(
+            400,
+            f"Invalid value for '{param}': {what} can't be held to this schema: {error}.",
+            param=param,
+            code="unsupported_parameter",
+        ) from error
 
 
 def prepare(
@@ -87,7 +107,7 @@ def prepare(
     request: ChatRequest,
     prompt: list[int],
     calling: Calling,
-    grammar: Grammar | None,
+    form: Form | None,
 ) -> tuple[Sequence, Generation, int]:
     """What the engine runs, what reads its tokens, and how many they may be."""
     context = model.engine.context
@@ -108,6 +128,6 @@ def prepare(
         stop=request.stop or [],
         reasoning_budget=budget,
         calling=calling,
-        grammar=grammar,
+        form=form,
     )
     return sequence, generation, max_tokens

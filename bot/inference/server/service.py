@@ -22,7 +22,7 @@ from bot.inference.server.api import Health
 from bot.inference.server.errors import ApiError
 from bot.inference.server.metrics import Metrics
 from bot.inference.server.model import Model
-from bot.inference.server.preparation import calling_of, grammar_of, prepare, too_long
+from bot.inference.server.preparation import calling_of, form_of, prepare, too_long
 from bot.inference.server.requests import ChatRequest, Message, PromptRequest, chat_turns
 from bot.inference.server.spans import record
 from bot.inference.text.prompt import PromptTooLong
@@ -179,10 +179,10 @@ class Service:
             calling = calling_of(model, request)
             tools = [function.model_dump() for function in request.offered]
             prompt = await self._render(model, request.messages, request.effort, tools)
-            grammar = await asyncio.get_running_loop().run_in_executor(
-                self._renderer, grammar_of, model, request
+            form = await asyncio.get_running_loop().run_in_executor(
+                self._renderer, form_of, model, request, calling
             )
-            sequence, generation, max_tokens = prepare(model, request, prompt, calling, grammar)
+            sequence, generation, max_tokens = prepare(model, request, prompt, calling, form)
             job = self._scheduler.submit(
                 sequence,
                 generation,

@@ -24,8 +24,8 @@ class FunctionDefinition(_Part):
     name: Name
     description: str | None = None
     parameters: dict[str, Any] | None = None
-    strict: Literal[False] | None = None
-    """Arguments are not held to the schema yet, so true is refused."""
+    strict: bool | None = None
+    """Whether a schema is refused that arguments can't be held to in all."""
 
 
 class Tool(_Part):

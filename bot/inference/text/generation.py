@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.inference.engines.base import Sequence
-from bot.inference.grammar.json_schema import Grammar
+from bot.inference.grammar.grammar import Grammar
 from bot.inference.text.delta import Delta
 from bot.inference.text.harmony import HarmonyParser
 from bot.inference.text.prompt import ChatFormat, ToolStyle
@@ -33,11 +33,22 @@ def reasoning_budget(max_tokens: int, effort: str | None) -> int:
 
 @dataclass(frozen=True)
 class Calling:
-    """What an answer may call. `function` is the one that it must call, if there is one."""
+    """What an answer may call, or `must_call` one of."""
 
     functions: frozenset[str] = frozenset()
-    function: str | None = None
+    must_call: bool = False
     parallel: bool = True
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a turn is held to: a grammar of each harmony message from its channel on, or of answers.
+
+    It holds what comes of harmony's answers only if it `holds_answers`.
+    """
+
+    grammar: Grammar
+    holds_answers: bool
 
 
 class Generation:
@@ -46,9 +57,8 @@ class Generation:
     It ends with the model's turn, a complete answer channel, one of the `stop` strings in the
     answer, or `max_tokens` tokens (of reasoning and answer together). When the model still reasons
     after `reasoning_budget` tokens (None: no limit), or ends its turn before any answer, the tokens
-    that close what is open and begin the answer are put into `sequence.forced`; an engine that runs
-    ahead may report some sampled tokens before them. A `grammar` holds the answer, not the
-    reasoning.
+    that close what is open and begin the answer are put into `sequence.forced`. A `form` holds
+    calls and answers, not the reasoning.
     """
 
     finish_reason: Literal["stop", "length", "tool_calls", "error"] | None = None
@@ -67,15 +77,15 @@ class Generation:
         stop: Strings[str] = (),
         reasoning_budget: int | None = None,
         calling: Calling = Calling(),
-        grammar: Grammar | None = None,
+        form: Form | None = None,
     ) -> None:
         self._sequence = sequence
         self._stop_ids = chat_format.stop_ids
         self._stop_strings = StopStrings(stop)
         self._parser = _parser(chat_format, sequence, calling)
         self._called = False
-        self._grammar = grammar
-        if grammar is not None:
+        self._form = form
+        if form is not None:
             sequence.mask = self._allowed
             self._lead_to_a_channel()
         self._max_tokens = max_tokens
@@ -83,26 +93,22 @@ class Generation:
         if self._budget is not None:
             self._budget = min(self._budget, max_tokens - len(self._parser.closing) - _LEAST_ANSWER)
         self._asks_left = _ASKS
-        self._turn_ended = False
-        """Whether the closing tokens were asked for because the model ended its turn."""
-        self._until_closed: list[int] | None = None
-        """Tokens since the closing ones were put into `forced`, while those have not all come."""
+        self._closing_left = 0
+        """Of the closing tokens that were put into `forced`, those that have not come."""
 
     def push(self, token: int) -> Delta:
         """The text that `token`, the sequence's next, makes certain; none once it is complete."""
         if self.finish_reason is not None:
             return Delta()
         self.completion_tokens += 1
-        delta = self._await_closing(token) if self._until_closed is not None else self._read(token)
+        delta = self._await_closing() if self._closing_left else self._read(token)
         if self.finish_reason is None and self.completion_tokens >= self._max_tokens:
             self.finish_reason = "length"
         return delta
 
     def finish(self) -> Delta:
         """What was held back in case it became a stop string, a tag or a whole character."""
-        waiting = [] if self._turn_ended else self._until_closed or []
-        self._until_closed = None
-        delta = self._show(self._parse(waiting) + self._parser.flush())
+        delta = self._show(self._parser.flush())
         delta += Delta(content=self._stop_strings.flush())
         if self._called and self.finish_reason == "stop":
             self.finish_reason = "tool_calls"
@@ -112,10 +118,7 @@ class Generation:
         if token in self._stop_ids:
             self._end_turn()
             return Delta()
-        if self._grammar is not None and self._parser.answering:
-            self._grammar.consume(token)
-        delta = self._show(self._parse([token]))
-        self._lead_to_a_channel()
+        delta = self._show(self._parse(token))
         if self._parser.ended:
             self._end_turn()
         elif (
@@ -124,19 +127,41 @@ class Generation:
             and self.completion_tokens >= self._budget
         ):
             self._close_reasoning()
+        else:
+            self._lead_to_a_channel()
         return delta
 
-    def _allowed(self) -> NDArray[np.bool_] | None:
-        """What the grammar allows next, while the model writes its answer."""
-        if self._grammar is None or not self._parser.answering:
+    def _parse(self, token: int) -> Delta:
+        reasoned, held = self._parser.reasoning, self._held
+        delta = self._parser.push(token)
+        self.reasoning_tokens += reasoned and self._parser.reasoning
+        if self._form and self._held:
+            if held:
+                self._form.grammar.consume([token])
+            else:
+                self._form.grammar.restart()
+        return delta
+
+    @property
+    def _held(self) -> bool:
+        """Whether the form says what the next token may be."""
+        if self._form is None:
+            return False
+        return self._parser.calling or (self._form.holds_answers and self._parser.answering)
+
+    def _allowed(self) -> NDArray[np.int32] | None:
+        """What the form allows next."""
+        if self._form is None or not self._held:
             return None
-        return self._grammar.allowed()
+        allowed = self._form.grammar.allowed()
+        reasoning = self._parser.may_reason
+        if allowed is not None and reasoning is not None:
+            allowed.view(np.uint32)[reasoning // 32] |= np.uint32(1 << reasoning % 32)
+        return allowed
 
     def _lead_to_a_channel(self) -> None:
-        """Keep harmony from an answer without a header, which would begin free of the grammar."""
-        if self._grammar is None or not isinstance(self._parser, HarmonyParser):
-            return
-        if self._parser.between_messages and not self._sequence.forced:
+        """Keep harmony from a message without a header, which would begin free of the form."""
+        if self._form and isinstance(self._parser, HarmonyParser) and not self._sequence.forced:
             self._sequence.forced.extend(self._parser.opening)
 
     def _end_turn(self) -> None:
@@ -144,37 +169,23 @@ class Generation:
             self.finish_reason = "stop"
         elif self._asks_left:
             self._asks_left -= 1
-            self._turn_ended = True
             self._close_reasoning()
         else:
             self.finish_reason = "error"
 
     def _close_reasoning(self) -> None:
         self._sequence.forced.extend(self._parser.closing)
-        self._until_closed = []
+        self._closing_left = len(self._parser.closing)
 
-    def _await_closing(self, token: int) -> Delta:
-        """Hold tokens back until the closing ones have come, after whatever the engine sampled."""
-        assert self._until_closed is not None
-        self._until_closed.append(token)
-        sampled = len(self._until_closed) - len(self._parser.closing)
-        if sampled < 0 or self._until_closed[sampled:] != self._parser.closing:
+    def _await_closing(self) -> Delta:
+        self._closing_left -= 1
+        if self._closing_left:
             return Delta()
-        tokens, self._until_closed = self._until_closed[:sampled], None
-        if self._turn_ended:  # an engine that runs ahead has sampled beyond the end
-            self._turn_ended, tokens = False, []
-        return self._show(self._parse(tokens) + self._parser.close())
-
-    def _parse(self, tokens: list[int]) -> Delta:
-        """Text of `tokens` up to the end of the model's turn."""
-        delta = Delta()
-        for token in tokens:
-            if token in self._stop_ids:
-                break
-            before = self._parser.reasoning
-            delta += self._parser.push(token)
-            self.reasoning_tokens += before and self._parser.reasoning
-        return delta
+        delta = self._parser.close()
+        if self._form:
+            self._form.grammar.restart()
+            self._form.grammar.consume(self._parser.closing_header)
+        return self._show(delta)
 
     def _show(self, delta: Delta) -> Delta:
         content = self._stop_strings.push(delta.content)
@@ -185,12 +196,8 @@ class Generation:
 
 
 def _parser(chat_format: ChatFormat, sequence: Sequence, calling: Calling) -> Parser:
-    """The parser of the answer, which begins with a call if there must be one."""
-    parser = parser_for(chat_format, sequence.prompt, calling.functions)
-    if calling.function is not None:
-        if parser.reasoning:  # the prompt has opened it
-            sequence.forced.extend(parser.closing)
-        sequence.forced.extend(chat_format.call_opening(calling.function))
-    if chat_format.tools is ToolStyle.TAGS and calling.functions:
-        return TaggedCallsParser(parser, calling.functions, parallel=calling.parallel)
+    functions = calling.functions
+    parser = parser_for(chat_format, sequence.prompt, functions, must_call=calling.must_call)
+    if chat_format.tools is ToolStyle.TAGS and functions:
+        return TaggedCallsParser(parser, functions, parallel=calling.parallel)
     return parser

@@ -34,22 +34,26 @@ class _Place(Enum):
 
 
 class HarmonyParser:
-    """Reads one turn of the model. `functions` names the tools that it may call.
+    """Reads one turn of the model. `functions` names the tools that it may, or `must_call`.
 
     The channel `final`, or none, is the answer, and so is text without a header; a message to a
     function is a call, whatever its channel; the channel `commentary` speaks to the person where
     there are functions. Everything else that the assistant writes is reasoning.
     """
 
-    def __init__(self, chat_format: ChatFormat, functions: Collection[str] = ()) -> None:
+    may_reason = None
+
+    def __init__(
+        self, chat_format: ChatFormat, functions: Collection[str] = (), *, must_call: bool = False
+    ) -> None:
         self._start, self._channel, self._message, self._end = chat_format.control_ids(
             "<|start|><|channel|><|message|><|end|>"
         )
-        self.closing = chat_format.control_ids(
-            "<|end|><|start|>assistant<|channel|>final<|message|>"
+        self._role = chat_format.control_ids(_ROLE)
+        self.closing_header = chat_format.control_ids(
+            "commentary to=functions" if must_call else "final<|message|>"
         )
-        self._first_opening = chat_format.control_ids("<|channel|>")
-        self._later_opening = chat_format.control_ids("<|start|>assistant<|channel|>")
+        self.closing = [self._end, self._start, *self._role, self._channel, *self.closing_header]
         self.ended = False
         self.answered = False
         self._functions = functions
@@ -72,14 +76,20 @@ class HarmonyParser:
         return self._place is _Place.ANSWER
 
     @property
-    def between_messages(self) -> bool:
-        """Whether a header could begin now that says what comes."""
-        return self._place is _Place.HEADER and self._has_role and not self._header
+    def calling(self) -> bool:
+        if self._place is _Place.HEADER:
+            return self._channel in self._header
+        return self._place is _Place.CALL
 
     @property
     def opening(self) -> list[int]:
-        """Tokens that begin a header up to its channel's name, between messages."""
-        return self._later_opening if self._any_message else self._first_opening
+        """Tokens that begin a header up to its channel's name; none where no header begins."""
+        if self._place is not _Place.HEADER or self._header:
+            return []
+        if not self._any_message:
+            return [self._channel]
+        start = [self._start] if self._has_role else []
+        return [*start, *self._role, self._channel]
 
     def push(self, token: int) -> Delta:
         if token in (self._start, self._end):
@@ -101,7 +111,11 @@ class HarmonyParser:
 
     def close(self) -> Delta:
         shown = self.flush()
-        self._place, self._header, self.ended = _Place.ANSWER, [], False
+        self._begin_header(has_role=True)
+        self._header.append(self._channel)
+        for token in self.closing_header:
+            shown += self.push(token)
+        self.ended = False
         return shown
 
     def flush(self) -> Delta:

@@ -16,7 +16,7 @@ from typing import Any, Self
 from jinja2 import TemplateError
 from tokenizers import Encoding, Tokenizer, pre_tokenizers
 
-from bot.inference.grammar.json_schema import Grammars
+from bot.inference.grammar.grammar import Grammars
 from bot.inference.text.detokenizer import Detokenizer
 from bot.inference.text.placeholders import Placeholders
 from bot.inference.text.tokenizer import ChatTokenizer
@@ -116,7 +116,7 @@ class ChatFormat:
             self.reasoning = ReasoningStyle.NONE
         self.stop_ids = frozenset(stops)
         self.tools = _tool_style(template, self.reasoning)
-        self.grammars = Grammars(tokenizer, self.stop_ids)
+        self.grammars = Grammars(self._tokenizer, self.stop_ids)
 
     @classmethod
     def from_folder(cls, path: Path) -> Self:
@@ -193,13 +193,6 @@ class ChatFormat:
         return self.reasoning is ReasoningStyle.THINK and self._tokenizer.decode(
             prompt[-16:], skip_special_tokens=False
         ).rstrip().endswith(THINK_OPEN)
-
-    def call_opening(self, name: str) -> list[int]:
-        """Tokens that begin a call of the function `name`, in place of an answer."""
-        if self.tools is ToolStyle.HARMONY:
-            header = f"<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>"
-            return self.control_ids(header)
-        return self.control_ids(f'<tool_call>\n{{"name": "{name}", "arguments": ')
 
     def control_ids(self, text: str) -> list[int]:
         """Token ids of `text` that we wrote ourselves: control tokens in it are control tokens."""

@@ -18,7 +18,9 @@ class Parser(Protocol):
     """Reads one answer of the model, token by token."""
 
     closing: list[int]
-    """Tokens that, fed to the model, end its reasoning and begin its answer."""
+    """Tokens that, fed to the model, end its reasoning and begin its answer, or its call."""
+    closing_header: list[int]
+    """Those of them, at their end, that belong to the header of a message; see `calling`."""
 
     @property
     def ended(self) -> bool:
@@ -40,6 +42,16 @@ class Parser(Protocol):
         """Whether there is anything of an answer; without it, `closing` asks for one."""
         ...
 
+    @property
+    def calling(self) -> bool:
+        """Whether the next token belongs to a call, or to a header that says if one comes."""
+        ...
+
+    @property
+    def may_reason(self) -> int | None:
+        """The token that begins the model's reasoning, where the answer may begin in its place."""
+        ...
+
     def push(self, token: int) -> Delta:
         """The text that `token` makes certain."""
         ...
@@ -54,12 +66,16 @@ class Parser(Protocol):
 
 
 def parser_for(
-    chat_format: ChatFormat, prompt: list[int], functions: Collection[str] = ()
+    chat_format: ChatFormat,
+    prompt: list[int],
+    functions: Collection[str] = (),
+    *,
+    must_call: bool = False,
 ) -> Parser:
     """The parser of what the model says after `prompt`; harmony's knows calls of `functions`."""
     match chat_format.reasoning:
         case ReasoningStyle.HARMONY:
-            return HarmonyParser(chat_format, functions)
+            return HarmonyParser(chat_format, functions, must_call=must_call)
         case ReasoningStyle.THINK:
             return ThinkParser(chat_format, chat_format.opens_reasoning(prompt))
         case ReasoningStyle.NONE:
@@ -73,9 +89,12 @@ class PlainParser:
     ended = False
     answering = True
     answered = True
+    calling = False
+    may_reason = None
 
     def __init__(self, chat_format: ChatFormat) -> None:
         self.closing: list[int] = []
+        self.closing_header: list[int] = []
         self._text = chat_format.detokenizer()
 
     def push(self, token: int) -> Delta:
@@ -105,9 +124,13 @@ class ThinkParser:
     """
 
     ended = False
+    calling = False
 
     def __init__(self, chat_format: ChatFormat, in_reasoning: bool) -> None:
         self.closing = chat_format.control_ids(f"\n{THINK_CLOSE}\n\n")
+        self.closing_header: list[int] = []
+        opening = chat_format.control_ids(THINK_OPEN)
+        self._opening = opening[0] if len(opening) == 1 and not in_reasoning else None
         self._text = chat_format.detokenizer()
         self._place = _Place.REASONING if in_reasoning else _Place.START
         self._held = ""
@@ -124,6 +147,10 @@ class ThinkParser:
     @property
     def reasoning(self) -> bool:
         return self._place is _Place.REASONING
+
+    @property
+    def may_reason(self) -> int | None:
+        return None if self.answered or self.reasoning else self._opening
 
     def push(self, token: int) -> Delta:
         return self._read(self._text.push(token))
@@ -160,6 +187,7 @@ class ThinkParser:
         if self._held.startswith(THINK_OPEN):
             text, self._held = self._held.removeprefix(THINK_OPEN), ""
             self._place, self._end_tag = _Place.REASONING, StopStrings([THINK_CLOSE])
+            self._opening = None
             return self._read(text)
         if THINK_OPEN.startswith(self._held):
             return Delta()

@@ -1,6 +1,7 @@
 """Tool calls between tags in the answer, as Qwen and Hermes write them."""
 
 import json
+import re
 from collections.abc import Collection
 
 from bot.inference.text.delta import CallDelta, Delta
@@ -8,6 +9,10 @@ from bot.inference.text.reasoning import Parser
 from bot.inference.text.stop_strings import StopStrings
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
+_ARGUMENTS = re.compile(
+    r'"arguments"\s*:\s*(\{.*\})\s*(?:,\s*"name"\s*:\s*"[^"]*"\s*)?\}\s*$', re.S
+)
+"""As they were written: reading a number and writing it again may lose some of it."""
 
 
 class TaggedCallsParser:
@@ -19,6 +24,7 @@ class TaggedCallsParser:
 
     def __init__(self, parser: Parser, functions: Collection[str], *, parallel: bool) -> None:
         self.closing = parser.closing
+        self.closing_header = parser.closing_header
         self._parser = parser
         self._functions = functions
         self._parallel = parallel
@@ -42,6 +48,14 @@ class TaggedCallsParser:
     @property
     def answered(self) -> bool:
         return self._parser.answered
+
+    @property
+    def calling(self) -> bool:
+        return self._parser.calling
+
+    @property
+    def may_reason(self) -> int | None:
+        return self._parser.may_reason
 
     def push(self, token: int) -> Delta:
         return self._read(self._parser.push(token))
@@ -77,13 +91,13 @@ class TaggedCallsParser:
         return self._call(closed=CLOSE) + self._read_text(rest)
 
     def _call(self, closed: str) -> Delta:
+        written = _ARGUMENTS.search(self._body)
         try:
             call = json.loads(self._body)
             name, arguments = call["name"], call["arguments"]
         except (ValueError, LookupError, TypeError):
             name = arguments = None
-        if name not in self._functions or not isinstance(arguments, dict):
+        if name not in self._functions or not isinstance(arguments, dict) or not written:
             return Delta(content=f"{OPEN}{self._body}{closed}")
         self._calls += 1
-        written = json.dumps(arguments, ensure_ascii=False)
-        return Delta(calls=(CallDelta(self._calls - 1, name, written),))
+        return Delta(calls=(CallDelta(self._calls - 1, name, written[1]),))

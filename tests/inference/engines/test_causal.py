@@ -4,7 +4,6 @@ import random
 from collections import deque
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -14,6 +13,7 @@ from bot.inference.engines.base import Sampling, Sequence  # noqa: E402
 from bot.inference.engines.causal import Abandoned, CausalEngine  # noqa: E402
 from bot.inference.engines.transformers import TransformersModel, load_checkpoint  # noqa: E402
 from tests.inference.engines.tiny_models import VOCABULARY, save_gpt_oss, save_llama  # noqa: E402
+from tests.inference.masks import mask_of  # noqa: E402
 
 CPU = torch.device("cpu")
 GREEDY = Sampling(temperature=0)
@@ -207,8 +207,7 @@ def test_a_seed_gives_the_same_answer_from_a_cold_cache_and_from_a_warm_one(mode
 def test_only_tokens_of_the_mask_are_drawn_and_forced_ones_are_not_asked_about(
     model, sampling: Sampling
 ) -> None:
-    allowed = np.zeros(VOCABULARY, dtype=np.bool_)
-    allowed[[3, 5]] = True
+    allowed = mask_of([3, 5], VOCABULARY)
     masks = iter([allowed, None, allowed])
     sequence = Sequence(prompt_of(20), sampling, deque([7]), mask=lambda: next(masks))
     answer = finish(CausalEngine(model, slots=1), sequence, tokens=4)

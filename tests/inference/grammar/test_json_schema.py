@@ -4,7 +4,6 @@ import json
 import random
 from typing import Any
 
-import numpy as np
 import pytest
 
 pytest.importorskip("transformers")
@@ -13,10 +12,13 @@ pytest.importorskip("llguidance")
 from jsonschema import validate
 
 from bot.inference.engines.base import Sequence
-from bot.inference.grammar.json_schema import GrammarError, Grammars
+from bot.inference.grammar.grammar import GrammarError
+from bot.inference.grammar.json_schema import check
+from bot.inference.grammar.turns import Rules
 from bot.inference.text.delta import Delta
-from bot.inference.text.generation import Generation
-from bot.inference.text.prompt import ChatFormat
+from bot.inference.text.generation import Form, Generation
+from bot.inference.text.prompt import ChatFormat, ReasoningStyle
+from tests.inference.masks import tokens_of
 from tests.inference.tokenizers_fixture import (
     ALWAYS_THINKING_TEMPLATE,
     SMOLLM2_TEMPLATE,
@@ -55,6 +57,12 @@ SCHEMA: dict[str, Any] = {
 }
 
 
+def form(chat_format: ChatFormat, rules: Rules, *, holds_answers: bool = True) -> Form:
+    harmony = chat_format.reasoning is ReasoningStyle.HARMONY
+    lark = rules.harmony_message() if harmony else rules.tagged_answer()
+    return Form(chat_format.grammars.grammar(lark), holds_answers)
+
+
 def answer(name: str, seed: int, schema: dict[str, Any] = SCHEMA) -> tuple[Delta, str | None]:
     """The answer of a model that thinks, and then draws each token at random from all allowed."""
     chat_format = FORMATS[name]
@@ -65,7 +73,7 @@ def answer(name: str, seed: int, schema: dict[str, Any] = SCHEMA) -> tuple[Delta
         sequence,
         max_tokens=600,
         reasoning_budget=300,
-        grammar=chat_format.grammars.grammar(schema),
+        form=form(chat_format, Rules(answer=schema)),
     )
     script = chat_format.control_ids(THOUGHTS[name])
     if name == "harmony":
@@ -80,7 +88,7 @@ def answer(name: str, seed: int, schema: dict[str, Any] = SCHEMA) -> tuple[Delta
             assert sequence.mask is not None
             allowed = sequence.mask()
             assert allowed is not None
-            token = draws.choice(np.flatnonzero(allowed).tolist())
+            token = draws.choice(tokens_of(allowed))
         shown += generation.push(token)
     return shown + generation.finish(), generation.finish_reason
 
@@ -100,11 +108,11 @@ def test_reasoning_is_left_free(name: str) -> None:
 
 def test_no_control_token_is_allowed_inside_of_an_answer() -> None:
     chat_format = FORMATS["harmony"]
-    grammar = chat_format.grammars.grammar({"type": "string"})
-    for token in chat_format.control_ids('"a'):
-        grammar.consume(token)
-    allowed = set(np.flatnonzero(grammar.allowed()).tolist())
-    assert not allowed & set(harmony_tokenizer().added_tokens_decoder)
+    grammar = chat_format.grammars.grammar(Rules(answer={"type": "string"}).tagged_answer())
+    grammar.consume(chat_format.control_ids('"a'))
+    allowed = grammar.allowed()
+    assert allowed is not None
+    assert not set(tokens_of(allowed)) & set(harmony_tokenizer().added_tokens_decoder)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +127,6 @@ def test_no_control_token_is_allowed_inside_of_an_answer() -> None:
 def test_a_schema_that_can_not_be_kept_is_refused_with_the_reason(
     schema: dict[str, Any], reason: str
 ) -> None:
-    grammars = Grammars(harmony_tokenizer(), [0])
     with pytest.raises(GrammarError) as info:
-        grammars.grammar(schema)
+        check(schema)
     assert reason in str(info.value)

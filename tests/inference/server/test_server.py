@@ -385,29 +385,8 @@ async def test_embeddings_are_refused_with_a_reason() -> None:
     assert "There are no embeddings here" in refused.json()["error"]["message"]
 
 
-JSON_FORMS: list[dict[str, Any]] = [
-    {"type": "json_object"},
-    {"type": "json_schema", "json_schema": {"name": "tide", "schema": {"type": "object"}}},
-]
-
-
-@pytest.mark.parametrize("form", JSON_FORMS)
-async def test_an_engine_that_holds_answers_to_no_form_refuses_forms_by_name(
-    form: dict[str, Any],
-) -> None:
-    async with http(ScriptedEngine(short)) as client:
-        body = CHAT | {"response_format": form}
-        refused = await client.post("/v1/chat/completions", json=body)
-        free = CHAT | {"response_format": {"type": "text"}}
-        assert (await client.post("/v1/chat/completions", json=free)).status_code == 200
-    assert refused.status_code == 400
-    assert refused.json()["error"]["param"] == "response_format"
-    assert form["type"] in refused.json()["error"]["message"]
-
-
 async def test_a_schema_that_can_not_be_kept_is_refused_by_name() -> None:
     engine = ScriptedEngine(short)
-    engine.follows_masks = True
     schema = {"name": "tide", "schema": {"not": {}}}
     async with http(engine) as client:
         form = {"type": "json_schema", "json_schema": schema}

@@ -7,13 +7,14 @@ import pytest
 
 pytest.importorskip("transformers")
 
+from bot.inference.engines.base import Sequence
 from bot.inference.text.prompt import ChatFormat
 from tests.inference.scripted_engine import ScriptedEngine
 from tests.inference.server.test_openai_client import HARMONY, NAME, PLAIN, client_of, says
 from tests.inference.tokenizers_fixture import QWEN3_TOOLS_TEMPLATE, chatml_tokenizer
 
 QWEN3 = ChatFormat(chatml_tokenizer(QWEN3_TOOLS_TEMPLATE))
-ARGUMENTS = '{"place": "Heron Point"}'
+ARGUMENTS = '{"place":"Heron Point"}'
 CALLS = {
     HARMONY: f"<|channel|>analysis<|message|>Look.<|end|><|start|>assistant<|channel|>commentary"
     f" to=functions.tide_at <|constrain|>json<|message|>{ARGUMENTS}",
@@ -30,6 +31,8 @@ TOOLS: list[Any] = [
         },
     }
 ]
+ODD: Any = {"parameters": {"type": "object", "properties": {}, "not": {"required": ["a"]}}}
+NOW: Any = {"type": "function", "function": {"name": "now"}}
 ASKED: list[Any] = [{"role": "user", "content": "How high is it at Heron Point at six?"}]
 
 
@@ -95,14 +98,19 @@ async def test_a_call_and_its_result_sent_back_are_shown_to_the_model(
 
 
 @formats
-async def test_a_named_tool_is_called_and_none_is_not_offered(chat_format: ChatFormat) -> None:
-    rest = ARGUMENTS if chat_format is HARMONY else f"{ARGUMENTS}}}</tool_call>"
-    engine = ScriptedEngine(says(chat_format, rest))
+async def test_a_tool_that_must_be_called_is_called_and_with_none_none_is_offered(
+    chat_format: ChatFormat,
+) -> None:
+    def answer(sequence: Sequence) -> list[int]:
+        offered = "tide_at" in chat_format.decode(sequence.prompt)
+        return says(chat_format, CALLS[chat_format] if offered else "Hi")(sequence)
+
+    engine = ScriptedEngine(answer)
     named: Any = {"type": "function", "function": {"name": "tide_at"}}
     async with client_of(engine, chat_format) as (client, _):
         for choice in (named, "required"):
             completion = await client.chat.completions.create(
-                model=NAME, messages=ASKED, tools=TOOLS, tool_choice=choice
+                model=NAME, messages=ASKED, tools=[*TOOLS, NOW], tool_choice=choice
             )
             (call,) = completion.choices[0].message.tool_calls or []
             assert call.function.arguments == ARGUMENTS
@@ -115,19 +123,14 @@ async def test_a_named_tool_is_called_and_none_is_not_offered(chat_format: ChatF
 @pytest.mark.parametrize(
     ("body", "param", "message"),
     [
-        (
-            {"tools": [*TOOLS, {"type": "function", "function": {"name": "now"}}]}
-            | {"tool_choice": "required"},
-            "tool_choice",
-            "required where there is one tool",
-        ),
+        ({"tool_choice": "required"}, "tool_choice", "there are no tools"),
         (
             {
                 "tools": TOOLS,
                 "tool_choice": {"type": "function", "function": {"name": "tide_in"}},
             },
             "tool_choice",
-            "can name one of the tools",
+            "names none of the tools",
         ),
         (
             {"tools": [{"type": "function", "function": {"name": "<|end|>"}}]},
@@ -135,9 +138,9 @@ async def test_a_named_tool_is_called_and_none_is_not_offered(chat_format: ChatF
             "Invalid value",
         ),
         (
-            {"tools": [{"type": "function", "function": {"name": "f", "strict": True}}]},
-            "tools[0].function.strict",
-            "Invalid value",
+            {"tools": [NOW, {"type": "function", "function": {"name": "f", "strict": True} | ODD}]},
+            "tools[1].function.parameters",
+            "arguments can't be held to this schema",
         ),
         (
             {"messages": [*ASKED, {"role": "tool", "tool_call_id": "x", "content": "3.9"}]},

@@ -33,11 +33,8 @@ BLANK = [
 """Turns that end without an answer, in every place that a stop token can come at."""
 
 
-def generate(*turns: str, ahead: int = 0, max_tokens: int = 1000) -> tuple[Generation, Delta]:
-    """A model that says `turns`, the next one each time that an answer was begun for it.
-
-    It samples `ahead` tokens before the generation sees the first.
-    """
+def generate(*turns: str, max_tokens: int = 1000) -> tuple[Generation, Delta]:
+    """A model that says `turns`, the next one each time that an answer was begun for it."""
     sequence = Sequence(HARMONY.render([{"role": "user", "content": "Hi"}]))
     generation = Generation(HARMONY, sequence, max_tokens=max_tokens, reasoning_budget=500)
 
@@ -53,11 +50,9 @@ def generate(*turns: str, ahead: int = 0, max_tokens: int = 1000) -> tuple[Gener
                 yield sequence.forced.popleft()
 
     sampled = tokens()
-    in_flight = [next(sampled) for _ in range(ahead)]
     shown = Delta()
     while generation.finish_reason is None:
-        in_flight.append(next(sampled))
-        shown += generation.push(in_flight.pop(0))
+        shown += generation.push(next(sampled))
     return generation, shown + generation.finish()
 
 
@@ -73,9 +68,8 @@ def generate(*turns: str, ahead: int = 0, max_tokens: int = 1000) -> tuple[Gener
         ("🙂 é<|return|>", "🙂 é"),
     ],
 )
-@pytest.mark.parametrize("ahead", [0, 1])
-def test_text_without_a_header_is_the_answer(tokens: str, content: str, ahead: int) -> None:
-    generation, shown = generate(tokens, ahead=ahead)
+def test_text_without_a_header_is_the_answer(tokens: str, content: str) -> None:
+    generation, shown = generate(tokens)
     assert (shown.content, generation.finish_reason) == (content, "stop")
 
 
@@ -86,11 +80,8 @@ def test_text_without_a_header_is_shown_as_it_comes() -> None:
 
 
 @pytest.mark.parametrize("tokens", BLANK)
-@pytest.mark.parametrize("ahead", [0, 1, 2])
-def test_a_turn_that_ends_without_an_answer_goes_on_in_the_final_channel(
-    tokens: str, ahead: int
-) -> None:
-    generation, shown = generate(tokens, "At noon.<|return|>", ahead=ahead)
+def test_a_turn_that_ends_without_an_answer_goes_on_in_the_final_channel(tokens: str) -> None:
+    generation, shown = generate(tokens, "At noon.<|return|>")
     assert (shown.content.strip(), generation.finish_reason) == ("At noon.", "stop")
     assert "fi" not in shown.reasoning
 

@@ -265,14 +265,3 @@ def test_calls_between_tags_are_taken_out_of_the_answer() -> None:
 )
 def test_what_is_no_call_between_tags_stays_text(written: str) -> None:
     assert generate(QWEN3, f"{written} Hm.<|im_end|>") == (Delta(content=f"{written} Hm."), "stop")
-
-
-@pytest.mark.parametrize(
-    ("chat_format", "rest"),
-    [(HARMONY, f"{ARGUMENTS}<|call|>"), (QWEN3, f"{ARGUMENTS}}}</tool_call><|im_end|>")],
-)
-def test_a_call_that_must_be_made_is_begun_for_the_model(
-    chat_format: ChatFormat, rest: str
-) -> None:
-    must = Calling(CALLING.functions, function="tide_at")
-    assert generate(chat_format, rest, must) == (Delta(calls=(CALL,)), "tool_calls")

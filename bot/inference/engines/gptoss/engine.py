@@ -1,7 +1,10 @@
 """The engine protocol over the model: pages for sequences, chunks of prompts, batched steps.
 
-The host is one step ahead: it starts a step before it has read the last one's tokens, which the
-next one takes on the GPU. So a token is reported by the call after the one that started it.
+The GPU is a forward pass ahead of the host. A call starts the draw from the pass that is under way,
+and right behind it the next pass, which takes the drawn tokens on the GPU; then it waits for the
+draw and reports it. While the GPU is at the next pass, the host reads the tokens and finds out what
+may be drawn after them. So what depends on all tokens before, masks and forced tokens, costs no
+time of the GPU's.
 """
 
 import random
@@ -10,13 +13,14 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from bot.inference.engines.base import Abandoned, Sequence
 from bot.inference.engines.device import memory_errors_explained
 from bot.inference.engines.gptoss.chunk import Chunk, Part
-from bot.inference.engines.gptoss.graphs import Decoder, Prefiller
+from bot.inference.engines.gptoss.graphs import Decoder, Draw, Forward, Prefiller
 from bot.inference.engines.gptoss.kernels.embedding import gather_state
 from bot.inference.engines.gptoss.kernels.sampling import SamplingState, sample
 from bot.inference.engines.gptoss.model import PAGE, Model
@@ -42,7 +46,7 @@ class _Run:
     tokens: list[int]
     pages: list[int] = field(default_factory=list)
     fed: int = 0
-    """Tokens whose keys and values are in the cache, or will be when the started steps are done."""
+    """Tokens whose keys and values are in the cache, or will be after the passes under way."""
     prompt: int = 1
     """Tokens to feed in chunks: all that there were when the sequence got its pages."""
     hashes: list[bytes] = field(default_factory=list)
@@ -54,8 +58,8 @@ class _Run:
 
 
 @dataclass(frozen=True)
-class _Step:
-    """A step that was started, and the runs that its tokens belong to, in order."""
+class _Drawn:
+    """A draw that was started, and the runs that its tokens belong to, in order."""
 
     tokens: Download
     runs: list[_Run]
@@ -67,8 +71,6 @@ class GptOssEngine:
     When running sequences need more pages than there are, the one that started last gives up its
     own and is computed again later; its draws are what they would have been.
     """
-
-    follows_masks = False
 
     def __init__(
         self,
@@ -87,7 +89,14 @@ class GptOssEngine:
         self._free_slots = list(range(slots))
         self._waiting: deque[_Run] = deque()
         self._running: list[_Run] = []
-        self._started: list[_Step] = []
+        self._decoding: list[_Run] = []
+        """Those that the decoding pass under way is of."""
+        self._read: tuple[Tensor, list[_Run]] | None = None
+        """Logits after prompts that have been read to their ends, and whose they are."""
+        self._drawn: list[_Drawn] = []
+        """What is not reported yet."""
+        self._masked: set[int] = set()
+        """Slots in whose masks not every bit is set."""
         width = -(-model.context // PAGE)
         shape = (slots + 1, -(-width // 4) * 4)  # each row aligned to 16 bytes
         self._tables = torch.full(shape, self._scratch, dtype=torch.int32, device=model.device)
@@ -120,23 +129,24 @@ class GptOssEngine:
     def step(self) -> list[tuple[Sequence, int]]:
         """One token of each sequence past its prompt, one chunk of the first ones that are not.
 
-        Returns the tokens of the step before. Raises EngineError when memory runs out; all that
-        ran must then be released.
+        Returns the tokens of the passes that the call before has started. Raises EngineError when
+        memory runs out; all that ran must then be released.
         """
         device = self._model.device
         on_device = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
         with on_device, memory_errors_explained("a step of gpt-oss", device):
+            self._draw()
             produced = self._make_room()
             self._start_waiting()
-            decoding = [run for run in self._running if run.decodes and run.fed < self.context]
             prefilling = [run for run in self._running if not run.decodes]
-            started = []
-            if decoding:
-                started.append(self._start_decode(decoding))
+            self._decoding = [r for r in self._running if r.decodes and r.fed < self.context]
+            if self._decoding:
+                self._decode.start([run.slot for run in self._decoding])
+                for run in self._decoding:
+                    run.fed += 1
             if prefilling:
-                started += self._start_chunk(self._next_parts(prefilling, len(decoding)))
+                self._start_chunk(self._next_parts(prefilling, len(self._decoding)))
             produced += self._report()
-            self._started = started
         return produced
 
     def release(self, sequence: Sequence) -> None:
@@ -158,15 +168,54 @@ class GptOssEngine:
     def _start_prefill(self, chunk: Chunk, abandoned: Callable[[], bool]) -> Tensor:
         return self._model.prefill(chunk, self._tables, abandoned)
 
-    def _make_step(self, size: int) -> Callable[[Tensor], Tensor]:
+    def _make_step(self, size: int) -> tuple[Forward, Draw]:
         attention = self._model.attention_for(size)
 
-        def step(slots: Tensor) -> Tensor:
+        def forward(slots: Tensor) -> Tensor:
             tokens, positions = gather_state(slots, self._state.tokens, self._state.positions)
-            logits = self._model.decode(tokens, positions, slots, self._tables, attention)
+            return self._model.decode(tokens, positions, slots, self._tables, attention)
+
+        def draw(logits: Tensor, slots: Tensor) -> Tensor:
             return sample(logits, slots, self._state)
 
-        return step
+        return forward, draw
+
+    def _draw(self) -> None:
+        """Start the draws from the passes under way, of the sequences that are still here."""
+        running = set(self._running)
+        if not running.isdisjoint(self._decoding):
+            slots = [self._ready(run) if run in running else None for run in self._decoding]
+            self._drawn.append(_Drawn(Download(self._decode.draw(slots)), self._decoding))
+        if self._read and not running.isdisjoint(self._read[1]):
+            logits, runs = self._read
+            rows = [row for row, run in enumerate(runs) if run in running]
+            if len(rows) < len(runs):
+                logits = logits[rows]
+            self._draw_first(logits, [runs[row] for row in rows])
+        self._decoding, self._read = [], None
+
+    def _draw_first(self, logits: Tensor, runs: list[_Run]) -> None:
+        """The draws of `runs` from `logits` [runs, vocabulary], after their prompts."""
+        for run in runs:
+            self._state.positions[run.slot].fill_(run.fed - 1)
+        slots = torch.empty(len(runs), dtype=torch.int32, device=self._model.device)
+        upload([self._ready(run) for run in runs], slots)
+        self._drawn.append(_Drawn(Download(sample(logits, slots, self._state)), runs))
+
+    def _ready(self, run: _Run) -> int:
+        """Say what the run's next draw may be; returns its slot."""
+        sequence, mask = run.sequence, self._state.masks[run.slot]
+        if sequence.forced:
+            self._state.forced[run.slot].fill_(sequence.forced.popleft())
+        elif sequence.mask is not None and (words := sequence.mask()) is not None:
+            self._masked.add(run.slot)
+            if missing := max(0, len(mask) - len(words)):
+                words = np.pad(words, (0, missing))
+            upload(words[: len(mask)], mask)
+        elif run.slot in self._masked:
+            self._masked.remove(run.slot)
+            mask.fill_(-1)
+        return run.slot
 
     def _make_room(self) -> list[tuple[Sequence, int]]:
         """A page for every sequence that decodes and has filled its last one."""
@@ -220,13 +269,6 @@ class GptOssEngine:
         run.pages += pages
         upload(pages, self._tables[run.slot, begin : begin + len(pages)])
 
-    def _start_decode(self, runs: list[_Run]) -> _Step:
-        for run in runs:
-            self._force(run)
-            run.fed += 1
-        tokens = self._decode([run.slot for run in runs])
-        return _Step(Download(tokens), runs)
-
     def _next_parts(self, runs: list[_Run], decoding: int) -> list[tuple[_Run, Part]]:
         """What the next step reads of the prompts of `runs`: as many tokens as a chunk has.
 
@@ -249,42 +291,33 @@ class GptOssEngine:
                 break
         return parts if total > self._prefill.longest_recorded else parts[:1]
 
-    def _start_chunk(self, parts: list[tuple[_Run, Part]]) -> list[_Step]:
-        """Read the next parts of prompts; of those that end here, draw the first token."""
+    def _start_chunk(self, parts: list[tuple[_Run, Part]]) -> None:
+        """Read the next parts of prompts."""
         try:
             logits = self._prefill(
                 [part for _, part in parts],
                 lambda: all(run.sequence.abandoned for run, _ in parts),
             )
         except Abandoned:  # all are released before the next step
-            return []
+            return
         for run, part in parts:
             run.fed += len(part.tokens)
             self._publish(run)
         ended = [run for run, _ in parts if run.decodes]  # all, or all but the last one
-        if not ended:
-            return []
-        for run in ended:
-            self._force(run)
-            self._state.positions[run.slot].fill_(run.fed - 1)
-        slots = torch.empty(len(ended), dtype=torch.int32, device=self._model.device)
-        upload([run.slot for run in ended], slots)
-        return [_Step(Download(sample(logits[: len(ended)], slots, self._state)), ended)]
-
-    def _force(self, run: _Run) -> None:
-        if run.sequence.forced:
-            self._state.forced[run.slot].fill_(run.sequence.forced.popleft())
+        if ended:
+            self._read = (logits[: len(ended)], ended)
 
     def _report(self) -> list[tuple[Sequence, int]]:
-        """Wait for the started steps; the tokens of the sequences that are still here."""
+        """Wait for the draws; the tokens of the sequences that are still here."""
         produced = []
-        for step in self._started:
-            for run, token in zip(step.runs, step.tokens.wait(), strict=False):
-                if run in self._running:
+        running = set(self._running)
+        for drawn in self._drawn:
+            for run, token in zip(drawn.runs, drawn.tokens.wait(), strict=False):
+                if run in running:
                     run.tokens.append(token)
                     self._publish(run)
                     produced.append((run.sequence, token))
-        self._started = []
+        self._drawn = []
         return produced
 
     def _publish(self, run: _Run) -> None:

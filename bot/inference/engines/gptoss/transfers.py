@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence as Values
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
-def upload(values: Values[int] | Values[list[int]], target: Tensor) -> None:
+def upload(values: Values[int] | NDArray[np.int32], target: Tensor) -> None:
     """Copy `values` to `target`, of the same shape, when what is queued before is done."""
-    source = torch.tensor(values, dtype=target.dtype)
+    source = torch.as_tensor(values, dtype=target.dtype)
     if target.is_cuda:
         source = source.pin_memory()  # torch keeps it until the copy is done
     target.copy_(source, non_blocking=True)

@@ -1,16 +1,20 @@
 """The engine on the tiny model, and driven any way there is on a model that forgets nothing."""
 
 from collections import deque
+from itertools import pairwise
 
+import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from numpy.typing import NDArray
 
 from bot.inference.engines.base import Sampling, Sequence
 from bot.inference.engines.gptoss.engine import GptOssEngine
 from bot.inference.engines.gptoss.model import PAGE
-from tests.inference.engines.gptoss.remembering import RememberingModel, answer
+from tests.inference.engines.gptoss.remembering import VOCABULARY, RememberingModel, answer
 from tests.inference.engines.gptoss.tiny import Tiny, prompt_of
+from tests.inference.masks import mask_of
 
 GREEDY = Sampling(temperature=0)
 
@@ -52,7 +56,7 @@ def test_sequences_at_once_answer_as_each_alone(tiny: Tiny) -> None:
         assert answers[sequence][:2] == tiny.greedy(sequence.prompt, 2)
 
 
-def test_a_step_prefills_one_chunk_and_a_token_is_reported_a_step_after_it_was_drawn() -> None:
+def test_a_step_prefills_one_chunk_and_a_token_is_reported_a_step_after_its_pass() -> None:
     engine = remembering()
     engine.admit(Sequence(prompt_of(100), GREEDY))
     assert [len(engine.step()) for _ in range(5)] == [0, 0, 0, 1, 1]
@@ -119,7 +123,7 @@ def test_forced_tokens_are_reported_and_seen_by_the_model() -> None:
     assert produced[3:] == answer([*prompt, *forced], 3)
 
 
-def test_tokens_forced_in_mid_answer_come_after_one_that_was_drawn_already() -> None:
+def test_tokens_forced_in_mid_answer_come_next() -> None:
     engine, sequence = remembering(), Sequence(prompt_of(20), GREEDY)
     engine.admit(sequence)
     produced: list[int] = []
@@ -127,10 +131,50 @@ def test_tokens_forced_in_mid_answer_come_after_one_that_was_drawn_already() -> 
         produced += [token for _, token in engine.step()]
         if len(produced) == 2 and not sequence.forced:
             sequence.forced.append(7)
-    place = produced.index(7)
-    assert place <= 4
-    assert produced[:place] == answer(sequence.prompt, place)
-    assert produced[place + 1 :] == answer(sequence.prompt + produced[: place + 1], 5 - place)
+    assert produced[:2] == answer(sequence.prompt, 2)
+    assert produced[2:] == [7, *answer([*sequence.prompt, *produced[:2], 7], 3)]
+
+
+def test_only_tokens_of_the_mask_are_drawn_and_it_knows_all_tokens_before() -> None:
+    """Beside one that is free, and after it in the same slot."""
+    engine = remembering(slots=2)
+    free, held = (Sequence(prompt_of(n, seed=n), GREEDY) for n in (49, 33))
+    produced: dict[Sequence, list[int]] = {free: [], held: []}
+
+    def successor() -> NDArray[np.int32] | None:
+        tokens = produced[held]
+        return (
+            mask_of([(tokens[-1] + 1) % VOCABULARY, 31], VOCABULARY)
+            if len(tokens) in range(1, 9)
+            else None
+        )
+
+    held.mask = successor
+    for sequence in produced:
+        engine.admit(sequence)
+    while min(map(len, produced.values())) < 12:
+        for sequence, token in engine.step():
+            produced[sequence].append(token)
+    assert produced[free] == answer(free.prompt, len(produced[free]))
+    tokens = produced[held]
+    for before, token in pairwise(tokens[:9]):
+        assert token in ((before + 1) % VOCABULARY, 31)
+    assert tokens[9:] == answer(held.prompt + tokens[:9], len(tokens) - 9)
+    engine.release(held)
+    after = Sequence(prompt_of(20), GREEDY)
+    engine.admit(after)
+    produced[after] = []
+    while len(produced[after]) < 3:
+        for sequence, token in engine.step():
+            produced[sequence].append(token)
+    assert produced[after] == answer(after.prompt, 3)
+
+
+def test_a_sequence_that_ends_under_a_mask_leaves_its_slot_free() -> None:
+    engine = remembering()
+    held = Sequence(prompt_of(20), GREEDY, mask=lambda: mask_of([3], VOCABULARY))
+    assert finish(engine, held, 3) == [3, 3, 3]
+    assert finish(engine, Sequence(prompt_of(30), GREEDY)) == answer(prompt_of(30), 5)
 
 
 def test_the_same_seed_gives_the_same_tokens_and_another_seed_others() -> None:

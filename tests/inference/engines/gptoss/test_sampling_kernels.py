@@ -6,6 +6,7 @@ from torch import Tensor
 
 from bot.inference.engines.gptoss.kernels.sampling import SamplingState, sample
 from tests.inference.engines.gptoss.tiny import CPU
+from tests.inference.masks import mask_of
 
 LOGITS = torch.tensor([0.1, 0.4, 0.2, 0.3]).log()
 
@@ -62,6 +63,23 @@ def test_a_repetition_penalty_makes_room_for_tokens_that_did_not_come_yet() -> N
     state = SamplingState.empty(2, 4, CPU)
     state.penalties[0] = 2.0
     assert [step(state, [0], LOGITS + 5)[0] for _ in range(3)] == [1, 3, 2]
+
+
+def test_no_token_outside_of_its_mask_is_drawn() -> None:
+    """In a vocabulary of several chunks and half a word, beside a row that is free."""
+    vocabulary = 4200
+    logits = torch.zeros(vocabulary)
+    logits[[7, 4150]] = 5.0
+    state = SamplingState.empty(43, vocabulary, CPU)
+    state.temperatures.fill_(1)
+    state.seeds.copy_(torch.arange(43))
+    state.masks[:40] = torch.from_numpy(mask_of([40, 31, 4199], vocabulary))
+    state.top_p[20:] = 0.9
+    state.temperatures[42] = 0
+    rows = torch.arange(43, dtype=torch.int32)
+    drawn = sample(logits.repeat(43, 1), rows, state).tolist()
+    assert set(drawn[:40]) == {40, 31, 4199}
+    assert drawn[42] in (7, 4150)
 
 
 def test_a_draw_depends_on_seed_and_position_and_not_on_what_runs_beside_it() -> None:

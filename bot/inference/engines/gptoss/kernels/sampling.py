@@ -19,6 +19,8 @@ LARGEST_CHUNK = 4096
 """Tokens of the vocabulary that one program looks at."""
 RANGE = tl.constexpr(64.0)
 """Nats below the greatest score; what lies farther down has no weight in float32."""
+WORD = tl.constexpr(32)
+"""Tokens in a word of a mask."""
 PARTS, ROUNDS = 64, 4
 """Parts that a round divides an interval into; after the last one they are 4e-6 of a nat."""
 
@@ -28,7 +30,8 @@ class SamplingState:
     """What each slot draws with; all have one entry a slot.
 
     `seeds` int64; `temperatures`, `top_p`, `min_p` and `penalties` float32, with `penalties` for
-    the tokens in `seen` uint8 [slots, vocabulary] (Keskar et al. 2019). `tokens` and `positions`
+    the tokens in `seen` uint8 [slots, vocabulary] (Keskar et al. 2019). `masks` int32 [slots,
+    words] has a bit for each token that may be drawn, see base.Sequence. `tokens` and `positions`
     int32 are what a decode step feeds next, `forced` int32 a token to take in place of a draw, or
     -1. The last slot is for rows that only fill up a batch; it stays at position 0.
     """
@@ -39,6 +42,7 @@ class SamplingState:
     min_p: Tensor
     penalties: Tensor
     seen: Tensor
+    masks: Tensor
     tokens: Tensor
     positions: Tensor
     forced: Tensor
@@ -55,6 +59,7 @@ class SamplingState:
             min_p=zeros(torch.float32),
             penalties=zeros(torch.float32) + 1,
             seen=zeros(torch.uint8, vocabulary),
+            masks=zeros(torch.int32, triton.cdiv(vocabulary, WORD.value)) - 1,
             tokens=zeros(torch.int32),
             positions=zeros(torch.int32),
             forced=zeros(torch.int32) - 1,
@@ -63,12 +68,26 @@ class SamplingState:
 
 @triton.jit
 def _scores(
-    logits_ptr, row, slot, token, temperatures_ptr, penalties_ptr, seen_ptr, VOCAB: tl.constexpr
+    logits_ptr,
+    row,
+    slot,
+    token,
+    temperatures_ptr,
+    penalties_ptr,
+    seen_ptr,
+    masks_ptr,
+    VOCAB: tl.constexpr,
 ):
-    """Logits with penalty over temperature; a temperature of 0 leaves them as they are."""
+    """Logits with penalty over temperature; a temperature of 0 leaves them as they are.
+
+    Those of tokens that may not be drawn are minus infinity.
+    """
     inside = token < VOCAB
-    score = tl.load(logits_ptr + row.to(tl.int64) * VOCAB + token, mask=inside, other=float("-inf"))
-    score = score.to(tl.float32)
+    words: tl.constexpr = (VOCAB + WORD - 1) // WORD
+    word = tl.load(masks_ptr + slot.to(tl.int64) * words + token // WORD, mask=inside, other=0)
+    allowed = ((word >> (token % WORD)) & 1) != 0
+    score = tl.load(logits_ptr + row.to(tl.int64) * VOCAB + token, mask=inside, other=0.0)
+    score = tl.where(allowed, score.to(tl.float32), float("-inf"))
     penalty = tl.load(penalties_ptr + slot)
     if penalty != 1.0:
         came = tl.load(seen_ptr + slot.to(tl.int64) * VOCAB + token, mask=inside, other=0)
@@ -85,6 +104,7 @@ def _maxima(
     temperatures_ptr,
     penalties_ptr,
     seen_ptr,
+    masks_ptr,
     maxima_ptr,
     VOCAB: tl.constexpr,
     CHUNKS: tl.constexpr,
@@ -99,7 +119,9 @@ def _maxima(
     row, chunk = tl.program_id(0), tl.program_id(1)
     token = chunk * CHUNK + tl.arange(0, CHUNK)
     slot = tl.load(slots_ptr + row)
-    score = _scores(logits_ptr, row, slot, token, temperatures_ptr, penalties_ptr, seen_ptr, VOCAB)
+    score = _scores(
+        logits_ptr, row, slot, token, temperatures_ptr, penalties_ptr, seen_ptr, masks_ptr, VOCAB
+    )
     tl.store(maxima_ptr + row * CHUNKS + chunk, tl.max(score))
 
 
@@ -152,6 +174,7 @@ def _narrow(
     temperatures_ptr,
     penalties_ptr,
     seen_ptr,
+    masks_ptr,
     top_p_ptr,
     maxima_ptr,
     bounds_ptr,
@@ -188,7 +211,15 @@ def _narrow(
     for begin in range(0, CHUNK, BLOCK):
         token = chunk * CHUNK + begin + tl.arange(0, BLOCK)
         score = _scores(
-            logits_ptr, row, slot, token, temperatures_ptr, penalties_ptr, seen_ptr, VOCAB
+            logits_ptr,
+            row,
+            slot,
+            token,
+            temperatures_ptr,
+            penalties_ptr,
+            seen_ptr,
+            masks_ptr,
+            VOCAB,
         )
         weight = tl.exp(score - greatest)
         sums += tl.where(score[None, :] >= floor[:, None], weight[None, :], 0.0)
@@ -211,6 +242,7 @@ def _draw(
     temperatures_ptr,
     penalties_ptr,
     seen_ptr,
+    masks_ptr,
     seeds_ptr,
     positions_ptr,
     top_p_ptr,
@@ -246,7 +278,9 @@ def _draw(
         floor = tl.maximum(floor, greatest + tl.log(least))
     floor = tl.minimum(floor, greatest)
     token = chunk * CHUNK + tl.arange(0, CHUNK)
-    score = _scores(logits_ptr, row, slot, token, temperatures_ptr, penalties_ptr, seen_ptr, VOCAB)
+    score = _scores(
+        logits_ptr, row, slot, token, temperatures_ptr, penalties_ptr, seen_ptr, masks_ptr, VOCAB
+    )
     score = tl.where(score >= floor, score, float("-inf"))
     if tl.load(temperatures_ptr + slot) > 0:
         score += _noise(tl.load(seeds_ptr + slot), tl.load(positions_ptr + slot), token)
@@ -306,7 +340,7 @@ def sample(logits: Tensor, slots: Tensor, state: SamplingState) -> Tensor:
 
     maxima, best = empty(count, chunks), empty(count, chunks)
     best_token, out = empty(count, chunks, dtype=torch.int32), empty(count, dtype=torch.int32)
-    changes = (state.temperatures, state.penalties, state.seen)
+    changes = (state.temperatures, state.penalties, state.seen, state.masks)
     _maxima[(count, chunks)](
         logits, slots, *changes, maxima, size, chunks, chunk, num_warps=8, **early()
     )
