@@ -19,6 +19,7 @@ from bot.exit_code import ExitCode
 from bot.listener import ListenError
 from bot.platforms.base import Platform, PlatformUnusable
 from bot.storage import Store
+from bot.tools import Toolbox
 
 if TYPE_CHECKING:
     from bot.platforms.console import ConsolePlatform
@@ -73,7 +74,7 @@ class App:
                 inference.model,
             )
             stack.push_async_callback(client.close)
-            responder = Responder(client)
+            responder = Responder(client, Toolbox())
             core = Core(lambda: self.config, store, client, responder)
             if not console and self.config.status.listen:
                 from bot.status import status_page  # only where there is one

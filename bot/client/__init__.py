@@ -9,12 +9,21 @@ from bot.client.errors import (
     Refused,
     Unreachable,
 )
-from bot.client.events import Event, Finished, Queued, ReasoningDelta, TextDelta
+from bot.client.events import (
+    CallDelta,
+    Event,
+    Finished,
+    Queued,
+    ReasoningDelta,
+    TextDelta,
+    ToolCall,
+)
 from bot.client.measures import Measures
 from bot.client.state import Health, ModelInfo
 
 __all__ = [
     "Busy",
+    "CallDelta",
     "Event",
     "Finished",
     "Health",
@@ -28,5 +37,6 @@ __all__ = [
     "ReasoningDelta",
     "Refused",
     "TextDelta",
+    "ToolCall",
     "Unreachable",
 ]

@@ -5,8 +5,9 @@ Works against `bot serve` and any other OpenAI-compatible server; what only `bot
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ import structlog
 from opentelemetry import propagate
 from pydantic import ValidationError
 
+from bot.client.calls import Calls
 from bot.client.errors import (
     FieldsRefused,
     InferenceError,
@@ -24,7 +26,7 @@ from bot.client.errors import (
     event_error,
     refusal,
 )
-from bot.client.events import Chunk, Event, Finished, merged
+from bot.client.events import CallDelta, Chunk, Event, Finished, merged
 from bot.client.measures import Measures
 from bot.client.state import Health, ModelInfo, ModelList
 
@@ -40,6 +42,8 @@ POLL_SECONDS = 0.25
 
 UNFINISHED = ("", "abort", "error")
 """Finish reasons of an answer that did not come to its end; the latter two are vLLM's."""
+REASONING = ("reasoning_content", "reasoning")
+"""What a message's reasoning is called, by different servers."""
 
 
 class InferenceClient:
@@ -59,7 +63,9 @@ class InferenceClient:
         self.model = model
         self._info: ModelInfo | None = None
         self._next_health: asyncio.Task[Health] | None = None
-        self._told_plain = False
+        self.takes_only_plain = False
+        """Whether the server has refused what goes beyond OpenAI's oldest fields."""
+        self._refuses_tools = False
 
     async def close(self) -> None:
         if self._next_health:
@@ -68,7 +74,7 @@ class InferenceClient:
 
     async def chat(
         self,
-        messages: list[dict[str, str]],
+        messages: Sequence[Mapping[str, Any]],
         *,
         request_id: str,
         effort: str,
@@ -77,13 +83,17 @@ class InferenceClient:
         weight: float = 1.0,
         cache_salt: str = "",
         sampling: dict[str, float] | None = None,
+        tools: Sequence[Mapping[str, Any]] = (),
+        may_call: bool = True,
     ) -> AsyncGenerator[Event, None]:
         """Stream the answer to `messages`. Closing the iterator cancels the request.
 
         The service's logs call the request `request_id` too, as vLLM's do. `weight` is the user's
         server's, which only `bot serve` knows. Only prompts with the same `cache_salt` share what
         is cached of them, as with vLLM. `sampling` may have `temperature`, `top_p` and `min_p`; the
-        service has defaults for what is left out.
+        service has defaults for what is left out. The model may call the `tools`, OpenAI's
+        definitions, unless `may_call` is false: its calls come whole, with the end; their pieces
+        tell that they are coming.
         Raises InferenceError.
         """
         sampling = dict(sampling or {})
@@ -108,7 +118,12 @@ class InferenceClient:
             "max_tokens": max_tokens,  # for servers that don't know its newer name
             **sampling,
         }
+        if tools:
+            plain["tools"] = list(tools)
+            if not may_call:
+                plain["tool_choice"] = "none"
         finished: Finished | None = None
+        calls = Calls()
         try:
             async with self._answered(plain, extra, headers) as response:
                 async for chunk in _chunks(response):
@@ -117,13 +132,15 @@ class InferenceClient:
                     for event in chunk.events():
                         if isinstance(event, Finished):
                             finished = event if finished is None else merged(finished, event)
-                        else:
-                            yield event
+                            continue
+                        if isinstance(event, CallDelta):
+                            calls.add(event)
+                        yield event
         except httpx2.HTTPError as error:
             raise connection_error(error) from error
         if finished is None or finished.reason in UNFINISHED:
             raise Unreachable("the stream ended before the answer did")
-        yield finished
+        yield replace(finished, calls=calls.whole())
 
     @asynccontextmanager
     async def _answered(
@@ -132,13 +149,16 @@ class InferenceClient:
         """The stream that answers `plain` and `extra`, or only `plain` if they are refused."""
         try:
             response = await self._post_chat(plain | extra, headers)
-        except FieldsRefused:
+        except FieldsRefused as error:
+            if error.of_tools and "tools" in plain and not self.takes_only_plain:
+                raise  # it is asked without them first
+            plain = plain | {"messages": [_without_reasoning(m) for m in plain["messages"]]}
             response = await self._post_chat(plain, headers)
-            if not self._told_plain:
+            if not self.takes_only_plain:
                 log.warning(
                     "the server refuses some fields, so it gets none of them", fields=[*extra]
                 )
-                self._told_plain = True
+                self.takes_only_plain = True
         try:
             yield response
         finally:
@@ -158,6 +178,7 @@ class InferenceClient:
             await response.aclose()
         if response.status_code == 404:
             self._info = None  # it may serve another model by now
+            self._refuses_tools = False
         raise refusal(response)
 
     async def health(self) -> Health:
@@ -213,6 +234,19 @@ class InferenceClient:
             self._info = await self._ask_model_info()
         return self._info
 
+    async def takes_tools(self) -> bool:
+        """Whether tools may be offered: the server says so, or has not refused them yet.
+
+        Raises InferenceError.
+        """
+        return (await self.model_info()).tools and not self._refuses_tools
+
+    def refuse_tools(self) -> None:
+        """Remember that the same request was answered without tools, and with them refused."""
+        if not self._refuses_tools:
+            log.warning("the server or its model can't call tools, so it is offered none")
+        self._refuses_tools = True
+
     async def _ask_model_info(self) -> ModelInfo:
         try:
             # `transformers serve` without a cache fails here and closes, without saying so.
@@ -231,15 +265,19 @@ class InferenceClient:
             return ModelInfo(self.model)
         raise refusal(response)
 
-    async def count_tokens(self, messages: list[dict[str, str]]) -> int | None:
+    async def count_tokens(self, messages: Sequence[Mapping[str, Any]]) -> int | None:
         """Tokens of the prompt that `messages` make (vLLM's `/tokenize`); None if not offered."""
         try:
-            body = {"model": (await self.model_info()).id, "messages": messages}
+            body = {"model": (await self.model_info()).id, "messages": list(messages)}
             response = await self._http.post(f"{self._root}/tokenize", json=body)
             count = response.json().get("count") if response.is_success else None
         except (InferenceError, httpx2.HTTPError, ValueError, AttributeError):
             return None
         return count if isinstance(count, int) else None
+
+
+def _without_reasoning(message: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in message.items() if key not in REASONING}
 
 
 async def _chunks(response: httpx2.Response) -> AsyncIterator[Chunk]:

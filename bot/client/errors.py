@@ -15,6 +15,8 @@ TOO_LONG = re.compile(
     r"context.{0,9}(length|size|window)|maximum (model|prompt) length|prompt is too long", re.I
 )
 """How servers without OpenAI's `context_length_exceeded` say it: vLLM, SGLang, llama.cpp."""
+TOOLS = re.compile(r"\btools?\b|tool_choice|function.call", re.I)
+"""What servers say that can't call tools, with whatever status."""
 DEFAULT_RETRY_SECONDS = 10.0
 LONGEST_RETRY_SECONDS = 3600.0
 
@@ -48,7 +50,14 @@ class PromptTooLong(InferenceError):
 
 
 class Refused(InferenceError):
-    """The service refused or failed the request, and would do so again."""
+    """The service refused or failed the request, and would do so again.
+
+    of_tools: whether that may be because of the tools in it.
+    """
+
+    def __init__(self, message: str, *, of_tools: bool = False) -> None:
+        super().__init__(message)
+        self.of_tools = of_tools
 
 
 class FieldsRefused(Refused):
@@ -69,9 +78,9 @@ def refusal(response: httpx2.Response) -> InferenceError:
         case 400 | 413 | 422 if _says_too_long(code, response.text):
             return PromptTooLong(summary)
         case 400 | 422:
-            return FieldsRefused(summary)
+            return FieldsRefused(summary, of_tools=_names_tools(response.text))
         case _:
-            return Refused(summary)
+            return Refused(summary, of_tools=_names_tools(response.text))
 
 
 def event_error(error: object) -> InferenceError:
@@ -82,7 +91,7 @@ def event_error(error: object) -> InferenceError:
         return Unreachable(summary)
     if _says_too_long(code, str(error)):
         return PromptTooLong(summary)
-    return Refused(summary)
+    return Refused(summary, of_tools=_names_tools(str(error)))
 
 
 def connection_error(error: httpx2.HTTPError) -> Unreachable:
@@ -106,6 +115,10 @@ def _code(error: object) -> str:
 
 def _says_too_long(code: str, text: str) -> bool:
     return code == "context_length_exceeded" or bool(TOO_LONG.search(text))
+
+
+def _names_tools(text: str) -> bool:
+    return bool(TOOLS.search(text))
 
 
 def _retry_after(response: httpx2.Response, default: float) -> float:

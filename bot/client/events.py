@@ -1,9 +1,10 @@
 """What comes of an answer while it is streamed, and how it stands on the wire."""
 
+import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,25 @@ class TextDelta:
 
 
 @dataclass(frozen=True)
+class ToolCall:
+    """A call that the model wants made. `arguments` are as it wrote them: JSON, if all is well."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
+class CallDelta:
+    """A piece of a call; `index` says of which, where a server counts them."""
+
+    index: int | None
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
 class Finished:
     """The end of an answer. `reason` is `stop`, or `length` when its token budget was used up."""
 
@@ -33,9 +53,30 @@ class Finished:
     cached_tokens: int = 0
     completion_tokens: int = 0
     reasoning_tokens: int = 0
+    calls: tuple[ToolCall, ...] = ()
 
 
-Event = Queued | ReasoningDelta | TextDelta | Finished
+Event = Queued | ReasoningDelta | TextDelta | CallDelta | Finished
+
+
+def _as_text(arguments: Any) -> Any:
+    """Some servers send the object itself."""
+    return json.dumps(arguments) if isinstance(arguments, dict) else arguments
+
+
+class _Function(BaseModel):
+    name: str | None = None
+    arguments: Annotated[str | None, BeforeValidator(_as_text)] = None
+
+
+class _Call(BaseModel):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+    def event(self) -> CallDelta:
+        function = self.function or _Function()
+        return CallDelta(self.index, self.id or "", function.name or "", function.arguments or "")
 
 
 class _Delta(BaseModel):
@@ -44,6 +85,7 @@ class _Delta(BaseModel):
     """DeepSeek's name for it."""
     reasoning: str | None = None
     """The name that vLLM has now; some of its versions send both."""
+    tool_calls: list[_Call] | None = None
 
 
 class _Choice(BaseModel):
@@ -90,6 +132,7 @@ class Chunk(BaseModel):
                 events.append(ReasoningDelta(reasoning))
             if delta.content:
                 events.append(TextDelta(delta.content))
+            events += [call.event() for call in delta.tool_calls or ()]
             if choice.finish_reason:
                 events.append(Finished(choice.finish_reason))
         if usage := self.usage:

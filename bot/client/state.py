@@ -29,6 +29,8 @@ class ModelInfo:
     reasoning: str | None = None
     salts_cache: bool = False
     """Whether it takes `cache_salt`; other servers refuse fields that they don't know."""
+    tools: bool = True
+    """Whether it can call tools, as far as the server tells."""
 
 
 SALTING = ("gptoss-bot", "vllm")
@@ -40,6 +42,7 @@ class _Card(BaseModel):
     owned_by: str | None = None
     max_model_len: int | None = None
     reasoning: str | None = None
+    tools: bool | None = None
 
 
 class ModelList(BaseModel):
@@ -54,4 +57,5 @@ class ModelList(BaseModel):
         if card is None:
             return None
         salts = card.owned_by in SALTING
-        return ModelInfo(card.id, card.max_model_len, card.reasoning, salts)
+        tools = card.tools is not False
+        return ModelInfo(card.id, card.max_model_len, card.reasoning, salts, tools)

@@ -23,6 +23,7 @@ from bot.config.schema import (
     ServerConfig,
     SlackConfig,
     StatusConfig,
+    ToolsConfig,
     fernet_keys,
 )
 
@@ -47,6 +48,7 @@ __all__ = [
     "SlackConfig",
     "StatusConfig",
     "Text",
+    "ToolsConfig",
     "builtin_config_dir",
     "builtin_languages",
     "builtin_texts",

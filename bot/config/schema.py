@@ -304,6 +304,13 @@ class ConversationConfig(Section):
     attachments_max: int = Field(10, ge=0)
 
 
+class ToolsConfig(Section):
+    """What a model may call in one answer; `max_calls` 0: nothing."""
+
+    max_calls: int = Field(8, ge=0, le=100)
+    timeout_seconds: float = Field(30, gt=0, le=600)
+
+
 Ids = frozenset[Annotated[str, Field(coerce_numbers_to_str=True)]]
 
 
@@ -451,6 +458,7 @@ class Config(Section):
     ] = Field({}, validate_default=True)
     servers: dict[str, ServerConfig] = {}
     conversation: ConversationConfig = ConversationConfig()
+    tools: ToolsConfig = ToolsConfig()
     access: AccessConfig = AccessConfig()
     quotas: QuotasConfig = QuotasConfig()
     texts: dict[str, str] = {}

@@ -1,25 +1,19 @@
-"""The work on one answer: prompt, request, and what to do when that fails."""
+"""The work on one answer: prompt, requests, calls, and what to do when a request fails."""
 
 import asyncio
-import hashlib
 import time
+from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import structlog
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    stop_before_delay,
-    wait_exponential,
-    wait_random,
-)
-from tenacity.asyncio import retry_if_exception
 
 from bot.client import (
     Busy,
+    CallDelta,
     Event,
     Finished,
     InferenceClient,
@@ -28,15 +22,20 @@ from bot.client import (
     PromptTooLong,
     Queued,
     ReasoningDelta,
+    Refused,
     TextDelta,
     Unreachable,
 )
 from bot.config import Config, Effort
-from bot.conversation.events import Author, Place, Question
+from bot.conversation.calling import TURNS_SHARE, Calling, tokens_of
+from bot.conversation.events import Question
 from bot.conversation.history import ChatMessage, Prompt, estimate_tokens, fitting_prompt
 from bot.conversation.in_effect import InEffect
+from bot.conversation.keys import cache_salt, fair_share_key
 from bot.conversation.reply import Reply, ReplyState, TokenCounts
 from bot.conversation.system_prompt import system_prompt
+from bot.conversation.waiting import patiently, until_ready
+from bot.tools import Toolbox
 
 log = structlog.get_logger()
 
@@ -45,12 +44,12 @@ ASSUMED_CONTEXT = 8192
 SHRINK = 0.6
 """What is left of the context after the service found the request too long for it."""
 MOST_SHRINKS = 3
-PATIENCE_SECONDS = 30.0
-"""How long a service is asked again that refuses though its health is fine."""
-FIRST_PAUSE_SECONDS = 1.0
-LONGEST_PAUSE_SECONDS = 10.0
 GRACE_SECONDS = 5.0
 """Beyond the deadline, which the service keeps too: it says so first, a server that hangs never."""
+
+
+Ended = tuple[Finished, Prompt, bool]
+"""The end of a request, its prompt, and whether the model might call something in it."""
 
 
 @dataclass(kw_only=True)
@@ -61,6 +60,7 @@ class Answer:
     reply: Reply
     here: InEffect
     client: InferenceClient
+    toolbox: Toolbox
     id: str = field(default_factory=lambda: uuid4().hex)
     """Joins the log lines and spans of the bot with those of the service."""
     asked: float = field(default_factory=time.monotonic)
@@ -73,111 +73,153 @@ class Answer:
 
     def __post_init__(self) -> None:
         self.config, self.texts = self.here.config, self.here.texts
+        self._calling = Calling(
+            self.toolbox.open(self.config), self.reply, self.config.tools.max_calls
+        )
+        self._counts = TokenCounts(0, 0, 0, 0.0)
+        """Of the requests that have ended."""
+        self._text_before = self._reasoning_before = 0
+        """Characters that earlier requests brought."""
+        self._estimate = 0
+        """Tokens of the prompt of the latest request."""
 
     async def run(self) -> None:
-        """Ask until there is an answer or none is to be had.
+        """Ask, make the calls that the model wants made, and ask again with their results."""
+        started = time.monotonic()
+        while (ended := await self._request()) is not None:
+            end, prompt, offered = ended
+            self._count(end)
+            if not (end.calls and offered):
+                return await self._finish(end, prompt, time.monotonic() - started)
+            await self._calling.make(self._said, self._thought, end.calls)
+            self._text_before = len(self.reply.text)
+            self._reasoning_before = len(self.reply.reasoning)
+        return None
+
+    @property
+    def _said(self) -> str:
+        """What the latest request brought of the answer."""
+        return self.reply.text[self._text_before :].strip()
+
+    @property
+    def _thought(self) -> str:
+        return self.reply.reasoning[self._reasoning_before :].strip()
+
+    async def _request(self) -> Ended | None:
+        """Ask until an answer has ended; None where none is to be had, of which the reply tells.
 
         While the service loads or restarts the request waits, up to its deadline. A service that
         refuses it though its health is fine is asked again for half a minute. A request whose
         connection broke before any text came is tried again once; one that has text ends with
         what came, and says so.
         """
-        started = time.monotonic()
-        deadline = started + self.config.inference.request_timeout_seconds
+        deadline = time.monotonic() + self.config.inference.request_timeout_seconds
         allowed = self.config.inference.request_timeout_seconds + GRACE_SECONDS
         tries_left = 2
         shrinks = 0
         while True:
             try:
-                await self._wait_until_ready(deadline)
+                await until_ready(self.client, self.reply, deadline)
                 async with asyncio.timeout(allowed):
-                    end, prompt = await self._ask_patiently(SHRINK**shrinks)
+                    return await patiently(self.client, self.reply, self._ask, SHRINK**shrinks)
             except NotReady as error:
                 if (await self.client.health()).ready or time.monotonic() > deadline:
-                    return self._fail(self.texts("still_unavailable"), error)
+                    self._fail(self.texts("still_unavailable"), error)
+                    return None
                 # It restarts: it was ready a moment ago.
             except PromptTooLong as error:
                 shrinks += 1
-                if self.reply.text or shrinks > MOST_SHRINKS:
-                    return self._fail(self.lost_notice(), error)
+                if self._said or shrinks > MOST_SHRINKS:
+                    self._fail(self.lost_notice(), error)
+                    return None
             except Busy as error:
                 wait = self.texts.duration(error.retry_after)
-                return self._fail(self.texts("busy", wait=wait), error)
+                self._fail(self.texts("busy", wait=wait), error)
+                return None
             except Unreachable as error:
                 tries_left -= 1
-                if self.reply.text or not tries_left:
-                    return self._fail(self.lost_notice(), error)
+                if self._said or not tries_left:
+                    self._fail(self.lost_notice(), error)
+                    return None
                 log.warning("inference service lost, trying again", error=str(error))
-                self.reply.reasoning = ""
+                self.reply.reasoning = self.reply.reasoning[: self._reasoning_before]
             except (InferenceError, TimeoutError) as error:
-                return self._fail(self.lost_notice(), error)
-            else:
-                return await self._finish(end, prompt, time.monotonic() - started)
+                self._fail(self.lost_notice(), error)
+                return None
 
     def lost_notice(self) -> str:
         """What a person is told when no more of the answer will come."""
         return self.texts("cut_off" if self.reply.text else "failed")
 
-    async def _wait_until_ready(self, deadline: float) -> None:
-        """Wait for the service, telling how far it is. Raises InferenceError after the deadline."""
-        health = await self.client.health()
-        while not health.ready:
-            if time.monotonic() > deadline:
-                raise InferenceError(f"not ready in time: {health.status} {health.detail}")
-            self.reply.stage, self.reply.progress = health.status, health.progress
-            self.reply.change(ReplyState.LOADING)
-            health = await self.client.next_health()
-        self.reply.change(ReplyState.QUEUED)
+    async def _ask(self, share: float) -> Ended:
+        """One request in `share` of the context, from the prompt to the last token.
 
-    async def _ask_patiently(self, share: float) -> tuple[Finished, Prompt]:
-        """Ask, and again with growing pauses while the service answers 503 and its health is fine.
-
-        A proxy in front of it may do that, or a machine under load. Raises InferenceError.
+        A service that refuses tools is asked without; that is remembered once it answers so.
         """
-
-        async def only_refuses(error: BaseException) -> bool:
-            return isinstance(error, NotReady) and (await self.client.health()).ready
-
-        def tell(state: RetryCallState) -> None:
-            pause = state.next_action.sleep if state.next_action else 0.0
-            log.warning("inference service refuses, trying again", pause_seconds=round(pause, 1))
-            self.reply.change(ReplyState.UNAVAILABLE)
-
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(only_refuses),
-            wait=_pause,
-            stop=stop_before_delay(PATIENCE_SECONDS),
-            before_sleep=tell,
-            reraise=True,
-        )
-        return await retrying(self._ask, share)
-
-    async def _ask(self, share: float) -> tuple[Finished, Prompt]:
-        """One request in `share` of the context, from the prompt to the last token."""
         context = int(((await self.client.model_info()).context or ASSUMED_CONTEXT) * share)
-        max_tokens = answer_tokens(self.config, self.reply.effort, context)
-        budget = prompt_tokens(self.config, self.reply.effort, context)
+        budget = answer_tokens(self.config, self.reply.effort, context)
+        max_tokens = self._calling.tokens(budget)
+        room = prompt_tokens(self.config, self.reply.effort, context)
+        offered = self._calling.offered(budget) if await self.client.takes_tools() else []
+        if (needed := tokens_of(offered)) > room // TURNS_SHARE:
+            log.warning("the tools have no room in the context", tokens=needed)
+            offered = []
+        room -= tokens_of(offered)
+        turns = self._calling.turns(room // TURNS_SHARE)
         prompt = await fitting_prompt(
-            system_prompt(self.here, self.asked_at), self.question, budget, self._count_tokens
+            system_prompt(self.here, self.asked_at),
+            self.question,
+            room - tokens_of(turns),
+            self._count_tokens,
         )
+        messages = [*prompt.messages, *turns]
+        # Until the service tells: it may be stopped before it does.
+        self._estimate = estimate_tokens(prompt.messages) + tokens_of(turns)
+        try:
+            return await self._stream(messages, max_tokens, offered), prompt, bool(offered)
+        except Refused as error:
+            if self._said or self._thought or not error.of_tools:
+                raise
+            if offered:
+                before = self.client.takes_only_plain
+                end = await self._stream(messages, max_tokens, [])
+                if self.client.takes_only_plain == before:  # else it was refused for other fields
+                    self.client.refuse_tools()
+            elif turns:  # some servers take calls back only beside the tools
+                tools = self._calling.definitions
+                end = await self._stream(messages, max_tokens, tools, may_call=False)
+            else:
+                raise
+            return end, prompt, False
+
+    async def _stream(
+        self,
+        messages: Sequence[dict[str, Any]],
+        max_tokens: int,
+        tools: Sequence[dict[str, Any]],
+        *,
+        may_call: bool = True,
+    ) -> Finished:
+        """Fill the reply with what comes. Raises InferenceError."""
         sampling = self.here.persona.sampling
         stream = self.client.chat(
-            prompt.messages,
+            messages,
             request_id=self.id,
             effort=self.reply.effort,
             max_tokens=max_tokens,
-            user=_fair_share_key(self.here.place, self.question.message.author),
+            user=fair_share_key(self.here.place, self.question.message.author),
             weight=self._weight(),
-            cache_salt=_cache_salt(self.config, self.here.place),
+            cache_salt=cache_salt(self.config, self.here.place),
             sampling=sampling.model_dump(exclude_none=True) if sampling else None,
+            tools=tools,
+            may_call=may_call,
         )
         async with aclosing(stream):
             async for event in stream:
                 if isinstance(event, Finished):
-                    return event, prompt
+                    return event
                 if not isinstance(event, Queued):
-                    # Until the service tells: it may be stopped before it does.
-                    self.reply.prompt_tokens = estimate_tokens(prompt.messages)
+                    self.reply.prompt_tokens = self._counts.prompt_tokens + self._estimate
                 self._apply(event)
         raise Unreachable("the stream ended before the answer did")
 
@@ -194,13 +236,30 @@ class Answer:
                 reply.position, reply.eta_seconds = position, eta_seconds
                 reply.change(ReplyState.QUEUED)
             case ReasoningDelta(text):
-                reply.reasoning += text
+                apart = reply.reasoning and len(reply.reasoning) == self._reasoning_before
+                reply.reasoning += f"\n\n{text}" if apart else text
                 reply.completion_tokens += 1
                 reply.change(ReplyState.THINKING)
             case TextDelta(text):
-                reply.text += text
+                apart = reply.text and len(reply.text) == self._text_before
+                reply.text += f"\n\n{text.lstrip()}" if apart else text
                 reply.completion_tokens += 1
                 reply.change(ReplyState.WRITING)
+            case CallDelta():
+                reply.completion_tokens += 1
+
+    def _count(self, end: Finished) -> None:
+        """Add what a request took."""
+        self._calling.used += end.completion_tokens
+        self._counts = TokenCounts(
+            self._counts.prompt_tokens + end.prompt_tokens,
+            self._counts.reasoning_tokens + end.reasoning_tokens,
+            self._counts.answer_tokens + end.completion_tokens - end.reasoning_tokens,
+            0.0,
+            self._counts.cached_tokens + end.cached_tokens,
+        )
+        self.reply.prompt_tokens = self._counts.prompt_tokens
+        self.reply.completion_tokens = self._counts.reasoning_tokens + self._counts.answer_tokens
 
     async def _finish(self, end: Finished, prompt: Prompt, seconds: float) -> None:
         reply, texts = self.reply, self.texts
@@ -208,14 +267,11 @@ class Answer:
             reply.notices.append(texts("question_cut", count=prompt.cut_characters))
         if end.reason == "length":
             reply.notices.append(texts(await self._length_notice()))
-        in_answer = end.completion_tokens - end.reasoning_tokens
-        reply.usage = TokenCounts(
-            end.prompt_tokens, end.reasoning_tokens, in_answer, seconds, end.cached_tokens
-        )
-        reply.prompt_tokens = end.prompt_tokens
-        reply.completion_tokens = end.completion_tokens
-        if reply.text.strip():
+        reply.usage = replace(self._counts, seconds=seconds)
+        if self._said:
             reply.change(ReplyState.DONE)
+        elif self._calling.begun or end.calls:
+            reply.change(ReplyState.FAILED, texts("only_called"))
         elif reply.reasoning:
             reply.change(ReplyState.FAILED, texts("only_thought"))
         else:
@@ -236,14 +292,6 @@ class Answer:
         self.reply.change(ReplyState.FAILED, notice)
 
 
-def _pause(state: RetryCallState) -> float:
-    """Seconds before the next try, at least as long as the server asked for."""
-    error = state.outcome and state.outcome.exception()
-    first = FIRST_PAUSE_SECONDS
-    growing = wait_exponential(first, max=LONGEST_PAUSE_SECONDS) + wait_random(0, first)
-    return max(growing(state), error.retry_after if isinstance(error, NotReady) else 0.0)
-
-
 def answer_tokens(config: Config, effort: Effort, context: int | None) -> int:
     """Tokens that an answer may have; half of a small context stays for the conversation."""
     return min(config.efforts[effort].max_tokens, (context or ASSUMED_CONTEXT) // 2)
@@ -253,26 +301,3 @@ def prompt_tokens(config: Config, effort: Effort, context: int | None) -> int:
     """Tokens that a prompt may have: what the answer leaves of the context, or less if set so."""
     room = (context or ASSUMED_CONTEXT) - answer_tokens(config, effort, context)
     return min(room, config.conversation.max_tokens or room)
-
-
-def _fair_share_key(place: Place, author: Author) -> str:
-    """`server/user` for the service's fair queue, hashed: ids stay in the bot."""
-    ids = (f"{place.platform}:{place.server}", f"{place.platform}:{author.id}")
-    return "/".join(hashlib.blake2s(part.encode(), digest_size=8).hexdigest() for part in ids)
-
-
-def _cache_salt(config: Config, place: Place) -> str:
-    """Keeps a server's prompts to itself in the service's cache, where times would tell of them.
-
-    Keyed with the bot's secrets, so that nobody can compute it from a server's id.
-    """
-    secrets = (
-        config.discord.token,
-        config.slack.bot_token,
-        config.slack.client_secret,
-        config.inference.api_key,
-    )
-    joined = "\n".join(secret.get_secret_value() for secret in secrets)
-    key = hashlib.blake2b(joined.encode()).digest()
-    server = f"{place.platform}:{place.server}"
-    return hashlib.blake2b(server.encode(), key=key, digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""A reply while it comes to be: queued → thinking → writing → done, stopped or failed.
+"""A reply while it comes to be: queued → thinking → calling → writing → done, stopped or failed.
 
 The responder changes it; a platform's view follows it with `updates()`, at its own pace: a view
 that looks rarely sees only the latest state, and always the last one.
@@ -13,12 +13,13 @@ from bot.config import Effort
 
 
 class ReplyState(StrEnum):
-    """The first three wait, `THINKING` and `WRITING` run, the others are final."""
+    """The first three wait, the next three run, the others are final."""
 
     LOADING = "loading"
     UNAVAILABLE = "unavailable"
     QUEUED = "queued"
     THINKING = "thinking"
+    CALLING = "calling"
     WRITING = "writing"
     DONE = "done"
     STOPPED = "stopped"
@@ -43,6 +44,29 @@ class TokenCounts:
     cached_tokens: int = 0
 
 
+class StepState(StrEnum):
+    """How far a call is."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass
+class Step:
+    """A call that the model made, as the person sees it.
+
+    about: what it is about, such as the expression that is calculated.
+    output: what came of it, in a few words.
+    """
+
+    id: str
+    tool: str
+    about: str = ""
+    state: StepState = StepState.RUNNING
+    output: str = ""
+
+
 class Reply:
     """What the person sees of an answer, at this moment."""
 
@@ -57,6 +81,7 @@ class Reply:
         self.progress: float | None = None
         self.reasoning = ""
         self.text = ""
+        self.steps: list[Step] = []
         self.notices: list[str] = []
         """Lines for the person about this answer, such as why it ends early."""
         self.usage: TokenCounts | None = None

@@ -14,6 +14,7 @@ from bot.conversation.answer import Answer
 from bot.conversation.events import Place, Question
 from bot.conversation.in_effect import InEffect
 from bot.conversation.reply import Reply, ReplyState
+from bot.tools import Toolbox
 from bot.tracing import tracer
 
 log = structlog.get_logger()
@@ -22,8 +23,9 @@ log = structlog.get_logger()
 class Responder:
     """Starts replies, stops them on request, and ends them all at shutdown."""
 
-    def __init__(self, client: InferenceClient) -> None:
+    def __init__(self, client: InferenceClient, toolbox: Toolbox) -> None:
         self._client = client
+        self._toolbox = toolbox
         self._running: dict[asyncio.Task[None], Answer] = {}
         self.on_end: list[Callable[[Answer], None]] = []
         """What is told of each answer that has ended."""
@@ -36,7 +38,13 @@ class Responder:
             show_reasoning=here.settings.show_reasoning.value,
         )
         reply.notices.extend(question.notices)
-        answer = Answer(question=question, reply=reply, here=here, client=self._client)
+        answer = Answer(
+            question=question,
+            reply=reply,
+            here=here,
+            client=self._client,
+            toolbox=self._toolbox,
+        )
         task = asyncio.create_task(self._run(answer))
         self._running[task] = answer
         task.add_done_callback(self._running.pop)

@@ -1,11 +1,16 @@
 """The bot's small lines about an answer: what it waits for, and what it took."""
 
-from bot.conversation.reply import Reply, ReplyState
+from collections import Counter
+
+from bot.conversation.reply import Reply, ReplyState, Step, StepState
 from bot.conversation.texts import Texts
+
+SHOWN_STEPS = 3
+"""Calls that are shown while an answer comes; all are named at its end."""
 
 
 def status_line(reply: Reply, texts: Texts) -> str:
-    """One line for a reply that has no text yet: "Thinking…"."""
+    """One line for a reply that waits: "Thinking…"."""
     return _status(reply, texts, "")
 
 
@@ -27,8 +32,37 @@ def _status(reply: Reply, texts: Texts, prefix: str) -> str:
             return texts(f"{prefix}queued_eta", position=reply.position, wait=wait)
         case ReplyState.QUEUED if reply.position is not None:
             return texts(f"{prefix}queued", position=reply.position)
+        case ReplyState.CALLING if reply.steps:
+            return texts(f"{prefix}calling", call=_called(reply.steps[-1]))
         case _:
             return texts(f"{prefix}thinking")
+
+
+def waiting_lines(reply: Reply, texts: Texts) -> list[str]:
+    """What an unfinished reply waits for, and what it called lately; nothing while text comes."""
+    if reply.text.strip() and (not reply.steps or reply.state is ReplyState.WRITING):
+        return []
+    lines = [step_line(step, texts) for step in reply.steps[-SHOWN_STEPS:]]
+    return lines if reply.state is ReplyState.CALLING else [*lines, status_line(reply, texts)]
+
+
+def step_line(step: Step, texts: Texts) -> str:
+    """A call in one line, and how far it is."""
+    key = "calling" if step.state is StepState.RUNNING else f"step_{step.state}"
+    return texts(key, call=_called(step))
+
+
+def _called(step: Step) -> str:
+    return f"{step.tool}: {step.about}" if step.about else step.tool
+
+
+def calls_line(reply: Reply, texts: Texts) -> str:
+    """What was called for an answer; empty for nothing."""
+    times = Counter(step.tool for step in reply.steps)
+    if not times:
+        return ""
+    tools = ", ".join(name if n == 1 else f"{name} \u00d7{n}" for name, n in times.items())
+    return texts("called", tools=tools)
 
 
 def end_lines(reply: Reply, texts: Texts) -> list[str]:

@@ -16,6 +16,7 @@ from bot.conversation.gate import Admission, Refused
 from bot.conversation.reply import Reply
 from bot.conversation.responder import Responder
 from bot.storage import Store
+from bot.tools import Toolbox
 from tests.doubles.inference import ScriptedInference
 
 ANN = Author("1", "Ann")
@@ -112,7 +113,7 @@ async def chatting(inference: ScriptedInference, folder: Path) -> AsyncIterator[
         Store.open(f"sqlite+aiosqlite:///{folder / 'bot.db'}") as store,
     ):
         client = InferenceClient(inference.url, inference.api_key, "scripted")
-        responder = Responder(client)
+        responder = Responder(client, Toolbox())
         yield Chat(Core(lambda: configs[-1], store, client, responder), inference, configs)
         await responder.drain(0)
         await client.close()

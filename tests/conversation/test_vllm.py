@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.client import client as client_module
-from bot.conversation import answer as answer_module
+from bot.conversation import waiting
 from bot.conversation.reply import ReplyState
 from tests.conversation.conftest import Chat, chatting, finished
 from tests.conversation.test_responder import until
@@ -25,7 +25,7 @@ CUT_OFF = [
 @pytest.fixture(autouse=True)
 def _poll_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(answer_module, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(waiting, "FIRST_PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ async def test_a_server_that_refuses_in_good_health_is_asked_again_and_the_perso
 async def test_a_server_that_goes_on_refusing_is_given_up_and_the_person_told(
     chat: Chat, vllm: VllmDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answer_module, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(waiting, "PATIENCE_SECONDS", 0.1)
     vllm.default = [Error(503)]
     reply = await chat.answer("Hi")
     assert (reply.state, reply.notices) == (ReplyState.FAILED, GIVEN_UP)
@@ -247,5 +247,5 @@ async def test_a_server_that_refuses_the_newer_fields_is_asked_without_them(
     assert (await chat.answer("Hi")).text == "Hello there."
     full, plain = vllm.requests
     assert full["reasoning_effort"] == "medium"
-    assert set(plain) == {"model", "messages", "stream", "max_tokens"}
+    assert set(plain) == {"model", "messages", "stream", "max_tokens", "tools"}
     assert plain["max_tokens"] == full["max_completion_tokens"]

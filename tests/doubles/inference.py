@@ -20,6 +20,15 @@ class Say:
 
 
 @dataclass
+class Call:
+    """A call of a tool, in two chunks; the answer then ends with `tool_calls`."""
+
+    name: str
+    arguments: dict[str, Any] | str = field(default_factory=dict)
+    id: str = ""
+
+
+@dataclass
 class Queue:
     """One chunk that tells the place in the queue."""
 
@@ -63,7 +72,7 @@ class Error:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-Step = Say | Queue | Wait | Drop | Fail | Raw | Error
+Step = Say | Call | Queue | Wait | Drop | Fail | Raw | Error
 Script = list[Step]
 
 
@@ -202,7 +211,12 @@ class ScriptedInference:
         try:
             for delta in self.opening():
                 await _send(response, _chunk(delta))
+            calls = 0
             for step in script:
+                if isinstance(step, Call):
+                    await self._call(step, calls, response)
+                    calls += 1
+                    continue
                 if isinstance(step, Drop):
                     assert request.transport is not None
                     request.transport.abort()
@@ -212,7 +226,9 @@ class ScriptedInference:
                     break
                 await self._play(step, response)
             else:
-                await _send(response, _chunk({}, finish_reason=self.finish_reason))
+                called = any(isinstance(step, Call) for step in script)
+                reason = "tool_calls" if called else self.finish_reason
+                await _send(response, _chunk({}, finish_reason=reason))
                 await _send(response, _chunk(None) | {"usage": self.usage()})
             await response.write(b"data: [DONE]\n\n")
         except (asyncio.CancelledError, ConnectionResetError):
@@ -223,6 +239,16 @@ class ScriptedInference:
     def _refused(self, error: Error) -> web.Response:
         body = self.error(error.status, error.code, error.message)
         return web.json_response(body, status=error.status, headers=error.headers)
+
+    async def _call(self, call: Call, index: int, response: web.StreamResponse) -> None:
+        arguments = call.arguments
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+        id = call.id or f"call-{len(self.requests)}-{index}"
+        function = {"name": call.name, "arguments": ""}
+        head = {"index": index, "id": id, "type": "function", "function": function}
+        await _send(response, _chunk({"tool_calls": [head]}))
+        rest = {"index": index, "function": {"arguments": text}}
+        await _send(response, _chunk({"tool_calls": [rest]}))
 
     async def _play(self, step: Step, response: web.StreamResponse) -> None:
         match step:

@@ -139,7 +139,10 @@ class ChatCompletionChunk(_OnlyWhatIsSet):
 
 
 class ModelCard(BaseModel):
-    """`max_model_len` is the context in tokens, as in vLLM; `reasoning` harmony, think or none."""
+    """`max_model_len` is the context in tokens, as in vLLM; `reasoning` harmony, think or none.
+
+    tools: whether the model can call some.
+    """
 
     id: str
     object: Literal["model"] = "model"
@@ -147,6 +150,7 @@ class ModelCard(BaseModel):
     owned_by: Literal["gptoss-bot"] = "gptoss-bot"
     max_model_len: int
     reasoning: str
+    tools: bool
 
 
 class ModelList(BaseModel):

@@ -102,6 +102,7 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
             created=service.created,
             max_model_len=model.engine.context,
             reasoning=model.chat_format.reasoning.value,
+            tools=model.chat_format.tools is not None,
         )
 
     @app.get("/v1/models", **behind_key)

@@ -9,7 +9,7 @@ from rich.status import Status
 from rich.text import Text
 
 from bot.conversation.reply import Reply, ReplyState
-from bot.conversation.status import end_lines, footer_line, status_line
+from bot.conversation.status import end_lines, footer_line, status_line, step_line
 from bot.conversation.texts import Texts
 
 
@@ -24,6 +24,7 @@ class ConsoleView:
         self._shown_stage = ""
         self._shown_reasoning = 0
         self._shown_text = 0
+        self._shown_steps = 0
 
     async def follow(self, reply: Reply) -> None:
         """Show the reply as it grows; return once it is final."""
@@ -38,6 +39,10 @@ class ConsoleView:
         if len(reply.reasoning) < self._shown_reasoning:  # it is tried again from the beginning
             self._shown_reasoning = 0
             write(self._err, "\n")
+        for step in reply.steps[self._shown_steps :]:
+            self._status.stop()
+            write(self._err, f"{step_line(step, self._texts)}\n", "dim")
+        self._shown_steps = len(reply.steps)
         reasoning = reply.reasoning[self._shown_reasoning :] if reply.show_reasoning else ""
         text = reply.text[self._shown_text :]
         if reasoning or text:

@@ -12,7 +12,12 @@ import structlog
 
 from bot.config import Effort
 from bot.conversation.reply import Reply
-from bot.conversation.status import end_lines, footer_line, status_line
+from bot.conversation.status import (
+    calls_line,
+    end_lines,
+    footer_line,
+    waiting_lines,
+)
 from bot.conversation.texts import Texts
 from bot.platforms.buttons import Action, buttons_under
 from bot.platforms.discord.buttons import view_of
@@ -149,9 +154,9 @@ class DiscordView:
             lines.insert(0, look.texts("answer_in_file" if reply.state.final else "thinking"))
             file = text if reply.state.final else None
         if reply.state.final:
-            lines.append(footer_line(reply, look.texts))
-        elif not text:
-            lines.append(status_line(reply, look.texts))
+            lines += [calls_line(reply, look.texts), footer_line(reply, look.texts)]
+        else:
+            lines += waiting_lines(reply, look.texts)
         reasoning = reply.reasoning if reply.show_reasoning and look.embeds else ""
         *full, last = sources or [""]
         contents = [*full, self._content(last, lines)]

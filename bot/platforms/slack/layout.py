@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.conversation.reply import Reply
-from bot.conversation.status import end_lines, footer_line, status_line
+from bot.conversation.status import (
+    calls_line,
+    end_lines,
+    footer_line,
+    status_line,
+    waiting_lines,
+)
 from bot.conversation.texts import Texts
 from bot.platforms.buttons import Action, buttons_under
 from bot.platforms.markdown.slack import SlackStyle
@@ -91,5 +97,6 @@ class Layout:
     def _lines(self, reply: Reply, text: str) -> list[str]:
         lines = end_lines(reply, self._texts)
         if reply.state.final:
-            return [*lines, footer_line(reply, self._texts)]
-        return lines if text else [*lines, status_line(reply, self._texts)]
+            return [*lines, calls_line(reply, self._texts), footer_line(reply, self._texts)]
+        waiting = waiting_lines(reply, self._texts)
+        return [*lines, *(waiting or ([] if text else [status_line(reply, self._texts)]))]

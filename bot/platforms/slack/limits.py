@@ -14,6 +14,9 @@ OWN_LENGTH = 900
 TEXT_LENGTH = 3_000
 """Characters of a section, escaped: https://docs.slack.dev/reference/block-kit/blocks/section-block"""
 
+TASK_LENGTH = 256
+"""Of a task's output, as Microsoft's SDK has it; Slack's own pages name no number."""
+
 SUMMARY_LENGTH = 600
 """Of what notifications show of a message with blocks; nobody reads more."""
 

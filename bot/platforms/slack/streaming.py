@@ -1,4 +1,4 @@
-"""Slack's native streams: text that only grows, and reasoning as a task.
+"""Slack's native streams: text that only grows, reasoning and calls as tasks.
 
 https://docs.slack.dev/reference/methods/chat.startStream
 """
@@ -10,13 +10,19 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.models.messages.chunk import Chunk, TaskUpdateChunk
 from slack_sdk.web.async_chat_stream import AsyncChatStream
 
+from bot.conversation.reply import Step, StepState
 from bot.platforms.slack.blocks import Block
 from bot.platforms.slack.errors import code_of
-from bot.platforms.slack.limits import STREAM_SECONDS, TEXT_LENGTH
+from bot.platforms.slack.limits import STREAM_SECONDS, TASK_LENGTH, TEXT_LENGTH
 from bot.platforms.slack.mrkdwn import plain_markdown, stable
 from bot.platforms.slack.workspace import Workspace
 
 TASK = "reasoning"
+STATUS = {
+    StepState.RUNNING: "in_progress",
+    StepState.DONE: "complete",
+    StepState.FAILED: "error",
+}
 
 
 class Stream:
@@ -28,7 +34,8 @@ class Stream:
         self.source = ""
         """As much of the answer as was sent."""
         self._sent = 0
-        self._task_status = ""
+        self._statuses: dict[str, str] = {}
+        """Of the tasks, by their ids."""
         self._began = time.monotonic()
 
     @classmethod
@@ -55,23 +62,30 @@ class Stream:
         """Whether Slack would soon end it."""
         return time.monotonic() - self._began > STREAM_SECONDS
 
-    async def write(self, text: str, reasoning: str, *, thinking: bool) -> None:
+    async def write(
+        self, text: str, reasoning: str, steps: Sequence[Step], *, thinking: bool
+    ) -> None:
         """Append what is new of the answer so far; `thinking`: whether reasoning goes on."""
         source = stable(text)
         whole = plain_markdown(source)
-        new, task = whole[self._sent :], self._task(reasoning, thinking=thinking)
-        if new or task:
-            await self._chat.append(markdown_text=new or None, chunks=task)
+        new, tasks = whole[self._sent :], self._tasks(reasoning, steps, thinking=thinking)
+        if new or tasks:
+            await self._chat.append(markdown_text=new or None, chunks=tasks or None)
             self._sent, self.source = len(whole), source
 
     async def end(
-        self, text: str, reasoning: str, blocks: Sequence[Block], session: str | None
+        self,
+        text: str,
+        reasoning: str,
+        steps: Sequence[Step],
+        blocks: Sequence[Block],
+        session: str | None,
     ) -> None:
         """Append the rest and end the stream with `blocks` under it; `session`: its status then."""
         whole = plain_markdown(text)
         await self._chat.stop(
             markdown_text=whole[self._sent :] or None,
-            chunks=self._task(reasoning, thinking=False),
+            chunks=self._tasks(reasoning, steps, thinking=False) or None,
             blocks=blocks,
             session_status=session,
         )
@@ -80,14 +94,28 @@ class Stream:
         """End the stream as it stands."""
         await self._chat.stop()
 
-    def _task(self, reasoning: str, *, thinking: bool) -> list[Chunk] | None:
-        """The reasoning's task where that has changed: begun, then complete."""
-        status = "in_progress" if thinking else "complete"
-        if not reasoning or status == self._task_status:
-            return None
-        self._task_status = status
-        details = None if thinking else reasoning[-TEXT_LENGTH:]
-        return [TaskUpdateChunk(id=TASK, title=self._title, status=status, details=details)]
+    def _tasks(self, reasoning: str, steps: Sequence[Step], *, thinking: bool) -> list[Chunk]:
+        """The tasks that have changed: the reasoning's, and one for each call."""
+        tasks = []
+        if reasoning:
+            details = None if thinking else reasoning[-TEXT_LENGTH:]
+            status = "in_progress" if thinking else "complete"
+            tasks.append(
+                TaskUpdateChunk(id=TASK, title=self._title, status=status, details=details)
+            )
+        for at, step in enumerate(steps):
+            title = f"{step.tool}: {step.about}" if step.about else step.tool
+            output = step.output[:TASK_LENGTH] or None
+            status = STATUS[step.state]
+            tasks.append(
+                TaskUpdateChunk(id=f"call-{at}", title=title, status=status, output=output)
+            )
+        changed: list[Chunk] = []
+        for task in tasks:
+            if self._statuses.get(task.id) != task.status:
+                self._statuses[task.id] = task.status
+                changed.append(task)
+        return changed
 
 
 def is_refused(error: Exception) -> bool:

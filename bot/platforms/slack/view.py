@@ -125,7 +125,7 @@ class SlackView:
     async def _follow(self, reply: Reply) -> None:
         if reply.state.final:
             await self._end(reply)
-        elif reply.text or self._shown.editable or (reply.reasoning and reply.show_reasoning):
+        elif reply.text or reply.steps or self._shown.editable or _reasoning(reply):
             await self._write(reply)
         else:
             await self._waiting.say(what_the_app_does(reply, self.look.texts))
@@ -161,9 +161,9 @@ class SlackView:
     async def _streamed(self, reply: Reply) -> bool:
         """Append what is new; False where Slack has ended or refused the stream."""
         assert self._stream is not None
-        reasoning = reply.reasoning if reply.show_reasoning else ""
+        text, reasoning = reply.text.lstrip(), _reasoning(reply)
         try:
-            await self._stream.write(reply.text.lstrip(), reasoning, thinking=not reply.text)
+            await self._stream.write(text, reasoning, reply.steps, thinking=not text)
         except (SlackClientError, OSError) as error:
             await self._lose_stream(error)
             return False
@@ -203,10 +203,11 @@ class SlackView:
 
     async def _stream_ended(self, stream: Stream, reply: Reply, draft: Draft) -> bool:
         """End the stream with the rest; False where Slack refuses that."""
-        reasoning = reply.reasoning if reply.show_reasoning else ""
+        reasoning = _reasoning(reply)
         session = "active" if self._waiting.session else None
         try:
-            await stream.end(reply.text.lstrip(), reasoning, draft.under, session)
+            text = reply.text.lstrip()
+            await stream.end(text, reasoning, reply.steps, draft.under, session)
         except (SlackClientError, OSError) as error:
             await self._lose_stream(error)
             return False
@@ -214,7 +215,7 @@ class SlackView:
         self._waiting.session_ended()
         as_streamed = [markdown(draft.source.strip())] if draft.answer else []
         self._shown.adopt(str(stream.ts), replace(draft, answer=as_streamed))
-        if not reasoning:  # an edit would take its task away
+        if not (reasoning or reply.steps):  # an edit would take the tasks away
             await self._shown.polish(draft)
         return True
 
@@ -276,3 +277,8 @@ class SlackView:
             await whisper(self.workspace, look.channel, look.asker, line)
         except SlackApiError as refusal:
             log.warning("slack: the asker can't be told either", reason=describe(refusal))
+
+
+def _reasoning(reply: Reply) -> str:
+    """What is shown of the reasoning."""
+    return reply.reasoning if reply.show_reasoning else ""

@@ -178,7 +178,11 @@ async def test_the_models_list_tells_context_and_kind_of_reasoning() -> None:
     async with client_of(engine, HARMONY) as (client, _):
         [model] = (await client.models.list()).data
     assert model.id == NAME
-    assert model.model_extra == {"max_model_len": 4096, "reasoning": "harmony"}
+    assert model.model_extra == {
+        "max_model_len": 4096,
+        "reasoning": "harmony",
+        "tools": True,
+    }
 
 
 async def refusal(client: AsyncOpenAI, **body: Any) -> openai.APIStatusError:

@@ -17,6 +17,7 @@ from bot.conversation.responder import Responder
 from bot.platforms.discord import DiscordPlatform
 from bot.platforms.discord.client import intents
 from bot.storage import Store
+from bot.tools import Toolbox
 from tests.doubles.inference import Say, ScriptedInference
 from tests.end_to_end.processes import write_config
 from tests.platforms.transactions import MOST_OF_A_MENTION, counted_transactions
@@ -48,7 +49,7 @@ async def core(tmp_path: Path, inference: ScriptedInference) -> AsyncIterator[Co
     config = load_config(write_config(tmp_path, **sections))
     client = InferenceClient(inference.url, "", "scripted")
     async with Store.open(config.storage.url) as store:
-        yield Core(lambda: config, store, client, Responder(client))
+        yield Core(lambda: config, store, client, Responder(client, Toolbox()))
     await client.close()
 
 

@@ -11,6 +11,7 @@ from bot.conversation.core import Core
 from bot.conversation.responder import Responder
 from bot.platforms.slack import SlackPlatform
 from bot.storage import Store
+from bot.tools import Toolbox
 from tests.doubles.inference import ScriptedInference
 from tests.doubles.slack import SlackDouble
 from tests.end_to_end.processes import write_config
@@ -34,7 +35,7 @@ async def connected(
     config = load_config(write_config(folder, **sections))
     client = InferenceClient(inference.url, "", "scripted")
     async with Store.open(config.storage.url) as store:
-        platform = SlackPlatform(Core(lambda: config, store, client, Responder(client)))
+        platform = SlackPlatform(Core(lambda: config, store, client, Responder(client, Toolbox())))
         running = asyncio.create_task(platform.run())
         await slack.connected()
         yield

@@ -1,0 +1,76 @@
+"""A tool, as it is offered to a model and run."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, best_match
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+Arguments = Mapping[str, Any]
+
+
+class ToolError(Exception):
+    """A call that failed; the message is for the model, which may call again."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a call gives.
+
+    text: for the model.
+    shown: the same in a few words, for the person.
+    """
+
+    text: str
+    shown: str = ""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """`parameters` is the JSON schema of the arguments that `run` takes.
+
+    about: the argument that says best what a call is about.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    run: Callable[[Arguments], Awaitable[Output]]
+    about: str = ""
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """OpenAI's form of it."""
+        function = {
+            "name": self.name,
+            "description": self.description,
+            "parameters": self.parameters,
+        }
+        return {"type": "function", "function": function}
+
+    def check(self, arguments: Arguments) -> None:
+        """Raise ToolError where the arguments don't keep to the schema."""
+        # With a registry of its own, a `$ref` to another host is never fetched.
+        validator = Draft202012Validator(self.parameters, registry=Registry())
+        try:
+            error = best_match(validator.iter_errors(arguments))
+        except (SchemaError, Unresolvable, TypeError, ValueError):  # a server's, to be judged there
+            return
+        if error is not None:
+            where = ".".join(map(str, error.absolute_path)) or "the arguments"
+            raise ToolError(f"{where}: {error.message}")
+
+
+def parsed(arguments: str) -> dict[str, Any]:
+    """The arguments that a model wrote. Raises ToolError where they are no JSON object."""
+    try:
+        found = json.loads(arguments or "{}")
+    except (ValueError, RecursionError) as error:
+        raise ToolError(f"the arguments are not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ToolError("the arguments are not a JSON object")
+    return found
