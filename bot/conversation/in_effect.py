@@ -59,3 +59,16 @@ class InEffect:
         """What was set here, else the persona's, else the default."""
         default = self.config.defaults.effort
         return self.settings.effective_effort(self.persona.effort, default)
+
+    @property
+    def listed(self) -> list[tuple[str, Setting[object]]]:
+        """Each setting by its name, in the order in which people are shown them."""
+        found = self.settings
+        persona = (
+            ("persona", Setting(self.persona.name, found.persona.source))
+            if found.system_prompt is None
+            else ("system_prompt", found.system_prompt)
+        )
+        names = ("answer", "thread_mentions", "channel_messages", "time_zone")
+        rest = (*names, "language", "show_reasoning")
+        return [persona, ("effort", self.effort), *((name, getattr(found, name)) for name in rest)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import ImmutableMultiDict
@@ -23,14 +23,12 @@ class GuardedForm(Form):
         csrf_time_limit = timedelta(hours=12)
 
     @classmethod
-    def empty(
-        cls, request: Request, secret: bytes, values: Mapping[str, Any] = {}
-    ) -> "GuardedForm":
+    def empty(cls, request: Request, secret: bytes, values: Mapping[str, Any] = {}) -> Self:
         """The form to fill in, which begins with `values`."""
         return cls(data=values, meta=_meta(request, secret))
 
     @classmethod
-    async def sent(cls, request: Request, secret: bytes) -> "GuardedForm":
+    async def sent(cls, request: Request, secret: bytes) -> Self:
         """What was filled in. Raises HTTPException."""
         try:
             pairs = parse_qsl(

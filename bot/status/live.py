@@ -1,6 +1,7 @@
 """What the page shows of this moment: asks the service now and then, and tells those who watch."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -9,12 +10,16 @@ import structlog
 
 from bot.client import Health, InferenceError, Measures, ModelInfo
 from bot.conversation.core import Core
+from bot.status.problems import Problems
 from bot.status.recorder import EVERY_SECONDS, Recorder
+from bot.storage import StorageError
 
 log = structlog.get_logger()
 
 WATCHED_SECONDS = 2.0
 """How often the service is asked while somebody watches."""
+STORED_SECONDS = 60.0
+"""How often what was counted is stored: what a killed process loses."""
 MOST_WATCHERS = 64
 NOTHING = Measures()
 
@@ -30,12 +35,13 @@ class Look:
 
 
 class Live:
-    """`look` is the newest one; `recorder` knows what was before."""
+    """`look` is the newest one; `recorder` knows what was before, `problems` what was logged."""
 
     def __init__(self, core: Core) -> None:
         self.core = core
         self.look = Look(Health("connecting"))
         self.recorder = Recorder()
+        self.problems = Problems()
         self.closed = False
         self._watchers = 0
         self._woken = asyncio.Event()
@@ -44,6 +50,7 @@ class Live:
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
+        stored = time.monotonic()
         while True:
             self._woken.clear()
             try:
@@ -52,15 +59,19 @@ class Live:
             except Exception:  # the page must not end the bot
                 log.exception("the status page could not look at the service")
             self._tell()
+            if time.monotonic() - stored >= STORED_SECONDS:
+                stored = time.monotonic()
+                await self._store()
             seconds = WATCHED_SECONDS if self._watchers else EVERY_SECONDS
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._woken.wait()
 
     async def close(self) -> None:
-        """Let those who watch go."""
+        """Let those who watch go, and store what was counted."""
         self.closed = True
         self._tell()
+        await self._store()
 
     @property
     def is_full(self) -> bool:
@@ -81,6 +92,12 @@ class Live:
         """Return after the next look, or at the end."""
         if not self.closed:
             await self._looked.wait()
+
+    async def _store(self) -> None:
+        try:
+            await self.recorder.store(self.core.store.hours)
+        except StorageError as error:
+            log.error("what the status page counts could not be stored", error=str(error))
 
     def _tell(self) -> None:
         looked, self._looked = self._looked, asyncio.Event()

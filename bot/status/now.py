@@ -14,7 +14,7 @@ from bot.conversation.status import status_line
 from bot.conversation.texts import Texts
 from bot.status.live import Live, Look
 from bot.status.recorder import WAITING, Ended, median_and_95
-from bot.status.rendering import number
+from bot.status.rendering import number, share
 
 GIB = 2**30
 NONE_YET = "\N{EN DASH}"
@@ -77,8 +77,8 @@ def versions(live: Live, texts: Texts) -> list[tuple[str, str]]:
 def _state(look: Look, texts: Texts) -> str:
     if look.health.ready:
         return texts("page_ready")
-    share = "" if look.health.progress is None else f" {look.health.progress:.0%}"
-    return texts("status_not_ready", stage=look.health.status, progress=share)
+    progress = "" if look.health.progress is None else f" {share(look.health.progress, texts)}"
+    return texts("status_not_ready", stage=look.health.status, progress=progress)
 
 
 def _cards(live: Live, texts: Texts) -> list[Card]:
@@ -139,25 +139,24 @@ def _card_memory(measures: Measures, texts: Texts) -> Card:
         return Card(title, texts("page_not_told"))
     if not total:
         return Card(title, texts("page_no_card"))
-    share = used / total
     value = texts(
         "page_memory_value", used=number(used / GIB, texts, 1), total=number(total / GIB, texts, 1)
     )
-    return Card(title, value, f"{share:.0%}", share)
+    return Card(title, value, share(used / total, texts), used / total)
 
 
 def _prefix_hits(measures: Measures, texts: Texts) -> Card:
     title = texts("page_prefix_hits")
     if measures.queried is None or measures.hits is None:
         return Card(title, texts("page_not_told"))
-    share = measures.hits / measures.queried if measures.queried else 0.0
+    found = measures.hits / measures.queried if measures.queried else 0.0
     note = texts("page_prefix_note", count=number(measures.queried, texts))
-    return Card(title, f"{share:.0%}", note, share)
+    return Card(title, share(found, texts), note, found)
 
 
 def _ended(hour: Sequence[Ended], texts: Texts) -> Card:
     failed = sum(ended.outcome is ReplyState.FAILED for ended in hour)
-    note = texts("page_ended_note", count=number(len(hour), texts))
+    note = texts("page_ended_note", count=len(hour))
     return Card(texts("page_failed"), number(failed, texts), note)
 
 

@@ -1,14 +1,19 @@
-"""What was measured of answers in the last hour, point by point. Numbers only."""
+"""What was measured of answers: the last hour point by point, and what is to be kept by the hour.
+
+Numbers only.
+"""
 
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from statistics import fmean, quantiles
 
 from bot.client import Measures
 from bot.conversation.answer import Answer
 from bot.conversation.reply import ReplyState
+from bot.storage import AnswerCounts, AnswersKey, Load, StorageError, StoredHours
 
 EVERY_SECONDS = 10.0
 """From point to point."""
@@ -58,6 +63,9 @@ class Recorder:
         """Tokens of the answers that have ended."""
         self._counted: tuple[float, float] | None = None
         """When tokens were counted for the last point, and how many there were."""
+        self.answers_by_hour: dict[AnswersKey, AnswerCounts] = {}
+        self.load_by_hour: dict[datetime, Load] = {}
+        """What has not been stored yet, like the answers."""
         self._told = False
         """Whether the service counted them."""
 
@@ -65,18 +73,29 @@ class Recorder:
         """Count an answer that has ended."""
         assert answer.ended is not None
         reply, first = answer.reply, answer.first_text
-        self._written_before += reply.completion_tokens
-        writing = 0.0 if first is None else answer.ended - first
-        ended = Ended(
-            time.time(),
-            reply.state,
-            None if first is None else first - answer.asked,
-            reply.completion_tokens / writing
-            if writing > 0 and reply.completion_tokens > 1
-            else None,
+        tokens = reply.completion_tokens
+        self._written_before += tokens
+        counts = AnswerCounts(
+            answers=1,
+            failed=int(reply.state is ReplyState.FAILED),
+            prompt_tokens=reply.prompt_tokens,
+            cached_tokens=reply.usage.cached_tokens if reply.usage else 0,
+            completion_tokens=tokens,
         )
+        if first is not None:
+            counts.first_texts, counts.first_text_seconds = 1, first - answer.asked
+            if tokens > 1 and answer.ended > first:
+                counts.writing_tokens, counts.writing_seconds = tokens, answer.ended - first
+        speed = tokens / counts.writing_seconds if counts.writing_seconds else None
+        first_text = counts.first_text_seconds if counts.first_texts else None
+        ended = Ended(time.time(), reply.state, first_text, speed)
         self._ended.append(ended)
         self._since_point.append(ended)
+        place = answer.here.place
+        # In a direct message the server is the person's own: nothing is kept by person.
+        server = "" if place.direct else place.server
+        key = AnswersKey(this_hour(), place.platform, server, answer.here.persona.name)
+        self.answers_by_hour.setdefault(key, AnswerCounts()).add(counts)
 
     def record(self, measures: Measures, answers: Sequence[Answer]) -> None:
         """Note what the service measures and which answers are being made now."""
@@ -92,18 +111,33 @@ class Recorder:
         self.tokens_per_second = max(tokens - count_before, 0.0) / max(seconds, 0.1)
         if seconds >= EVERY_SECONDS - 1:
             waiting = sum(answer.reply.state in WAITING for answer in answers)
-            self.points.append(
-                Point(
-                    int(time.time()),
-                    self.tokens_per_second,
-                    _mean(ended.tokens_per_second for ended in self._since_point),
-                    _mean(ended.first_text for ended in self._since_point),
-                    _told(measures.running, len(answers) - waiting),
-                    _told(measures.waiting, waiting),
-                )
+            point = Point(
+                int(time.time()),
+                self.tokens_per_second,
+                _mean(ended.tokens_per_second for ended in self._since_point),
+                _mean(ended.first_text for ended in self._since_point),
+                _told(measures.running, len(answers) - waiting),
+                _told(measures.waiting, waiting),
             )
+            self.points.append(point)
+            seen = Load(1, point.running, point.waiting, point.waiting, self.tokens_per_second)
+            self.load_by_hour.setdefault(this_hour(), Load()).add(seen)
             self._since_point.clear()
             self._counted = (now, tokens)
+
+    async def store(self, hours: StoredHours) -> None:
+        """Store what was counted since the last time. Raises StorageError, and keeps it then."""
+        answers, load = self.answers_by_hour, self.load_by_hour
+        self.answers_by_hour, self.load_by_hour = {}, {}
+        try:
+            if answers or load:
+                await hours.add(answers, load)
+        except StorageError:
+            for key, counts in answers.items():
+                self.answers_by_hour.setdefault(key, AnswerCounts()).add(counts)
+            for hour, seen in load.items():
+                self.load_by_hour.setdefault(hour, Load()).add(seen)
+            raise
 
     @property
     def last_hour(self) -> list[Ended]:
@@ -118,6 +152,11 @@ class Recorder:
         if measures.generated is not None:
             return measures.generated
         return self._written_before + sum(answer.reply.completion_tokens for answer in answers)
+
+
+def this_hour() -> datetime:
+    """Its beginning."""
+    return datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def median_and_95(values: Sequence[float]) -> tuple[float, float] | None:

@@ -17,8 +17,11 @@ log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def status_page(core: Core) -> AsyncIterator[str]:
-    """Serve the page at `status.listen`, at the address that this gives. Raises ListenError."""
+async def status_page(core: Core) -> AsyncIterator[tuple[str, Live]]:
+    """Serve the page at `status.listen`, at the address that this gives.
+
+    Raises ListenError.
+    """
     status = core.config().status
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(
@@ -26,12 +29,13 @@ async def status_page(core: Core) -> AsyncIterator[str]:
         )
         host, port = listener.getsockname()[:2]
         live = Live(core)
+        stack.enter_context(live.problems.listening())
         await stack.enter_async_context(serving(application(core, live, port), listener))
         looking = asyncio.create_task(live.run())
         stack.push_async_callback(_ended, live, looking)
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         log.info("the status page is up", url=url)
-        yield url
+        yield url, live
 
 
 async def _ended(live: Live, looking: asyncio.Task[None]) -> None:

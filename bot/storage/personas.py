@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from sqlalchemy import and_, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.storage.tables import PersonaRow, PersonaVersionRow
+from bot.storage.changes import note_change
+from bot.storage.tables import PersonaRow, PersonaVersionRow, ScopeKey
 from bot.storage.transactions import Stored, reads, writes
 
 
@@ -198,15 +199,23 @@ async def _versions(
 async def _add(
     session: AsyncSession, persona: PersonaRow, version: PersonaVersionRow
 ) -> PersonaVersionRow:
-    newest = await session.scalar(
-        select(func.max(PersonaVersionRow.version)).where(
-            PersonaVersionRow.persona_id == persona.id
-        )
-    )
-    version.persona_id, version.version = persona.id, (newest or 0) + 1
+    """Save the version, and note who changed what."""
+    row = PersonaVersionRow
+    query = select(row).where(row.persona_id == persona.id).order_by(row.version.desc()).limit(1)
+    newest = await session.scalar(query)
+    version.persona_id = persona.id
+    version.version = newest.version + 1 if newest else 1
     version.created_at = datetime.now(UTC)
     session.add(version)
+    server = ScopeKey(persona.platform, "server", persona.server)
+    before, after = _in_effect(newest), _in_effect(version)
+    await note_change(session, version.created_by, server, "persona", persona.name, before, after)
     return version
+
+
+def _in_effect(version: PersonaVersionRow | None) -> int | None:
+    """Its number; None where the persona is not there, or was deleted."""
+    return None if version is None or version.deleted else version.version
 
 
 def _stored(name: str, row: PersonaVersionRow) -> StoredPersona:

@@ -8,6 +8,7 @@ from async_lru import alru_cache
 from sqlalchemy import and_, false, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.storage.changes import note_change
 from bot.storage.tables import ScopeKey, SettingRow
 from bot.storage.transactions import Stored, Transactions, reads, writes
 
@@ -42,6 +43,10 @@ class StoredSettings(Stored):
     async def _set(
         self, session: AsyncSession, scope: ScopeKey, key: str, value: Any, by: str
     ) -> None:
+        before = await session.get(SettingRow, (scope.platform, scope.kind, scope.id, key))
+        if before is None or before.value != value:
+            old = None if before is None else before.value
+            await note_change(session, by, scope, "setting", key, old, value)
         await session.merge(
             SettingRow(
                 platform=scope.platform,

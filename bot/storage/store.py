@@ -9,12 +9,16 @@ from sqlalchemy import and_, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.storage.answers import StoredAnswers
+from bot.storage.changes import StoredChanges
 from bot.storage.conversations import StoredConversationStarts, conversation_start_in
 from bot.storage.database import Database, open_database
+from bot.storage.hours import StoredHours
 from bot.storage.personas import StoredPersona, StoredPersonas, personas_in
 from bot.storage.runs import goes_on
 from bot.storage.settings import SettingsByScope, StoredSettings, settings_in
 from bot.storage.tables import (
+    AnswersHourRow,
+    ChangeRow,
     FeedbackRow,
     PersonaRow,
     PersonaVersionRow,
@@ -112,6 +116,8 @@ class Store(Stored):
         self.feedback = StoredFeedback(transactions)
         self.usage = StoredUsage(transactions)
         self.registrations = StoredRegistrations(transactions)
+        self.hours = StoredHours(transactions)
+        self.changes = StoredChanges(transactions)
 
     @classmethod
     @asynccontextmanager
@@ -131,6 +137,20 @@ class Store(Stored):
     ) -> StoredPlace:
         """What is stored about a place, read at one moment."""
         return await _place_in(session, platform, server, scopes)
+
+    @reads
+    async def servers(self, session: AsyncSession) -> list[tuple[str, str]]:
+        """Platforms and servers where something was asked lately, or set or made ever; sorted."""
+        asked = select(AnswersHourRow.platform, AnswersHourRow.server)
+        made = select(PersonaRow.platform, PersonaRow.server)
+        on_server = SettingRow.scope_kind == "server"
+        changed = select(SettingRow.platform, SettingRow.scope_id).where(on_server)
+        found: set[tuple[str, str]] = set()
+        for query in (asked.where(AnswersHourRow.server != ""), made, changed):
+            found |= {
+                (platform, server) for platform, server in await session.execute(query.distinct())
+            }
+        return sorted(found)
 
     @writes
     async def take_question(
@@ -184,6 +204,11 @@ class Store(Stored):
             update(SettingRow)
             .where(SettingRow.platform == platform, SettingRow.updated_by == user_id)
             .values(updated_by=NOBODY)
+        )
+        await session.execute(
+            update(ChangeRow)
+            .where(ChangeRow.platform == platform, ChangeRow.by == user_id)
+            .values(by=NOBODY)
         )
         personas = select(PersonaRow.id).where(PersonaRow.platform == platform)
         await session.execute(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import JSON, DateTime, ForeignKey, String, UniqueConstraint
+from sqlalchemy import JSON, DateTime, Double, ForeignKey, String, UniqueConstraint
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -32,7 +32,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
-    type_annotation_map = {datetime: UtcDateTime, Any: JSON}  # noqa: RUF012
+    type_annotation_map = {datetime: UtcDateTime, float: Double, Any: JSON}  # noqa: RUF012
 
 
 class SettingRow(Base):
@@ -161,6 +161,58 @@ class FeedbackRow(Base):
     user_id: Mapped[str] = mapped_column(primary_key=True)
     vote: Mapped[int]
     created_at: Mapped[datetime]
+
+
+class AnswersHourRow(Base):
+    """The answers of an hour, by server (empty: direct messages) and persona."""
+
+    __tablename__ = "answers_by_hour"
+
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    """Its beginning."""
+    platform: Mapped[str] = mapped_column(primary_key=True)
+    server: Mapped[str] = mapped_column(primary_key=True)
+    persona: Mapped[str] = mapped_column(primary_key=True)
+    answers: Mapped[int]
+    failed: Mapped[int]
+    prompt_tokens: Mapped[int]
+    cached_tokens: Mapped[int]
+    completion_tokens: Mapped[int]
+    first_texts: Mapped[int]
+    first_text_seconds: Mapped[float]
+    writing_tokens: Mapped[int]
+    writing_seconds: Mapped[float]
+
+
+class LoadHourRow(Base):
+    """How busy the service was in an hour."""
+
+    __tablename__ = "load_by_hour"
+
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    """Its beginning."""
+    looks: Mapped[int]
+    running: Mapped[int]
+    waiting: Mapped[int]
+    most_waiting: Mapped[int]
+    most_tokens_per_second: Mapped[float]
+
+
+class ChangeRow(Base):
+    """A setting or a persona that was changed, and who did it."""
+
+    __tablename__ = "changes"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    by: Mapped[str]
+    platform: Mapped[str]
+    scope_kind: Mapped[ScopeKind] = mapped_column(String)
+    scope_id: Mapped[str]
+    kind: Mapped[Literal["setting", "persona"]] = mapped_column(String)
+    name: Mapped[str]
+    before: Mapped[Any | None]
+    after: Mapped[Any | None]
 
 
 class UsageRow(Base):

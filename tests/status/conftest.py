@@ -10,6 +10,7 @@ import pytest
 
 from bot.config import Config
 from bot.status import status_page
+from bot.status.live import Live
 from tests.conversation.conftest import Chat, chatting
 from tests.doubles.inference import ScriptedInference
 
@@ -21,6 +22,7 @@ class Page:
     chat: Chat
     http: httpx2.AsyncClient
     url: str
+    live: Live
 
     async def text(self, path: str = "/") -> str:
         response = await self.http.get(path)
@@ -36,8 +38,8 @@ async def shown(
     config = Config.model_validate({"status": {"listen": "127.0.0.1:0"} | status})
     async with chatting(inference or ScriptedInference(), folder) as chat:
         chat.configure(config)
-        async with status_page(chat.core) as url, httpx2.AsyncClient(base_url=url) as http:
-            yield Page(chat, http, url)
+        async with status_page(chat.core) as (url, live), httpx2.AsyncClient(base_url=url) as http:
+            yield Page(chat, http, url, live)
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ async def test_the_running_bot_serves_it_until_it_ends(tmp_path: Path) -> None:
             await bot.err.see("answer ended")
             async with httpx2.AsyncClient(base_url=url) as http:
                 text = (await http.get("/")).text
-                assert "of 1 answers in the last hour" in text
+                assert "of 1 answer in the last hour" in text
                 async with http.stream("GET", "/events") as events:  # it ends with the bot
                     bot.stop()
                     async for _ in events.aiter_lines():

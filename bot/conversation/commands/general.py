@@ -1,42 +1,35 @@
 """`/settings`, `/stop`, `/regenerate`, `/new`, `/forget`, `/status` and `/privacy`."""
 
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from bot.client import InferenceError
 from bot.conversation.access import Window
 from bot.conversation.commands.definition import Command, CommandError, Context
 from bot.conversation.settings import Setting
+from bot.conversation.texts import Texts
 
 
 async def settings(context: Context) -> str:
     """What is in effect here, and where each value comes from."""
-    here, texts = context.here, context.texts
-    found = here.settings
-    zone = found.time_zone
-    rows: list[tuple[str, Setting[object]]] = [
-        ("effort", here.effort),
-        ("answer", found.answer),
-        ("thread_mentions", found.thread_mentions),
-        ("channel_messages", found.channel_messages),
-        ("time_zone", replace(zone, value=zone.value or texts("not_set"))),
-        ("language", found.language),
-        ("show_reasoning", found.show_reasoning),
-    ]
-    if found.system_prompt is None:
-        rows.insert(0, ("persona", Setting(here.persona.name, found.persona.source)))
-    else:
-        rows.insert(0, ("system_prompt", found.system_prompt))
+    texts = context.texts
     return "\n".join(
         texts(
             "setting_line",
             key=key,
-            value=str(s.value).lower() if isinstance(s.value, bool) else s.value,
-            source=texts(f"source_{s.source}"),
+            value=shown_value(setting, texts),
+            source=texts(f"source_{setting.source}"),
         )
-        for key, s in rows
+        for key, setting in context.here.listed
     )
+
+
+def shown_value(setting: Setting[object], texts: Texts) -> str:
+    """A setting's value as people are shown it."""
+    if setting.value == "":
+        return texts("not_set")
+    value = str(setting.value)
+    return value.lower() if isinstance(setting.value, bool) else value
 
 
 async def stop(context: Context) -> str:

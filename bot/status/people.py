@@ -1,0 +1,13 @@
+"""Who did something, as far as it may be shown."""
+
+from bot.conversation.texts import Texts
+from bot.status.editing import STATUS_PAGE
+
+
+def who(id: str, platform: str, texts: Texts, shows_ids: bool) -> str:
+    """The person with the platform's `id`; an empty one asked to be forgotten."""
+    if id == STATUS_PAGE.id:
+        return texts("page_this_page")
+    if not id:
+        return texts("page_forgotten")
+    return id if shows_ids else texts("page_somebody", platform=platform.capitalize())
