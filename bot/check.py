@@ -9,6 +9,7 @@ from bot.client import InferenceClient, InferenceError
 from bot.config import STATUS_KEYS, Config, StatusConfig
 from bot.inference.models.requirements import Finding, requirements
 from bot.listener import ListenError, bind
+from bot.one_line import without_password
 from bot.platforms.inspection import PlatformProblem, inspect_discord, inspect_slack
 from bot.storage import StorageError, check_database
 
@@ -37,6 +38,9 @@ def check(config: Config) -> Iterator[Finding]:
         yield from requirements(config.inference)
     yield from _discord(config)
     yield from _slack(config)
+    if not (config.discord.token.get_secret_value() or config.slack.is_set):
+        none = "none: bot chat works here; bot run needs a token of Discord or Slack (bot init)"
+        yield Finding("platforms", True, none)
     for key, origin in config.origins.items():
         if key not in TOKEN_FORMS:
             yield Finding(key, True, f"from {origin}")
@@ -47,7 +51,7 @@ def check(config: Config) -> Iterator[Finding]:
 
 async def _server(config: Config) -> Finding:
     inference = config.inference
-    shown = re.sub("//.*@", "//***@", inference.url)
+    shown = without_password(inference.url)
     client = InferenceClient(inference.url, inference.api_key.get_secret_value(), inference.model)
     try:
         health = await client.health()

@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx2
 
+from bot.one_line import one_line
+
 BROKEN_OFF = ("engine_failed", "shutting_down")
 """Codes of `bot serve`'s error events after which another try makes sense; vLLM's are 5xx."""
 TOO_LONG = re.compile(
@@ -97,7 +99,7 @@ def event_error(error: object) -> InferenceError:
 def connection_error(error: httpx2.HTTPError) -> Unreachable:
     """The error for a connection that failed or broke."""
     name = type(error).__name__
-    return Unreachable(f"{name}: {error}" if str(error) else name)
+    return Unreachable(f"{name}: {one_line(error)}" if str(error) else name)
 
 
 def _json(response: httpx2.Response) -> Any:

@@ -32,7 +32,8 @@ class Variable:
 def read_dotenv() -> None:
     """Add what .env in the current folder says to the environment, where that says nothing.
 
-    Libraries read their variables there: HTTPS_PROXY, HF_TOKEN, OTEL_*. Raises ConfigError.
+    Libraries read their variables there: HTTPS_PROXY, HF_TOKEN, OTEL_*. Some take an empty one for
+    a value, so those stay out. Raises ConfigError.
     """
     if not DOTENV.exists() or DOTENV.is_dir():
         return
@@ -42,7 +43,7 @@ def read_dotenv() -> None:
             line = binding.original.line
             raise ConfigError([f"{DOTENV}:{line}: this line can't be read, allowed: NAME=value"])
     for name, value in dotenv_values(stream=io.StringIO(text)).items():
-        if value is None or name in os.environ:
+        if not value or name in os.environ:
             continue
         if "\0" in name + value:
             raise ConfigError([f"{DOTENV}: {name!r} has a NUL character"])

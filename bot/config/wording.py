@@ -1,6 +1,5 @@
 """What the schema says about a value, in words for people who don't know Python."""
 
-import re
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from pydantic import BaseModel, SecretStr
 
 from bot.config.document import Key
 from bot.config.schema import Config
+from bot.one_line import without_password
 
 
 def described(error: Any) -> tuple[Key, str]:
@@ -46,7 +46,7 @@ def _found(key: Key, value: Any) -> str:
         return kind_of(value)  # never the text where keys should be: it may be a token
     if len(value) > 60:
         return f"{len(value)} characters"
-    return re.sub("//.*@", "//***@", repr(value))  # an address without its password
+    return without_password(repr(value))
 
 
 def _unknown_key(key: Key) -> str:

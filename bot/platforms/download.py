@@ -13,6 +13,8 @@ import aiohttp
 from aiohttp.abc import ResolveResult
 from yarl import URL
 
+from bot.one_line import one_line
+
 SECONDS = 30.0
 """For one file, from the name's look-up to the last byte."""
 REDIRECTS = 3
@@ -60,7 +62,7 @@ class Downloader:
         except TimeoutError:
             raise NotFetched(f"it took longer than {self._seconds:g} s") from None
         except (aiohttp.ClientConnectorError, OSError) as error:
-            raise NotFetched(" ".join(str(error).split())) from error
+            raise NotFetched(one_line(error)) from error
         except aiohttp.ClientError as error:  # its text may have the file's first bytes
             raise NotFetched(f"the host answered no HTTP ({type(error).__name__})") from None
 

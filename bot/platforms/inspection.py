@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from aiohttp import ClientError
 
 from bot.config import DiscordConfig, SlackConfig
+from bot.one_line import one_line
 
 
 class PlatformProblem(Exception):
@@ -81,5 +82,4 @@ async def inspect_slack(config: SlackConfig) -> SlackApp:
 
 
 def _unreachable(platform: str, address: str, error: BaseException) -> str:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return f"{platform} can't be reached at {address}: {reason}"
+    return f"{platform} can't be reached at {address}: {one_line(error)}"

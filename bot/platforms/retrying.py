@@ -13,6 +13,7 @@ from tenacity import (
 )
 
 from bot.exit_code import ExitCode
+from bot.one_line import one_line
 from bot.platforms.base import PlatformUnusable
 
 P = ParamSpec("P")
@@ -56,7 +57,7 @@ async def reached(
         return await connect(*args, **kwargs)
 
     def waiting(error: BaseException | None) -> str:
-        return f"{name} can't be reached at {address}: {_reason(error)}; trying again"
+        return f"{name} can't be reached at {address}: {one_line(error)}; trying again"
 
     return await _retrying(is_passing, waiting)(call)
 
@@ -80,11 +81,7 @@ def _retrying(
     )
 
 
-def _reason(error: BaseException | None) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
-
-
 def out_of_reach(name: str, address: str, error: Exception, *, passing: bool) -> PlatformUnusable:
     """That a platform can't be reached; where that is `passing`, another start may help."""
     code = ExitCode.FAILURE if passing else ExitCode.UNUSABLE
-    return PlatformUnusable(f"{name} can't be reached at {address}: {_reason(error)}", code)
+    return PlatformUnusable(f"{name} can't be reached at {address}: {one_line(error)}", code)

@@ -1,6 +1,7 @@
 """`bot init`, with answers piped in: from an empty folder to a bot that answers."""
 
 import re
+import shutil
 import stat
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.doubles.slack import SlackDouble
 from tests.end_to_end.output import Output
 from tests.end_to_end.processes import piped
 
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
 SHIPPED = (builtin_config_dir() / "bot.yaml").read_text(encoding="utf-8")
 
 
@@ -36,7 +38,7 @@ async def init(*answers: str) -> tuple[Output, Output, int]:
 
 def values(folder: Path) -> dict[str, str]:
     lines = (folder / ".env").read_text(encoding="utf-8").splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    return dict(re.match("(.*?)=(.*)", line).groups() for line in lines if re.match(r"\w+=.", line))
 
 
 def kept(folder: Path) -> dict[str, str]:
@@ -53,6 +55,7 @@ async def test_answers_make_a_bot_that_is_checked_and_answers_on_both_platforms(
         config = config.replace("https://slack.com/api/", slack.api_url)
         (tmp_path / "config").mkdir()
         (tmp_path / "config" / "bot.yaml").write_text(config, encoding="utf-8")
+        shutil.copy(EXAMPLE, tmp_path / ".env")  # its lines without a value do no harm
         out, _, code = await init(
             "both",
             discord.token,

@@ -5,6 +5,8 @@ from typing import Any
 from aiohttp import ClientError
 from slack_sdk.errors import SlackApiError
 
+from bot.one_line import one_line
+
 ADVICE = {
     "account_inactive": "the app was removed from the workspace: install it again",
     "app_missing_action_url": "the manifest lacks interactivity: create the app from"
@@ -40,7 +42,7 @@ def code_of(error: SlackApiError) -> str:
 def describe(error: BaseException) -> str:
     """One line about an error: the method, Slack's word for it, and what to do."""
     if not isinstance(error, SlackApiError):
-        return " ".join(str(error).split()) or type(error).__name__
+        return one_line(error)
     code, answer = code_of(error), _answer(error)
     method = str(getattr(error.response, "api_url", "")).rpartition("/")[2]
     needed = f" ({answer['needed']})" if answer.get("needed") else ""

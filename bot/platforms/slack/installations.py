@@ -3,6 +3,9 @@
 https://docs.slack.dev/authentication/installing-with-oauth
 """
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -78,13 +81,28 @@ async def new_app(config: SlackConfig, store: Store) -> AsyncApp:
         "ignoring_self_events_enabled": False,
     }
     if client.token:
-        app = AsyncApp(**options)
+        with _no_settings_from_the_environment():
+            app = AsyncApp(**options)
         app.event("app_uninstalled")(_removed)
         app.event("tokens_revoked")(_removed)
         return app
-    app = AsyncApp(**options, oauth_settings=await _oauth(config, store))
+    oauth = await _oauth(config, store)
+    with _no_settings_from_the_environment():
+        app = AsyncApp(**options, oauth_settings=oauth)
     app.enable_token_revocation_listeners()  # what is stored of a workspace goes with the app
     return app
+
+
+@contextmanager
+def _no_settings_from_the_environment() -> Iterator[None]:
+    """Bolt takes settings of its own there: with an empty SLACK_CLIENT_ID, which .env and
+    compose.yaml may set, it forgets the token and looks for installations.
+    """
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("SLACK_")}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 async def _removed(context: AsyncBoltContext) -> None:

@@ -64,10 +64,12 @@ async def test_a_proxy_that_refuses_is_one_line(tmp_path: Path, platform: str) -
             },
         }
         config = write_config(tmp_path, inference={"url": NOBODY}, **{platform: sections[platform]})
-        named = {"HTTPS_PROXY": proxy.url, "NO_PROXY": ""}
+        address = proxy.url.replace("//", "//me:sesame@")
+        named = {"HTTPS_PROXY": address, "NO_PROXY": ""}
         async with piped(config, command="run", **named) as bot:
             line = await bot.err.see(r"can't be reached.*502.*")
             assert "Traceback" not in bot.err.text
             assert '"exception"' not in bot.err.text
             assert f"{platform}.invalid" in line
+            assert "sesame" not in bot.err.text
         assert proxy.asked[0].startswith("CONNECT ")

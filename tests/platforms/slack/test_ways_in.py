@@ -1,6 +1,7 @@
 """Socket Mode, HTTP, OAuth and Enterprise Grid."""
 
 import asyncio
+import os
 import socket
 import sqlite3
 from pathlib import Path
@@ -46,6 +47,18 @@ async def test_a_request_that_slack_did_not_sign_gets_401_and_touches_nothing(
         assert await scene.slack.http.forge(payload, fraud) == 401
         await scene.ask("a true one")
         assert len(scene.inference.requests) == 1
+
+
+async def test_what_the_environment_says_of_slack_is_only_for_the_configuration(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """.env and compose.yaml set variables of the same names as Bolt's own to nothing."""
+    for name in ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_SIGNING_SECRET"):
+        monkeypatch.setenv(name, "")
+    async with running() as scene:
+        answer = await scene.ask("hi")
+        assert answer.text.startswith("Hello there.")
+    assert os.environ["SLACK_CLIENT_ID"] == ""
 
 
 async def test_slack_can_verify_the_address(running: Running) -> None:
