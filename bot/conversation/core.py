@@ -10,7 +10,7 @@ from bot.client import InferenceClient
 from bot.config import Config
 from bot.conversation.commands import Call, CommandError, Context, Conversation, Result, parse
 from bot.conversation.events import Author, Place, QuestionKey
-from bot.conversation.gate import Admission, Refused, admit, check_access
+from bot.conversation.gate import Admission, Barred, Refused, admit, check_access
 from bot.conversation.in_effect import InEffect
 from bot.conversation.responder import Responder
 from bot.conversation.settings import Settings, resolve
@@ -85,9 +85,10 @@ class Core:
         try:
             call = parse(given, context.texts) if isinstance(given, str) else given
             _check_access(call, context)
-            return Result(await call.run(context), call.command.private)
+            return Result(await call.run(context))
         except (Refused, CommandError, StorageError) as error:
-            return Result(self.explained(error), private=True, done=False)
+            barred = isinstance(error, Barred)
+            return Result(self.explained(error), done=False, barred=barred)
 
     async def fill_form(self, call: Call, context: Context) -> dict[str, str]:
         """The values that the call's form begins with, by option. Raises CommandError."""

@@ -20,6 +20,10 @@ class Refused(Exception):
     """Who asks may not; the message is one line for them."""
 
 
+class Barred(Refused):
+    """Who asks may not use the bot here at all."""
+
+
 @dataclass
 class Admission:
     """The right to one answer, which is reserved in the quotas until it ends.
@@ -63,7 +67,7 @@ def check_access(here: InEffect, author: Author) -> None:
     """Raise Refused unless the author may use the bot here."""
     place = here.place
     if not place.local and not may_ask(here.config.access, place, author):
-        raise _refused(here, "dms_off" if place.direct else "not_here")
+        raise _refused(here, "dms_off" if place.direct else "not_here", Barred)
 
 
 async def admit(
@@ -113,9 +117,9 @@ def readmit(here: InEffect, running: RunningAnswer, store: Store) -> Admission:
     return Admission(here, store, running)
 
 
-def _refused(here: InEffect, key: str, **fields: str) -> Refused:
+def _refused(here: InEffect, key: str, kind: type[Refused] = Refused, **fields: str) -> Refused:
     metrics.REFUSALS.labels(here.place.platform).inc()
-    return Refused(here.texts(key, **fields))
+    return kind(here.texts(key, **fields))
 
 
 def _unless_unlimited(quota: QuotaConfig) -> QuotaConfig | None:

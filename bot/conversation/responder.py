@@ -2,22 +2,39 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
 from bot.client import InferenceClient
+from bot.config import Effort
 from bot.conversation import metrics
 from bot.conversation.answer import Answer
 from bot.conversation.events import Place, Question
 from bot.conversation.in_effect import InEffect
-from bot.conversation.reply import Reply, ReplyState
+from bot.conversation.reply import Reply, ReplyState, TokenCounts
 from bot.tools import Toolbox
 from bot.tracing import tracer
 
 log = structlog.get_logger()
+
+
+REMEMBERED = 2000
+"""Finished answers of which is known what they took."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a finished answer took; `persona` is "" where the channel has a prompt of its own."""
+
+    place: Place
+    asker: str
+    persona: str
+    effort: Effort
+    usage: TokenCounts
 
 
 class Responder:
@@ -29,6 +46,7 @@ class Responder:
         self._running: dict[asyncio.Task[None], Answer] = {}
         self.on_end: list[Callable[[Answer], None]] = []
         """What is told of each answer that has ended."""
+        self._answered: deque[Answered] = deque(maxlen=REMEMBERED)
 
     def answer(self, question: Question, here: InEffect) -> Reply:
         """Begin to answer; the reply fills by itself and is followed with `reply.updates()`."""
@@ -55,12 +73,14 @@ class Responder:
 
         Those in a channel's threads are in the channel too.
         """
-        return [
-            answer.reply
-            for answer in self.answers
-            if (where := answer.here.place) == place
-            or (place.thread is None and replace(where, thread=None) == place)
-        ]
+        return [answer.reply for answer in self.answers if _is_in(answer.here.place, place)]
+
+    def last_answer(self, place: Place, asker: str) -> Answered | None:
+        """The newest answer to a person in the thread or channel of `place`, of this run."""
+        for answered in reversed(self._answered):
+            if answered.asker == asker and _is_in(answered.place, place):
+                return answered
+        return None
 
     @property
     def answers(self) -> list[Answer]:
@@ -90,6 +110,11 @@ class Responder:
             about = {"platform": platform, "effort": reply.effort, "outcome": reply.state.value}
             span.set_attributes({f"bot.{key}": value for key, value in about.items()})
             log.info("answer ended", **about, seconds=round(seconds, 3))
+        if reply.usage is not None:
+            here = answer.here
+            self._answered.append(
+                Answered(here.place, reply.asker, here.persona.name, reply.effort, reply.usage)
+            )
         metrics.ANSWERS.labels(platform, reply.state).inc()
         metrics.ANSWER.labels(platform).observe(seconds)
         if answer.first_text is not None:
@@ -109,3 +134,8 @@ class Responder:
             log.error("answer failed unexpectedly", exc_info=error)
             reply.change(ReplyState.FAILED, answer.lost_notice())
         reply.change(ReplyState.STOPPED)
+
+
+def _is_in(where: Place, place: Place) -> bool:
+    """Whether `where` is `place`, or a thread in it."""
+    return where == place or (place.thread is None and replace(where, thread=None) == place)

@@ -71,6 +71,10 @@ class Texts:
         """A time that was measured: `1.2 s`."""
         return self("seconds", count=format_decimal(seconds, "0.0", locale=self.locale))
 
+    def language_name(self, language: str) -> str:
+        """What a language is called in this one: `German`."""
+        return str(Locale.parse(language).get_language_name(self.locale))
+
     def _find(self, key: str) -> tuple[Locale, Text]:
         """The text, and the locale that it is written in."""
         for locale, texts in self._layers:

@@ -9,6 +9,7 @@ from bot.conversation.events import Author, Place
 from bot.conversation.gate import Refused, check_access
 from bot.conversation.in_effect import InEffect
 from bot.conversation.reply import Reply, ReplyState
+from bot.conversation.texts import Texts
 from bot.platforms.background import Background
 from bot.platforms.exchange import Exchange
 from bot.storage import StorageError
@@ -21,6 +22,8 @@ class Action(StrEnum):
     REGENERATE = "regenerate"
     HARDER = "harder"
     DELETE = "delete"
+    KEEP = "keep"
+    """Don't delete it after all; where the platform has no dialogue of its own to ask that."""
     UP = "up"
     DOWN = "down"
 
@@ -33,11 +36,10 @@ def buttons_under(reply: Reply, *, again: bool = True) -> tuple[Action, ...]:
     if not reply.state.final:
         return (Action.STOP,)
     buttons = [Action.REGENERATE] if again else []
-    if reply.state is ReplyState.FAILED:
-        return (*buttons, Action.DELETE)
-    if again and reply.effort is not Effort.HIGH:
+    if again and reply.state is not ReplyState.FAILED and reply.effort is not Effort.HIGH:
         buttons.append(Action.HARDER)
-    return (*buttons, Action.DELETE, *VOTES)
+    votes = VOTES if reply.state is ReplyState.DONE else ()
+    return (*buttons, Action.DELETE, *votes)
 
 
 class Press(Protocol):
@@ -75,6 +77,10 @@ class Press(Protocol):
     async def exchange(self, here: InEffect) -> Exchange[Any, Any] | None:
         """The exchange that the button belongs to; None where the question is gone."""
 
+    async def is_sure(self, texts: Texts) -> bool:
+        """Whether who pressed was asked if they mean it; False while they are being asked."""
+        ...
+
     async def whisper(self, line: str) -> None:
         """Show a line only to who pressed."""
 
@@ -109,7 +115,8 @@ async def _press(press: Press, core: Core, background: Background) -> str | None
         return here.texts("question_gone")
     match action:
         case Action.DELETE:
-            await exchange.delete()
+            if await press.is_sure(here.texts):
+                await exchange.delete()
         case Action.STOP if exchange.running:
             exchange.stop()
         case Action.STOP if exchange.begun:  # of a message that could not be edited any more

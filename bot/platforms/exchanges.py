@@ -31,6 +31,8 @@ class Exchanges(Generic[AnExchange]):
     def __init__(self, core: Core) -> None:
         self._core = core
         self._exchanges: OrderedDict[str, AnExchange | None] = OrderedDict()
+        self._refused: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+        """Who was told where that they may not use the bot there."""
 
     async def take(self, question: QuestionKey, place: Place) -> InEffect | None:
         """Take a question, and read what is in effect; None where it was taken before.
@@ -45,6 +47,19 @@ class Exchanges(Generic[AnExchange]):
         except StorageError as error:  # the person gets the answer all the same
             log.error("a question could not be noted", error=str(error))
             return await self._core.read(place)
+
+    def is_first_refusal(self, place: Place, author: Author) -> bool:
+        """Whether the author was not told yet, in this run, that they may not use the bot here.
+
+        Counts them as told.
+        """
+        key = (place.server, place.channel, author.id)
+        if key in self._refused:
+            return False
+        self._refused[key] = None
+        while len(self._refused) > REMEMBERED:
+            self._refused.popitem(last=False)
+        return True
 
     def was_heard(self, message: str) -> bool:
         """Whether a message was taken in this run and got no answer, only a line or nothing."""

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from bot.conversation.commands import Conversation, is_command
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Place, QuestionKey
-from bot.conversation.gate import Admission, Refused, check_access
+from bot.conversation.gate import Admission, Barred, Refused, check_access
 from bot.conversation.in_effect import InEffect
 from bot.platforms.exchange import Exchange
 from bot.platforms.exchanges import AnExchange, Exchanges
@@ -49,7 +49,7 @@ class IncomingMessage(Protocol):
         """Reply with lines of the bot's own."""
 
     async def whisper(self, line: str) -> None:
-        """Reply with lines that only who wrote it sees, where the platform can."""
+        """Reply with lines for who wrote it, in the least public way that the platform has."""
 
     async def answer(self, admission: Admission) -> None:
         """Answer the message."""
@@ -72,18 +72,26 @@ async def hear(
         else:
             here = await exchanges.take(message.key, message.place)
         if here is not None:
-            await _hear(message, here, core)
+            await _hear(message, here, core, exchanges)
     except (Refused, StorageError) as error:
         await message.whisper(core.explained(error))
 
 
-async def _hear(message: IncomingMessage, here: InEffect, core: Core) -> None:
+async def _hear(
+    message: IncomingMessage, here: InEffect, core: Core, exchanges: Exchanges[AnExchange]
+) -> None:
     author, text = await message.author(), await message.text()
     if is_command(text, here.texts):
         result = await core.run(text, core.context(here, author, message.conversation))
-        tell = message.whisper if result.private else message.say
-        return await tell(result.text)
-    check_access(here, author)
+        if not result.barred or exchanges.is_first_refusal(here.place, author):
+            await message.whisper(result.text)
+        return None
+    try:
+        check_access(here, author)
+    except Barred:
+        if exchanges.is_first_refusal(here.place, author):
+            raise
+        return None
     if key := message.unanswerable(text):
         return await message.say(here.texts(key))
     admission = await core.admit(here, author, message.key, author.id)

@@ -138,7 +138,7 @@ class ServerPages:
     async def _carried_out(self, form: AForm, work: Callable[[AForm], Awaitable[Result]]) -> Result:
         """What came of a form that may have been forged, or have lain open for too long."""
         if not form.validate():
-            return Result(self._site.texts("page_form_expired"), private=True, done=False)
+            return Result(self._site.texts("page_form_expired"), done=False)
         return await work(form)
 
     async def _server_page(

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
+from wcwidth import wcswidth
 
-from bot.config import Config
+from bot.config import Config, builtin_languages
 from bot.conversation.commands import COMMANDS, Call, CommandError, is_command, parse
+from bot.conversation.commands.catalog import help_in
 from bot.conversation.events import Place
 from bot.conversation.texts import Texts
 from bot.storage.tables import UsageRow
 from tests.conversation.conftest import ADMIN, ANN, CHANNEL, MODERATOR, THREAD, Chat
+from tests.doubles.inference import Say
 
 TEXTS = Texts(Config(), "en")
 DIRECT = Place("test", "dm-1", "dm", direct=True)
@@ -37,7 +40,10 @@ def test_other_text_is_not(text: str) -> None:
     assert not is_command(text, TEXTS)
 
 
-@pytest.mark.parametrize("text", ["/etc/hosts why?", "/srv/tide/ebb.conf twice?", "/tmp is full"])
+@pytest.mark.parametrize(
+    "text",
+    ["/etc/hosts why?", "/srv/tide/ebb.conf twice?", "/tmp is full", "/stop.txt, what is it?"],
+)
 def test_a_path_at_the_start_is_a_word_of_the_question(text: str) -> None:
     assert not is_command(text, TEXTS)
 
@@ -66,7 +72,7 @@ async def test_missing_and_surplus_words_show_the_usage(chat: Chat) -> None:
 async def test_effort_is_set_for_the_channel_and_seen_in_settings(chat: Chat) -> None:
     answer = await chat.command("/effort HIGH")
     assert answer.startswith("Effort is now high for this channel.")
-    assert "- effort: **high** (set in this channel)" in await chat.command("/settings")
+    assert "**Effort: high** (set in this channel)" in await chat.command("/settings")
 
 
 async def test_effort_says_what_it_means_for_a_model_without_reasoning(chat: Chat) -> None:
@@ -91,8 +97,8 @@ async def test_a_bad_level_or_scope_names_what_is_allowed(chat: Chat) -> None:
 
 async def test_settings_of_a_thread_are_its_own(chat: Chat) -> None:
     await chat.command("/effort high", place=THREAD)
-    assert "**medium** (configuration file, default)" in await chat.command("/settings")
-    assert "**high** (set in this thread)" in await chat.command("/settings", place=THREAD)
+    assert "**Effort: medium** (the default)" in await chat.command("/settings")
+    assert "**Effort: high** (set in this thread)" in await chat.command("/settings", place=THREAD)
 
 
 async def test_who_may_change_what_follows_the_permissions(chat: Chat) -> None:
@@ -115,7 +121,7 @@ async def test_a_server_of_the_file_has_permissions_of_its_own(chat: Chat) -> No
 
 async def test_a_persona_is_used_by_its_name_alone(chat: Chat) -> None:
     assert await chat.command("/persona riddles") == "This channel now uses the riddles persona."
-    assert "- persona: **riddles** (set in this channel)" in await chat.command("/settings")
+    assert "**Persona: riddles** (set in this channel)" in await chat.command("/settings")
 
 
 async def test_an_unknown_persona_names_the_nearest_or_all(chat: Chat) -> None:
@@ -266,7 +272,8 @@ async def test_privacy_says_what_is_stored(chat: Chat) -> None:
 async def test_a_channel_prompt_of_the_file_is_shown_in_settings(chat: Chat) -> None:
     servers = {"server": {"channels": {"channel": {"system_prompt": "Only haiku."}}}}
     chat.configure(Config.model_validate({"servers": servers}))
-    assert "**Only haiku.** (configuration file, this channel)" in await chat.command("/settings")
+    source = "from the configuration file, for this channel"
+    assert f"**Instructions: Only haiku.** ({source})" in await chat.command("/settings")
     await chat.answer("Hi", place=CHANNEL)
     assert chat.inference.prompts[0][0]["content"].startswith("Only haiku.")
 
@@ -336,15 +343,6 @@ async def test_the_form_of_a_persona_begins_with_what_is_there(chat: Chat) -> No
 
 
 @pytest.mark.parametrize(
-    ("line", "private"), [("/settings", True), ("/effrt", True), ("/effort high", False)]
-)
-async def test_what_only_the_person_needs_is_for_them_alone(
-    chat: Chat, line: str, *, private: bool
-) -> None:
-    assert (await chat.run(line)).private is private
-
-
-@pytest.mark.parametrize(
     ("line", "told"),
     [
         ("/set answer ALWAYS", "answer is now always for this channel."),
@@ -368,7 +366,7 @@ async def test_what_is_set_is_in_effect_at_once_and_shown(chat: Chat) -> None:
     assert (await chat.core.settings(CHANNEL)).channel_messages.value == 20
     await chat.command("/set channel_messages 3")
     assert (await chat.core.settings(THREAD)).channel_messages.value == 3
-    assert "channel_messages: **3** (set in this channel)" in await chat.command("/settings")
+    assert "**Messages above: 3** (set in this channel)" in await chat.command("/settings")
 
 
 async def test_members_change_no_setting_of_a_channel(chat: Chat) -> None:
@@ -376,3 +374,26 @@ async def test_members_change_no_setting_of_a_channel(chat: Chat) -> None:
     assert await chat.command("/set answer always", author=ANN, place=THREAD) == (
         "answer is now always for this thread."
     )
+
+
+async def test_details_tell_what_ones_last_answer_took(chat: Chat) -> None:
+    assert "haven't answered you" in await chat.command("/details", ANN)
+    chat.inference.script(Say(reasoning="Hm."), Say("Hello."))
+    await chat.answer("Hi", ANN, THREAD)
+    told = await chat.command("/details", ANN)
+    for part in ("Model: scripted", "Persona: default", "Effort: medium", "Time: ", "Wrote: "):
+        assert part in told
+    assert "haven't answered you" in await chat.command("/details", MODERATOR)
+
+
+@pytest.mark.parametrize("language", builtin_languages())
+@pytest.mark.parametrize("platform", ["discord", "slack", "console"])
+def test_help_begins_with_how_to_ask_and_fits_60_columns(platform: str, language: str) -> None:
+    texts = Texts(Config(), language, platform)
+    lines = help_in(texts).splitlines()
+    assert lines[:2] == ["```", texts("help_ask").splitlines()[0]]
+    assert texts("help_buttons").splitlines()[1] in lines
+    assert lines[-1] == texts("can_be_wrong")
+    assert [line for line in lines[:-1] if wcswidth(line) > 60] == []
+    command = "/bot-effort" if platform == "slack" else "/effort"
+    assert f"  {command} <level> [scope]" in lines

@@ -1,5 +1,6 @@
 """A command that was given, with its options: typed as a line, chosen from a menu or filled in."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -44,15 +45,19 @@ class Call:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a command.
+    """What came of a command, for the person who gave it.
 
     text: what happened, or why nothing did (`done` is false then).
-    private: whether it is for the person only, where the platform can.
+    barred: whether that is because they may not use the bot here at all.
     """
 
     text: str
-    private: bool
     done: bool = True
+    barred: bool = False
+
+
+_WORD = re.compile(r"[\w-]+")
+"""What a command's name is made of; a path has more."""
 
 
 def is_command(text: str, texts: Texts) -> bool:
@@ -63,7 +68,7 @@ def is_command(text: str, texts: Texts) -> bool:
     if not text.startswith("/") or text[1:2].isspace():
         return False
     name = texts.plain_command(text).removeprefix("/").split(maxsplit=1)[:1]
-    return bool(name and _nearest(name[0].lower()))
+    return bool(name and _WORD.fullmatch(name[0]) and _nearest(name[0].lower()))
 
 
 def _nearest(name: str) -> str | None:

@@ -2,14 +2,19 @@
 
 from bot.conversation.commands import effort, general, persona, setting
 from bot.conversation.commands.definition import Command, Context
+from bot.conversation.texts import Texts
+
+
+def help_in(texts: Texts) -> str:
+    """How to ask, what the buttons do, and two lines for each command: 60 columns at most."""
+    lines = [texts("help_ask"), "", texts("help_buttons"), "", texts("help_commands")]
+    for command in COMMANDS.values():
+        lines += [f"  {texts.command(command.usage)}", f"      {texts(command.about)}"]
+    return "\n".join(["```", *lines, "```", texts("can_be_wrong")])
 
 
 async def help_text(context: Context) -> str:
-    """One line for each command, and that an AI answers."""
-    usages = {context.texts.command(c.usage): c.description for c in COMMANDS.values()}
-    width = max(map(len, usages))
-    lines = [f"{usage:<{width}}  {description}" for usage, description in usages.items()]
-    return "\n".join(["```", *lines, "```", context.texts("can_be_wrong")])
+    return help_in(context.texts)
 
 
 COMMANDS: dict[str, Command] = {
@@ -19,6 +24,6 @@ COMMANDS: dict[str, Command] = {
         *persona.COMMANDS,
         *setting.COMMANDS,
         *general.COMMANDS,
-        Command("help", "What the bot understands", help_text),
+        Command("help", help_text),
     )
 }

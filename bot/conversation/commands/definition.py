@@ -33,7 +33,8 @@ class Option:
     """One argument of a command."""
 
     kind: OptionKind
-    description: str
+    about: str
+    """The key of the text that says what it is for."""
     required: bool = True
     form_only: bool = False
     """Asked for in a form, where the platform has forms; never typed."""
@@ -141,15 +142,17 @@ class Command:
     """`name` is one word, or a group's name and a word: `persona use`."""
 
     name: str
-    description: str
     handler: Handler
     options: tuple[Option, ...] = ()
-    private: bool = True
-    """Shown only to the person, where the platform can."""
     for_anybody: bool = False
     """Also for those who may not use the bot here."""
     fill_form: FillForm | None = None
     """Set for commands that open a form, where the platform has forms."""
+
+    @property
+    def about(self) -> str:
+        """The key of the text that says what it does."""
+        return f"command_{self.name.replace(' ', '_')}"
 
     @property
     def usage(self) -> str:

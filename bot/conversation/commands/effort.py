@@ -25,14 +25,12 @@ async def set_effort(context: Context, level: str, scope: str | None = None) -> 
     return "\n".join([answer, texts("effort_no_reasoning", count=count)])
 
 
-SCOPE = Option(OptionKind.SCOPE, "For this thread, this channel or the whole server", False)
+SCOPE = Option(OptionKind.SCOPE, "option_scope", False)
 
 COMMANDS = [
     Command(
         "effort",
-        "How hard the bot thinks: low, medium or high",
         set_effort,
-        (Option(OptionKind.EFFORT, "low, medium or high"), SCOPE),
-        private=False,
+        (Option(OptionKind.EFFORT, "option_level"), SCOPE),
     )
 ]

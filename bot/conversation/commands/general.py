@@ -1,4 +1,4 @@
-"""`/settings`, `/stop`, `/regenerate`, `/new`, `/forget`, `/status` and `/privacy`."""
+"""`/settings`, `/stop`, `/regenerate`, `/details`, `/new`, `/forget`, `/status` and `/privacy`."""
 
 import time
 from datetime import UTC, datetime
@@ -11,17 +11,33 @@ from bot.conversation.texts import Texts
 
 
 async def settings(context: Context) -> str:
-    """What is in effect here, and where each value comes from."""
+    """What is in effect here: what it means, where it comes from, and how to change it."""
     texts = context.texts
-    return "\n".join(
+    lines = [
         texts(
-            "setting_line",
-            key=key,
-            value=shown_value(setting, texts),
+            f"setting_{key}",
+            value=_in_words(key, setting, texts),
             source=texts(f"source_{setting.source}"),
         )
         for key, setting in context.here.listed
-    )
+    ]
+    in_channel = bool(context.place.channel)
+    return "\n".join([*lines, texts("settings_scope" if in_channel else "settings_everywhere")])
+
+
+def _in_words(key: str, setting: Setting[object], texts: Texts) -> str:
+    """The value of the setting `key` as a sentence has it."""
+    match key:
+        case "answer":
+            return texts(f"answer_{setting.value}")
+        case "thread_mentions":
+            return texts("mentions_needed" if setting.value else "mentions_not_needed")
+        case "show_reasoning":
+            return texts("reasoning_shown" if setting.value else "reasoning_hidden")
+        case "language":
+            return texts.language_name(str(setting.value))
+        case _:
+            return shown_value(setting, texts)
 
 
 def shown_value(setting: Setting[object], texts: Texts) -> str:
@@ -51,6 +67,27 @@ async def regenerate(context: Context) -> str:
     if not await context.conversation.regenerate(context.author):
         raise CommandError(context.texts("nothing_to_regenerate"))
     return context.texts("regenerating")
+
+
+async def details(context: Context) -> str:
+    """What the person's last answer took."""
+    texts = context.texts
+    answer = context.responder.last_answer(context.place, context.author.id)
+    if answer is None:
+        raise CommandError(texts("nothing_to_tell"))
+    usage = answer.usage
+    lines = [
+        texts("details_model", model=context.client.model),
+        texts("details_effort", effort=answer.effort),
+        texts("details_time", seconds=texts.elapsed(usage.seconds)),
+        texts("details_prompt", count=usage.prompt_tokens),
+        texts("details_answer", count=usage.answer_tokens),
+    ]
+    if answer.persona:
+        lines.insert(1, texts("details_persona", name=answer.persona))
+    if usage.reasoning_tokens:
+        lines.insert(-1, texts("details_reasoning", count=usage.reasoning_tokens))
+    return "\n".join(f"- {line}" for line in lines)
 
 
 async def new(context: Context) -> str:
@@ -96,13 +133,12 @@ async def privacy(context: Context) -> str:
 
 
 COMMANDS = [
-    Command("settings", "What is in effect here, and where it comes from", settings),
-    Command("stop", "Stop the answer that is being written", stop),
-    Command("regenerate", "Answer your last question again", regenerate),
-    Command("new", "Start the conversation over", new, private=False),
-    Command("forget", "Delete what is stored about you", forget, for_anybody=True),
-    Command(
-        "status", "The model, its queue, its speed, and how long the bot has been running", status
-    ),
-    Command("privacy", "What is stored, and where", privacy, for_anybody=True),
+    Command("settings", settings),
+    Command("stop", stop),
+    Command("regenerate", regenerate),
+    Command("details", details),
+    Command("new", new),
+    Command("forget", forget, for_anybody=True),
+    Command("status", status),
+    Command("privacy", privacy, for_anybody=True),
 ]

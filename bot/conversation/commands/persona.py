@@ -156,31 +156,29 @@ def _version_line(context: Context, version: StoredPersona) -> str:
     return context.texts("version_line", version=version.version, when=when, prompt=first_line)
 
 
-NAME = Option(OptionKind.PERSONA, "The persona's name")
-NEW_NAME = Option(OptionKind.NAME, "A name: a-z, 0-9, - and _")
-PROMPT = Option(OptionKind.TEXT, "The system prompt")
-DESCRIPTION = Option(OptionKind.DESCRIPTION, "What it is for", required=False, form_only=True)
-LEVEL = Option(OptionKind.EFFORT, "How hard it thinks", required=False, form_only=True)
+NAME = Option(OptionKind.PERSONA, "option_persona")
+NEW_NAME = Option(OptionKind.NAME, "option_new_name")
+PROMPT = Option(OptionKind.TEXT, "option_prompt")
+DESCRIPTION = Option(OptionKind.DESCRIPTION, "option_description", required=False, form_only=True)
+LEVEL = Option(OptionKind.EFFORT, "option_persona_level", required=False, form_only=True)
 
 COMMANDS = [
-    Command("persona use", "Answer as this persona here", use, (NAME, SCOPE), private=False),
-    Command("persona list", "The personas of this server", list_all),
-    Command("persona show", "A persona's prompt", show, (NAME,)),
+    Command("persona use", use, (NAME, SCOPE)),
+    Command("persona list", list_all),
+    Command("persona show", show, (NAME,)),
     Command(
         "persona create",
-        "Make a persona for this server",
         create,
         (NEW_NAME, PROMPT, DESCRIPTION, LEVEL),
         fill_form=create_form,
     ),
     Command(
         "persona edit",
-        "Change a persona",
         edit,
         (NAME, PROMPT, DESCRIPTION, LEVEL),
         fill_form=edit_form,
     ),
-    Command("persona delete", "Delete a persona of this server", delete, (NAME,)),
-    Command("persona history", "A persona's earlier versions", history, (NAME,)),
-    Command("persona undo", "Go back to the version before", undo, (NAME,)),
+    Command("persona delete", delete, (NAME,)),
+    Command("persona history", history, (NAME,)),
+    Command("persona undo", undo, (NAME,)),
 ]

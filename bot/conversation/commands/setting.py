@@ -64,13 +64,11 @@ async def set_value(context: Context, setting: str, value: str, scope: str | Non
 COMMANDS = [
     Command(
         "set",
-        "When the bot answers here, and what it reads",
         set_value,
         (
-            Option(OptionKind.SETTING, "Which setting; /settings shows what is in effect"),
-            Option(OptionKind.VALUE, "Such as thread, true, 20 or Europe/Berlin"),
+            Option(OptionKind.SETTING, "option_setting"),
+            Option(OptionKind.VALUE, "option_value"),
             SCOPE,
         ),
-        private=False,
     )
 ]

@@ -128,7 +128,7 @@ class Answers:
             here.texts,
             question.author.id,
             question.id,
-            embeds=allowed.embeds,
+            embeds=allowed.embeds and here.settings.show_reasoning.value,
             file_above=above if allowed.files else None,
         )
         send = _send_after(question, thread, reply=allowed.replies)

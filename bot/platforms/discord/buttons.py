@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import discord
@@ -16,20 +16,29 @@ EMOJI = {
     Action.REGENERATE: "🔁",
     Action.HARDER: "🧠",
     Action.DELETE: "🗑️",
+    Action.KEEP: None,
     Action.UP: "👍",
     Action.DOWN: "👎",
 }
-TEMPLATE = r"gptoss:(?P<action>[a-z]+):(?P<asker>\d+):(?P<question>\d+):(?P<effort>[a-z]+)"
+TEMPLATE = (
+    r"gptoss:(?P<action>[a-z]+):(?P<asker>\d+):(?P<question>\d+):(?P<effort>[a-z]+)"
+    r"(?::(?P<answer>\d+))?"
+)
 
 
 @dataclass(frozen=True)
 class ButtonId:
-    """What a button knows, as its custom_id: `question` is the id of the question's message."""
+    """What a button knows, as its custom_id.
+
+    question: the id of the question's message.
+    answer: that of the answer's last message, where the button stands in another one.
+    """
 
     action: Action
     asker: int
     question: int
     effort: Effort
+    answer: int | None = None
 
     @classmethod
     def parse(cls, match: re.Match[str]) -> "ButtonId":
@@ -39,10 +48,12 @@ class ButtonId:
             int(match["asker"]),
             int(match["question"]),
             Effort(match["effort"]),
+            int(match["answer"]) if match["answer"] else None,
         )
 
     def __str__(self) -> str:
-        return f"gptoss:{self.action}:{self.asker}:{self.question}:{self.effort}"
+        known = (self.action, self.asker, self.question, self.effort, self.answer)
+        return ":".join(["gptoss", *(str(part) for part in known if part is not None)])
 
 
 class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMPLATE):
@@ -85,9 +96,19 @@ def view_of(
     """The buttons as discord.py's view; None for none."""
     if not actions:
         return None
+    return _view([ButtonId(action, asker, question, effort) for action in actions], texts)
+
+
+def deletion_view(pressed: ButtonId, answer: int, texts: Texts) -> discord.ui.View:
+    """Below the question whether the answer with this last message is to go."""
+    choices = (Action.DELETE, Action.KEEP)
+    return _view([replace(pressed, action=action, answer=answer) for action in choices], texts)
+
+
+def _view(ids: Sequence[ButtonId], texts: Texts) -> discord.ui.View:
     view = discord.ui.View(timeout=None)
-    for action in actions:
-        label = None if action in VOTES else texts(f"button_{action}")
-        view.add_item(AnswerButton(ButtonId(action, asker, question, effort), label))
+    for id in ids:
+        label = None if id.action in VOTES else texts(f"button_{id.action}")
+        view.add_item(AnswerButton(id, label))
     view.stop()  # discord.py need not keep it: a pressed button is found by its id
     return view

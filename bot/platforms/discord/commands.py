@@ -12,11 +12,10 @@ from bot.config import Effort
 from bot.conversation.commands import COMMANDS, Call, Command
 from bot.conversation.commands.definition import Option, OptionKind
 from bot.conversation.commands.setting import SETTINGS
+from bot.conversation.texts import Texts
 from bot.platforms.discord.interactions import Interactions
 from bot.platforms.discord.limits import CHOICES
 
-GROUPS = {"persona": "Who answers: the personas of this server"}
-ASK_ABOUT = "Ask about this"
 CHOICES_OF: dict[OptionKind, tuple[str, ...]] = {
     OptionKind.EFFORT: tuple(Effort),
     OptionKind.SCOPE: ("thread", "channel", "server"),
@@ -26,27 +25,29 @@ CHOICES_OF: dict[OptionKind, tuple[str, ...]] = {
 
 
 def add_commands(
-    tree: app_commands.CommandTree[discord.Client], interactions: Interactions
+    tree: app_commands.CommandTree[discord.Client], interactions: Interactions, texts: Texts
 ) -> None:
-    """Put every command into `tree`, and the message menu's entry.
+    """Put every command into `tree`, and the message menu's entry, described by `texts`.
 
     A name of two words makes a group and its command.
     """
     groups: dict[str, app_commands.Group] = {}
     for command in COMMANDS.values():
         group_name, _, word = command.name.rpartition(" ")
-        built = _build(word, command, interactions)
+        built = _build(word, command, interactions, texts)
         if not group_name:
             tree.add_command(built)
             continue
         if group_name not in groups:
             groups[group_name] = app_commands.Group(
-                name=group_name, description=GROUPS[group_name], **_where()
+                name=group_name, description=texts(f"group_{group_name}"), **_where()
             )
             tree.add_command(groups[group_name])
         groups[group_name].add_command(built)
     tree.add_command(
-        app_commands.ContextMenu(name=ASK_ABOUT, callback=interactions.ask_about, **_where())
+        app_commands.ContextMenu(
+            name=texts("ask_title"), callback=interactions.ask_about, **_where()
+        )
     )
 
 
@@ -57,7 +58,7 @@ def fingerprint(tree: app_commands.CommandTree[discord.Client]) -> str:
 
 
 def _build(
-    word: str, command: Command, interactions: Interactions
+    word: str, command: Command, interactions: Interactions, texts: Texts
 ) -> app_commands.Command[Any, Any, Any]:
     async def callback(interaction: discord.Interaction, **values: str | None) -> None:
         given = {k: v for k, v in values.items() if v is not None}
@@ -79,7 +80,7 @@ def _build(
             *map(_parameter, options),
         ]
     )
-    app_commands.describe(**{o.name: o.description for o in options})(callback)
+    app_commands.describe(**{o.name: texts(o.about) for o in options})(callback)
     for option in options:
         if option.kind is OptionKind.PERSONA:
             app_commands.autocomplete(**{option.name: personas})(callback)
@@ -89,7 +90,7 @@ def _build(
     where = {} if " " in command.name else _where()
     return app_commands.Command(
         name=word,
-        description=command.description,
+        description=texts(command.about),
         callback=callback,  # type: ignore[arg-type]  # its signature is set above
         **where,
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations  # some of discord.py's types exist only for checkers
 
+from functools import partial
+from typing import Any
+
 import discord
 
 from bot.conversation.commands import Conversation
@@ -10,10 +13,20 @@ from bot.conversation.gate import Admission
 from bot.platforms.background import Background
 from bot.platforms.discord.answers import Answers
 from bot.platforms.discord.limits import CONTENT_LENGTH
-from bot.platforms.discord.messages import author_of, own_line, place_of, rights_in
+from bot.platforms.discord.messages import (
+    OWN_MESSAGE,
+    author_of,
+    own_line,
+    own_message,
+    place_of,
+    rights_in,
+)
 from bot.platforms.discord.sending import Pace
 from bot.platforms.discord.words import has_more_than_text, typed
 from bot.platforms.markdown.splitting import split_markdown
+
+WHISPER_SECONDS = 300.0
+"""How long an answer to a typed command stays in a channel, where anybody can read it."""
 
 
 class DiscordMessage:
@@ -66,7 +79,13 @@ class DiscordMessage:
             await self._pace.retried(self._message.reply, own_line(part.text))
 
     async def whisper(self, line: str) -> None:
-        await self.say(line)
+        """Discord shows it to everybody in the channel: it makes no sound, and goes by itself."""
+        options: dict[str, Any] = {"silent": True}
+        if self._message.guild is not None:
+            options["delete_after"] = WHISPER_SECONDS
+        for part in split_markdown(line, CONTENT_LENGTH - len(OWN_MESSAGE)):
+            say = partial(self._message.reply, own_message(part.text), **options)
+            await self._pace.retried(say)
 
     async def answer(self, admission: Admission) -> None:
         exchange = await self._answers.open(self._message, admission.here)

@@ -12,10 +12,11 @@ from bot.conversation.core import Core
 from bot.conversation.events import Author, Message, Place, Question, QuestionKey
 from bot.conversation.gate import Refused, check_access
 from bot.conversation.in_effect import InEffect
+from bot.conversation.texts import Texts
 from bot.platforms.background import Background
-from bot.platforms.buttons import press
+from bot.platforms.buttons import Action, press
 from bot.platforms.discord.answers import Answers, DiscordExchange
-from bot.platforms.discord.buttons import ButtonId
+from bot.platforms.discord.buttons import ButtonId, deletion_view
 from bot.platforms.discord.forms import CommandForm, EditAgain, QuestionForm
 from bot.platforms.discord.limits import CONTENT_LENGTH
 from bot.platforms.discord.messages import author_of, own_line, place_of
@@ -42,7 +43,7 @@ class Interactions:
         if call.needs_form:
             await self._open_form(interaction, call)
             return
-        await interaction.response.defer(ephemeral=call.command.private)
+        await interaction.response.defer(ephemeral=True)
         await self._answer(interaction, (await self._run(call, interaction)).text)
 
     async def persona_names(self, interaction: discord.Interaction) -> list[str]:
@@ -78,7 +79,7 @@ class Interactions:
         try:
             return await self._core.run(call, await self._context(interaction))
         except StorageError as error:
-            return Result(self._core.storage_failed(error), private=True, done=False)
+            return Result(self._core.storage_failed(error), done=False)
 
     async def _context(self, interaction: discord.Interaction) -> Context:
         place = _place(interaction)
@@ -117,7 +118,14 @@ class Interactions:
 
             question = " ".join(text.split())
             heading = here.texts("asked_about", name=author.name, question=question)
-            look = Look(here.texts, sent.user.id, sent.id, heading=heading, again=False)
+            look = Look(
+                here.texts,
+                sent.user.id,
+                sent.id,
+                heading=heading,
+                again=False,
+                embeds=here.settings.show_reasoning.value,
+            )
             view = DiscordView(look, send, self._pace, self._answers.written)
             key = QuestionKey(str(_me(sent).id), str(sent.id))
             exchange = Exchange(text, key, author.id, place, read_question, view, self._core)
@@ -138,6 +146,9 @@ class Interactions:
     async def press(self, interaction: discord.Interaction, id: ButtonId) -> None:
         """A button under an answer was pressed."""
         await interaction.response.defer()
+        if id.action is Action.KEEP:
+            await interaction.delete_original_response()
+            return
         pressed = DiscordPress(interaction, id, self._answers, self._pace)
         await press(pressed, self._core, self._background)
 
@@ -166,7 +177,28 @@ class DiscordPress:
         return rights.manage_messages or rights.manage_channels
 
     async def exchange(self, here: InEffect) -> DiscordExchange | None:
-        return await self._answers.find(self._id, self._interaction.message)
+        return await self._answers.find(self._id, await self._last_message())
+
+    async def is_sure(self, texts: Texts) -> bool:
+        interaction = self._interaction
+        if self._id.answer is not None:
+            await interaction.delete_original_response()  # the question that was answered
+            return True
+        assert interaction.message is not None
+        view = deletion_view(self._id, interaction.message.id, texts)
+        ask, line = interaction.followup.send, own_line(texts("delete_ask"))
+        await self._pace.retried(ask, line, view=view, ephemeral=True)
+        return False
+
+    async def _last_message(self) -> discord.Message | None:
+        """The answer's last message."""
+        interaction, channel = self._interaction, self._interaction.channel
+        if self._id.answer is None or not isinstance(channel, discord.abc.Messageable):
+            return interaction.message
+        try:
+            return await channel.fetch_message(self._id.answer)
+        except discord.HTTPException:  # gone, or the bot is no member here
+            return None
 
     async def whisper(self, line: str) -> None:
         send = self._interaction.followup.send

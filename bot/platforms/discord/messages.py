@@ -12,6 +12,8 @@ from bot.conversation.events import Author, Place
 OWN_LINE = "-# \u2063"
 """Begins the bot's own small lines (status, notices, footer). The invisible separator tells them
 from small lines that the model wrote."""
+OWN_MESSAGE = "\u2063\u2063"
+"""Within a message that is the bot's own as a whole, such as a list or a block of code."""
 ANSWER_FILE = "answer.md"
 """A long answer's name as a file: read back whole in place of the message's text."""
 
@@ -40,12 +42,25 @@ def is_shown(message: discord.Message) -> bool:
 
 def without_own_lines(text: str) -> str:
     """What the model wrote of one of the bot's messages."""
+    if OWN_MESSAGE in text:
+        return ""
     return _OWN_LINES.sub("", text).strip()
 
 
 def own_line(text: str) -> str:
     """`text` as small lines that are no part of the conversation."""
     return "\n".join(f"{OWN_LINE}{line}" for line in text.splitlines())
+
+
+def own_message(text: str) -> str:
+    """A message that is no part of the conversation and looks as it is written.
+
+    Its mark is where Discord can't trim it away, nor take it for what a line begins with.
+    """
+    if "\n" not in text:
+        return own_line(text)
+    at = next((at for at, character in enumerate(text) if character.isalnum()), 0)
+    return text[:at] + OWN_MESSAGE + text[at:]
 
 
 def place_of(channel: Channel, guild_id: int | None) -> Place:

@@ -10,6 +10,7 @@ from discord import app_commands
 
 from bot.config import AnswerMode
 from bot.conversation.core import Core
+from bot.conversation.texts import Texts
 from bot.platforms.background import Background
 from bot.platforms.base import PlatformUnusable
 from bot.platforms.discord.answers import Answers
@@ -99,7 +100,9 @@ class DiscordPlatform:
         AnswerButton.on_press = self._interactions.press
         client.add_dynamic_items(AnswerButton)
         tree = app_commands.CommandTree(client)
-        add_commands(tree, self._interactions)
+        config = self._core.config()
+        texts = Texts(config, config.defaults.language, "discord")
+        add_commands(tree, self._interactions, texts)
         return tree
 
     async def _sync(self, tree: app_commands.CommandTree[discord.Client]) -> None:

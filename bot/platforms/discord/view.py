@@ -67,7 +67,7 @@ class Look:
     asker, question: ids of the person and of the message they wrote.
     heading: one of the bot's own lines above the text; "" for none.
     again: whether the answer can be made again.
-    embeds: whether reasoning may be shown.
+    embeds: whether reasoning may be shown; where not, Discord is told to show no embeds at all.
     file_above: characters above which the answer becomes a file.
     """
 
@@ -113,11 +113,11 @@ class DiscordView:
         with self._pace.turns(channel, reply) as turns:
             async for _ in reply.updates():
                 if not reply.state.final:
-                    if self._parts(reply) == self._shown:
+                    if self.parts(reply) == self._shown:
                         continue
                     await turns.next()
                 try:
-                    await self._apply(self._parts(reply), reply.effort)
+                    await self._apply(self.parts(reply), reply.effort)
                 except Gone:
                     log.info("an answer's message was deleted while it was written")
                     reply.abandon()
@@ -143,7 +143,7 @@ class DiscordView:
         except Gone:  # it is said in a new message
             await self._apply(line, Effort.LOW)
 
-    def _parts(self, reply: Reply) -> list[Part]:
+    def parts(self, reply: Reply) -> list[Part]:
         """The messages as they should be; the bot's own lines stand under the last."""
         look, text = self.look, reply.text.strip()
         lines = end_lines(reply, look.texts)
@@ -191,18 +191,21 @@ class DiscordView:
         """A message with a part, after the one that shows the part before."""
         after = self.messages[index - 1] if index else None
         nonce = token_hex(8)  # a message sent again after a lost answer appears once
-        options = self._options(part, effort)
+        options = self.options(part, effort)
 
         async def send() -> discord.Message:
             if part.file is not None:
                 options["files"] = [_file(part.file)]
-            return await self._send(after, part.content, nonce=nonce, **options)
+            quiet = not self.look.embeds
+            return await self._send(
+                after, part.content, nonce=nonce, suppress_embeds=quiet, **options
+            )
 
         return _partial(await self._pace.retried(send))
 
     async def _edit(self, index: int, part: Part, effort: Effort) -> None:
         before = self._shown[index]
-        options = self._options(part, effort)
+        options = self.options(part, effort)
         options.setdefault("view", None)
         options.setdefault("embeds", [])
 
@@ -225,7 +228,7 @@ class DiscordView:
             again = await self._new(index, part, effort)
             self.messages[index] = again
 
-    def _options(self, part: Part, effort: Effort) -> dict[str, Any]:
+    def options(self, part: Part, effort: Effort) -> dict[str, Any]:
         """Nobody but the asker can be pinged, whatever the model writes."""
         look = self.look
         asker = discord.Object(look.asker)

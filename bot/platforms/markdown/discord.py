@@ -18,7 +18,7 @@ class DiscordStyle:
     """See Style. Characters are code points (discord/discord-api-docs issue 1315).
 
     Links stand in <…>: cards would be larger than the answer, and fetch what they show. The flag
-    SUPPRESS_EMBEDS would hide the embed with the reasoning too, and not every edit can carry it.
+    SUPPRESS_EMBEDS hides the embed with the reasoning too, so it is set only where none is shown.
     """
 
     tables = True

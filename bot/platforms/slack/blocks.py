@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from bot.config import Effort
 from bot.conversation.texts import Texts
-from bot.platforms.buttons import VOTES, Action
+from bot.platforms.buttons import Action
 from bot.platforms.markdown.lines import ZERO_WIDTH_SPACE
 from bot.platforms.markdown.splitting import split_markdown
 from bot.platforms.markdown.style import Piece
@@ -28,8 +28,7 @@ PREFIX = "gptoss:"
 
 SECTIONS = 3
 """Of a command's answer in one message: together they stay below PART_LENGTH."""
-VOTE = "vote"
-"""The action of both votes: they are one element, and differ in their values."""
+VOTE_SIGNS = {Action.UP: "👍", Action.DOWN: "👎"}
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,6 @@ class ButtonValue:
 
     question, thread: timestamps of the question and of the thread that it stands in.
     earlier: those of the answer's messages before the one with the button.
-    vote: 1 or -1 on the buttons of feedback.
     """
 
     asker: str
@@ -46,13 +44,13 @@ class ButtonValue:
     thread: str
     effort: Effort
     earlier: tuple[str, ...] = ()
-    vote: int = 0
 
     @classmethod
     def parse(cls, value: str) -> "ButtonValue":
         """Raises ValueError for what this version has not written."""
         try:
             fields = json.loads(value)
+            fields.pop("vote", None)  # of 0.1.0, whose votes were other elements
             effort = Effort(fields.pop("effort"))
             return cls(effort=effort, earlier=tuple(fields.pop("earlier")), **fields)
         except (KeyError, TypeError) as error:
@@ -107,40 +105,35 @@ def own_text(lines: Sequence[str]) -> str:
 
 
 def buttons(actions: Sequence[Action], value: ButtonValue, texts: Texts) -> list[Block]:
-    """The buttons of an answer; the votes are an element of their own."""
-    elements = [
-        {
-            "type": "button",
-            "action_id": PREFIX + action,
-            "text": {"type": "plain_text", "text": texts(f"button_{action}")},
-            "value": str(value),
-        }
-        for action in actions
-        if action not in VOTES
-    ]
-    blocks: list[Block] = [{"type": "actions", "elements": elements}]
-    if Action.UP in actions:
-        feedback = {
-            "type": "feedback_buttons",
-            "action_id": PREFIX + VOTE,
-            "positive_button": _vote("👍", value, VOTES[Action.UP]),
-            "negative_button": _vote("👎", value, VOTES[Action.DOWN]),
-        }
-        blocks.append({"type": "context_actions", "elements": [feedback]})
-    return blocks
+    """The buttons of an answer, in one row."""
+    return [{"type": "actions", "elements": [_button(action, value, texts) for action in actions]}]
 
 
-def action_of(action_id: str, value: ButtonValue) -> Action:
+def _button(action: Action, value: ButtonValue, texts: Texts) -> dict[str, Any]:
+    button = {
+        "type": "button",
+        "action_id": PREFIX + action,
+        "text": _plain(VOTE_SIGNS.get(action) or texts(f"button_{action}")),
+        "value": str(value),
+    }
+    if action is Action.DELETE:
+        button["confirm"] = {
+            "title": _plain(texts("delete_title")),
+            "text": _plain(texts("delete_ask")),
+            "confirm": _plain(texts("button_delete")),
+            "deny": _plain(texts("button_keep")),
+            "style": "danger",
+        }
+    return button
+
+
+def _plain(text: str) -> dict[str, Any]:
+    return {"type": "plain_text", "text": text}
+
+
+def action_of(action_id: str) -> Action:
     """What a pressed button does. Raises ValueError for what this version has not written."""
-    name = action_id.removeprefix(PREFIX)
-    if name == VOTE:
-        return Action.UP if value.vote > 0 else Action.DOWN
-    return Action(name)
-
-
-def _vote(label: str, value: ButtonValue, vote: int) -> dict[str, Any]:
-    text = {"type": "plain_text", "text": label}
-    return {"text": text, "value": str(replace(value, vote=vote))}
+    return Action(action_id.removeprefix(PREFIX))
 
 
 def buttons_in(blocks: Sequence[Block]) -> Iterator[ButtonValue]:

@@ -26,7 +26,7 @@ def form(call: Call, filled: Mapping[str, str], channel: str, texts: Texts) -> d
         "type": "modal",
         "callback_id": CALLBACK,
         "private_metadata": json.dumps(kept),
-        "title": {"type": "plain_text", "text": f"/{command.name}"[:24]},
+        "title": {"type": "plain_text", "text": texts.command(f"/{command.name}")[:24]},
         "submit": {"type": "plain_text", "text": texts("form_save")},
         "blocks": [
             block

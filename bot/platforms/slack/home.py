@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.conversation.personas import Persona
 from bot.conversation.texts import Texts
-from bot.platforms.slack.blocks import Block, own_sections, plain_section, section
+from bot.platforms.slack.blocks import Block, own_sections, plain_section
 from bot.platforms.slack.limits import BUTTON_LENGTH, TEXT_LENGTH
 from bot.platforms.slack.mrkdwn import plain_text, plain_text_within
 
@@ -24,15 +24,16 @@ ABOUT_LENGTH = 1_000
 
 def home(settings: str, personas: Sequence[Persona], texts: Texts) -> dict[str, Any]:
     """The view; `settings` is what /settings says, as Markdown."""
+    about = f"{texts('home_ask')}\n{texts('can_be_wrong')}"
     blocks: list[Block] = [
-        section(texts("can_be_wrong")),
+        plain_section(plain_text(about)),
         _header(texts("home_settings")),
         *own_sections(settings),
         _header(texts("home_personas")),
     ]
     for persona in personas[:PERSONAS]:
-        about = plain_text_within(persona.description or persona.prompt[:200], ABOUT_LENGTH)
-        line = f"*{plain_text(persona.name)}*  {about}"
+        what_for = plain_text_within(persona.description or persona.prompt[:200], ABOUT_LENGTH)
+        line = f"*{plain_text(persona.name)}*  {what_for}"
         buttons = [_button(texts("home_use"), f"/persona use {persona.name} server")]
         buttons.append(_button(texts("home_edit"), f"/persona edit {persona.name}"))
         blocks += [plain_section(line), {"type": "actions", "elements": buttons}]

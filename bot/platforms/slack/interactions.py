@@ -13,6 +13,7 @@ from bot.conversation.commands import COMMANDS, Call, CommandError, Context, Res
 from bot.conversation.core import Core
 from bot.conversation.events import Author
 from bot.conversation.in_effect import InEffect
+from bot.conversation.texts import Texts
 from bot.platforms.background import Background
 from bot.platforms.buttons import press
 from bot.platforms.slack.answers import Answers, SlackExchange
@@ -47,7 +48,7 @@ class Interactions:
         user, channel = body["user_id"], body["channel_id"]
         result = await self._run(workspace, line, user, channel, body["trigger_id"])
         if result is not None:
-            await respond(workspace, body["response_url"], channel, user, result)
+            await respond(workspace, body["response_url"], channel, user, result.text)
 
     async def button_command(self, workspace: Workspace, body: Body) -> None:
         """A button gives a command: in a channel, or for the whole workspace on the Home tab."""
@@ -70,7 +71,7 @@ class Interactions:
                 return await self._core.run(call, context)
             filled = await self._core.fill_form(call, context)
         except (CommandError, StorageError) as error:
-            return Result(self._core.explained(error), private=True, done=False)
+            return Result(self._core.explained(error), done=False)
         view = form(call, filled, channel, context.texts)
         try:
             await workspace.client.views_open(trigger_id=trigger, view=view)
@@ -91,7 +92,7 @@ class Interactions:
         try:
             result = await self._core.run(call, await self._context(workspace, user, channel))
         except StorageError as error:
-            result = Result(self._core.storage_failed(error), private=True, done=False)
+            result = Result(self._core.storage_failed(error), done=False)
         if not result.done:
             field = next(iter(body["view"]["state"]["values"]))
             await ack(response_action="errors", errors={field: result.text})
@@ -151,7 +152,7 @@ class SlackPress:
         self._workspace = workspace
         self._channel = str(body["container"]["channel_id"])
         self._answers = answers
-        self.action = action_of(action["action_id"], self._value)
+        self.action = action_of(action["action_id"])
         self.effort = self._value.effort
         self.asker = self._value.asker
         self._person = str(body["user"]["id"])
@@ -166,6 +167,9 @@ class SlackPress:
 
     async def exchange(self, here: InEffect) -> SlackExchange | None:
         return await self._answers.find(self._workspace, self._channel, self._value, self.message)
+
+    async def is_sure(self, texts: Texts) -> bool:
+        return True  # Slack has asked before it told of the press
 
     async def whisper(self, line: str) -> None:
         thread = self._value.thread

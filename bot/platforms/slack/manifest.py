@@ -9,7 +9,9 @@ from urllib.parse import urlencode
 
 import yaml
 
+from bot.config import Config
 from bot.conversation.commands import COMMANDS
+from bot.conversation.texts import Texts
 from bot.platforms.slack.installations import (
     EVENTS,
     EVENTS_PATH,
@@ -39,7 +41,8 @@ RESERVED = {
 
 https://slack.com/help/articles/201259356-Use-built-in-slash-commands
 """
-GROUPS = {"persona": "Who answers: the personas of this workspace"}
+TEXTS = Texts(Config(), "en", "slack")
+"""Whoever makes the app reads English pages."""
 
 
 def manifest(
@@ -122,11 +125,11 @@ def _each(prefix: str) -> list[dict[str, Any]]:
     for word in dict.fromkeys(name.split()[0] for name in COMMANDS):
         entry = {"command": f"/{prefix}{word}"}
         if command := COMMANDS.get(word):
-            entry["description"] = command.description
+            entry["description"] = TEXTS(command.about)
             hint = command.usage.partition(" ")[2]
         else:
             subcommands = [n.split()[1] for n in COMMANDS if n.startswith(f"{word} ")]
-            entry["description"] = GROUPS[word]
+            entry["description"] = TEXTS(f"group_{word}")
             hint = "|".join(subcommands)
         found.append(entry | ({"usage_hint": hint} if hint else {}))
     return found
@@ -136,6 +139,6 @@ def _the_one(prefix: str) -> dict[str, Any]:
     words = dict.fromkeys(name.split()[0] for name in COMMANDS)
     return {
         "command": f"/{prefix.rstrip('-_')}",
-        "description": "What the bot understands, and its settings",
+        "description": TEXTS("group_bot"),
         "usage_hint": "|".join(words),
     }

@@ -13,7 +13,6 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from bot.conversation.commands import Result
 from bot.platforms.slack.blocks import Block, own_messages
 from bot.platforms.slack.limits import RESPONSES
 from bot.platforms.slack.whisper import whisper
@@ -29,29 +28,26 @@ class _Passing(Exception):
     """The address failed, and may not the next time."""
 
 
-async def respond(workspace: Workspace, url: str, channel: str, user: str, result: Result) -> None:
-    """Show what a command answers; where the address fails, to who gave the command only.
+async def respond(workspace: Workspace, url: str, channel: str, user: str, text: str) -> None:
+    """Show what a command answers, only to who gave it.
 
     Raises SlackApiError.
     """
-    messages = own_messages(result.text)
+    messages = own_messages(text)
     if len(messages) <= RESPONSES:
         webhook = AsyncWebhookClient(url)
-        kind = "ephemeral" if result.private else "in_channel"
-        while messages and await _responded(webhook, kind, *messages[0]):
+        while messages and await _responded(webhook, *messages[0]):
             messages.pop(0)
-    for _, text in messages:
-        await whisper(workspace, channel, user, text)
+    for _, rest in messages:
+        await whisper(workspace, channel, user, rest)
 
 
-async def _responded(
-    webhook: AsyncWebhookClient, kind: str, blocks: list[Block], text: str
-) -> bool:
+async def _responded(webhook: AsyncWebhookClient, blocks: list[Block], text: str) -> bool:
     """Whether the address took a message."""
 
     async def send() -> int:
         try:
-            answer = await webhook.send(response_type=kind, text=text, blocks=blocks)
+            answer = await webhook.send(response_type="ephemeral", text=text, blocks=blocks)
         except (OSError, ClientError) as error:
             raise _Passing(type(error).__name__) from error
         if answer.status_code >= 500 or answer.status_code == 429:

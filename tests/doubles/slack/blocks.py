@@ -13,6 +13,7 @@ from tests.doubles.slack.limits import (
     BLOCKS,
     BUTTON_TEXT,
     BUTTON_VALUE,
+    CONFIRM,
     CONTEXT,
     CONTEXT_ACTIONS,
     FIELD,
@@ -123,6 +124,8 @@ class _Check:
         if element["type"] == "button":
             self.text(element.get("text"), BUTTON_TEXT, f"{pointer}/text", plain=True)
             self.short(element.get("value") or "", BUTTON_VALUE, f"{pointer}/value")
+        for part, most in CONFIRM.items() if "confirm" in element else ():
+            self.text(element["confirm"].get(part), most, f"{pointer}/confirm/{part}")
         if "options" in element:
             self.that(bool(element["options"]), "must have at least 1 option", pointer)
             self.at_most(element["options"], OPTIONS, f"{pointer}/options")

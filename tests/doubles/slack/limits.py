@@ -15,6 +15,8 @@ ALL_BLOCKS = 11_000
 BLOCKS, VIEW_BLOCKS = 50, 100
 SECTION, FIELD, FIELDS, HEADER = 3_000, 2_000, 10, 150
 BUTTON_TEXT, BUTTON_VALUE, OPTION_TEXT, OPTIONS = 75, 2_000, 75, 100
+CONFIRM = {"title": 100, "text": 300, "confirm": 30, "deny": 30}
+"""https://docs.slack.dev/reference/block-kit/composition-objects/confirmation-dialog-object"""
 IDENTIFIER = 255
 ACTIONS, CONTEXT, CONTEXT_ACTIONS = 25, 10, 5
 TABLE_ROWS, TABLE_COLUMNS = 100, 20

@@ -38,6 +38,18 @@ async def test_whoever_is_blocked_gets_one_line(running: Running, kind: str) -> 
         assert scene.inference.requests == []
 
 
+async def test_whoever_is_blocked_is_told_once_and_then_left_alone(running: Running) -> None:
+    def block(double: DiscordDouble, guild: Guild, general: Channel) -> dict[str, Any]:
+        return {"access": {"block": {"channels": [general.id]}}}
+
+    async with running(prepare=block) as scene:
+        assert "can't ask" in await scene.told(scene.ann.say(scene.general, "@bot hi"))
+        again = [scene.ann.say(scene.general, f"@bot {said}") for said in ("hi", "/effort high")]
+        assert "can't ask" in await scene.told(scene.ben.say(scene.general, "@bot hi"))
+        assert [question.replies for question in again] == [[], []]
+        assert scene.inference.requests == []
+
+
 async def test_only_those_with_an_allowed_role_may_ask(running: Running) -> None:
     members: list[Person] = []
 

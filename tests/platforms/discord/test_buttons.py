@@ -5,6 +5,7 @@ import sqlite3
 
 import pytest
 
+from tests.doubles.discord import Message, Person
 from tests.doubles.inference import Say, Wait
 from tests.end_to_end.processes import piped
 from tests.platforms.discord.conftest import Scene, ended
@@ -25,7 +26,7 @@ async def test_stop_frees_the_engine_and_keeps_what_came(scene: Scene) -> None:
     await scene.inference.cancelled.wait()
     await scene.discord.until(lambda: "Stopped." in answer.text)
     assert answer.text.startswith("One")
-    assert "Regenerate" in answer.buttons
+    assert answer.buttons == ["Regenerate", "Try harder", "Delete"]
 
 
 async def test_regenerate_answers_again_in_place(scene: Scene) -> None:
@@ -44,10 +45,29 @@ async def test_try_harder_answers_at_the_next_effort(scene: Scene) -> None:
     assert "Try harder" not in answer.buttons
 
 
+async def delete(scene: Scene, person: Person, answer: Message) -> None:
+    """Press Delete, and again in the question whether that is meant."""
+    pressed = person.click(answer, "Delete")
+    question = await scene.discord.until(lambda: next(iter(pressed.messages), None))
+    assert question.ephemeral
+    assert not answer.deleted
+    await person.click(question, "Delete").acknowledged()
+    await scene.discord.until(lambda: answer.deleted and question.deleted)
+
+
+async def test_who_presses_delete_by_mistake_keeps_the_answer(scene: Scene) -> None:
+    answer = await scene.ask("hi")
+    pressed = scene.ann.click(answer, "Delete")
+    question = await scene.discord.until(lambda: next(iter(pressed.messages), None))
+    assert "Delete this answer" in question.text
+    await scene.ann.click(question, "Keep it").acknowledged()
+    await scene.discord.until(lambda: question.deleted)
+    assert not answer.deleted
+
+
 async def test_delete_takes_the_answer_away(scene: Scene) -> None:
     answer = await scene.ask("hi")
-    await scene.ann.click(answer, "Delete").acknowledged()
-    await scene.discord.until(lambda: answer.deleted)
+    await delete(scene, scene.ann, answer)
 
 
 @pytest.mark.parametrize("button", ["Regenerate", "Delete"])
@@ -63,8 +83,7 @@ async def test_somebody_elses_answer_is_not_theirs_to_change(scene: Scene, butto
 async def test_a_moderator_may_delete_an_answer(scene: Scene) -> None:
     mo = scene.guild.member("Mo", "manage_messages")
     answer = await scene.ask("hi")
-    await mo.click(answer, "Delete").acknowledged()
-    await scene.discord.until(lambda: answer.deleted)
+    await delete(scene, mo, answer)
 
 
 async def test_thumbs_are_stored_as_feedback(scene: Scene) -> None:

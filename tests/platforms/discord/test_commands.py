@@ -23,11 +23,11 @@ def admin(scene: Scene) -> Person:
     return scene.guild.member("Ada", "manage_guild", "manage_channels")
 
 
-async def test_effort_is_set_for_the_channel_and_seen_by_all(scene: Scene) -> None:
+async def test_effort_is_set_for_the_channel_and_its_answer_is_private(scene: Scene) -> None:
     given = admin(scene).slash(scene.general, "effort", level="high")
     await scene.discord.until(lambda: given.messages and not given.messages[0].loading)
     assert "high" in given.messages[0].text
-    assert not given.messages[0].ephemeral
+    assert given.messages[0].ephemeral
     await scene.ask("hi")
     assert scene.inference.requests[0]["reasoning_effort"] == "high"
 
@@ -101,7 +101,7 @@ async def test_a_form_opens_only_for_who_may_save(scene: Scene) -> None:
 async def test_settings_tell_where_each_value_comes_from(scene: Scene) -> None:
     await say(admin(scene), scene.general, "effort", level="low", scope="server")
     answer = await say(scene.ann, scene.general, "settings")
-    assert "effort: **low** (set for this server)" in answer
+    assert "**Effort: low** (set for this server)" in answer
 
 
 async def test_stop_stops_ones_own_answer(scene: Scene) -> None:
@@ -145,6 +145,18 @@ async def test_privacy_and_help_are_seen_by_the_person_alone(scene: Scene) -> No
 async def test_a_command_typed_after_a_mention_works_too(scene: Scene) -> None:
     question = admin(scene).say(scene.general, "@bot /effort high")
     assert "now high" in await scene.told(question)
+
+
+async def test_a_typed_help_keeps_its_form_and_is_no_part_of_the_conversation(
+    scene: Scene,
+) -> None:
+    question = scene.ann.say(scene.general, "@bot /help")
+    told = await scene.told(question)
+    assert told.startswith("```\n")
+    assert "-#" not in told
+    answered = scene.ann.say(scene.general, "@bot hi", reply_to=question.replies[0])
+    await scene.answer_to(answered)
+    assert "mention me" not in str(scene.inference.prompts[-1][1:])
 
 
 async def test_a_question_about_a_message_is_asked_in_a_form(scene: Scene) -> None:

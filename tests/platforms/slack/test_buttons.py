@@ -11,6 +11,8 @@ from tests.platforms.slack.conftest import Scene, ended
 
 async def test_under_a_finished_answer_are_the_buttons_and_a_footer(either: Scene) -> None:
     answer = await either.ask("hi")
+    (row,) = (block for block in answer.blocks if block["type"] == "actions")
+    assert len(row["elements"]) == len(answer.buttons)
     assert answer.buttons == ["Regenerate", "Try harder", "Delete", "👍", "👎"]
     assert "medium · " in answer.text
 
@@ -31,8 +33,11 @@ async def test_try_harder_answers_at_the_next_effort(scene: Scene) -> None:
     assert "Try harder" not in answer.buttons
 
 
-async def test_delete_takes_the_answer_away(scene: Scene) -> None:
+async def test_delete_asks_back_and_takes_the_answer_away(scene: Scene) -> None:
     answer = await scene.ask("hi")
+    (row,) = (block for block in answer.blocks if block["type"] == "actions")
+    (asks,) = (e["confirm"] for e in row["elements"] if "confirm" in e)
+    assert "Delete this answer" in asks["text"]["text"]
     await scene.ann.click(answer, "Delete").acknowledged()
     await scene.slack.until(lambda: answer.deleted)
 

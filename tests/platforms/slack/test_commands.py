@@ -76,7 +76,7 @@ async def test_a_command_typed_in_a_thread_sets_the_thread(either: Scene) -> Non
 
 async def test_settings_tell_where_each_value_comes_from(scene: Scene) -> None:
     answer = await said(scene.ann, scene.general, "/settings")
-    assert "persona: *default* (configuration file, default)" in answer
+    assert "*Persona: default* (the default)" in answer
 
 
 async def test_status_help_and_privacy_are_seen_by_the_person_alone(scene: Scene) -> None:
@@ -142,11 +142,13 @@ async def test_each_save_is_a_version_that_can_be_undone(scene: Scene) -> None:
     assert "One." in await said(ada, scene.general, "/persona show riddles")
 
 
-async def test_the_home_tab_shows_what_is_in_force_and_the_personas(either: Scene) -> None:
+async def test_the_home_tab_shows_what_is_in_effect_and_the_personas(either: Scene) -> None:
     either.ann.open_home()
     await either.slack.until(lambda: either.ann.home)
     assert either.ann.home
-    assert "persona: *default*" in either.ann.home.text
+    assert "*Persona: default*" in either.ann.home.text
+    assert "written by an AI and can be wrong" in either.ann.home.text
+    assert "/bot-effort high workspace" in either.ann.home.text
     assert "riddles" in either.ann.home.text
     assert "written by an AI and can be wrong" in either.ann.home.text
 
