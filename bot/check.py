@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from bot.client import InferenceClient, InferenceError
 from bot.config import STATUS_KEYS, Config, StatusConfig
 from bot.inference.models.requirements import Finding, requirements
-from bot.listener import ListenError, bind
+from bot.listener import ListenError, bind, listening_socket
 from bot.one_line import without_password
 from bot.platforms.inspection import PlatformProblem, inspect_discord, inspect_slack
 from bot.storage import StorageError, check_database
@@ -47,6 +47,9 @@ def check(config: Config) -> Iterator[Finding]:
     yield _storage(config.storage.url)
     if config.status.listen:
         yield _status(config.status)
+    for section, listen in (("metrics", config.metrics.listen), ("slack", config.slack.listen)):
+        if listen:
+            yield _listening(section, listen)
 
 
 async def _server(config: Config) -> Finding:
@@ -146,10 +149,24 @@ def _status(status: StatusConfig) -> Finding:
     try:
         bind(status.listen, status.token.get_secret_value(), STATUS_KEYS).close()
     except ListenError as error:
-        cause = error.__cause__
-        in_use = isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE
-        if not in_use:
-            return Finding("status", False, str(error))
-        return Finding("status", True, f"{status.listen} is in use: by a bot that runs, perhaps")
+        return _not_listening("status", status.listen, error.__cause__, str(error))
     asks = "asks for status.token" if status.token.get_secret_value() else "asks for no token"
     return Finding("status", True, f"the page at http://{status.listen} {asks}")
+
+
+def _listening(section: str, listen: str) -> Finding:
+    host, _, port = listen.rpartition(":")
+    try:
+        listening_socket(host.strip("[]"), int(port)).close()
+    except OSError as error:
+        reason = (
+            f"{section}.listen is {listen}, but listening there failed: {error.strerror or error}"
+        )
+        return _not_listening(section, listen, error, reason)
+    return Finding(section, True, f"{listen} can be listened on")
+
+
+def _not_listening(section: str, listen: str, cause: BaseException | None, problem: str) -> Finding:
+    if isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE:
+        return Finding(section, True, f"{listen} is in use: by a bot that runs, perhaps")
+    return Finding(section, False, problem)

@@ -1,5 +1,6 @@
 """`bot check` asks whoever can be asked, and is green where `bot run` works."""
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -127,3 +128,15 @@ async def test_gpt_oss_on_a_cpu_is_red_and_names_what_to_do(tmp_path: Path) -> N
     async with piped(write_config(tmp_path, inference=inference), command="serve") as service:
         assert await service.exit_code() == ExitCode.UNUSABLE
         assert "needs a CUDA card" in service.err.text
+
+
+async def test_an_address_that_can_not_be_listened_on_is_red(tmp_path: Path) -> None:
+    async with everything() as (_, _, sections):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            sections["metrics"] = {"listen": f"127.0.0.1:{taken.getsockname()[1]}"}
+            sections["slack"] |= {"listen": "192.0.2.1:3000", "signing_secret": "0" * 32}
+            lines, code = await check(tmp_path, **sections)
+    assert code == ExitCode.UNUSABLE
+    (problem,) = bad(lines)
+    assert problem.startswith("slack: slack.listen is 192.0.2.1:3000, but listening there failed:")
+    assert any(line.startswith("ok   metrics: ") and "is in use" in line for line in lines)
