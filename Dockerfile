@@ -22,7 +22,8 @@ ENV UV_PROJECT_ENVIRONMENT=/opt/venv UV_PYTHON=/usr/bin/python3 UV_NO_CACHE=1
 COPY pyproject.toml uv.lock ./
 RUN uv sync --locked --no-install-project --compile-bytecode --extra inference --extra postgres
 
-# The same without CUDA: torch's build for the CPU, of the version in uv.lock.
+# The same without CUDA: torch's build for the CPU, of the version in uv.lock. --no-deps: the list is
+# whole but for torch, which accelerate would ask for, without a hash.
 FROM base AS build-cpu
 COPY --from=uv /uv /usr/local/bin/uv
 ENV UV_PYTHON=/usr/bin/python3 UV_NO_CACHE=1 VIRTUAL_ENV=/opt/venv
@@ -30,8 +31,8 @@ SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 COPY pyproject.toml uv.lock ./
 RUN uv venv /opt/venv \
     && uv export --quiet --locked --no-emit-project --extra inference --extra postgres \
-        --prune torch --output-file /tmp/locked.txt \
-    && uv pip install --require-hashes --requirements /tmp/locked.txt \
+        --prune torch --prune triton --output-file /tmp/locked.txt \
+    && uv pip install --no-deps --require-hashes --requirements /tmp/locked.txt \
     && uv pip install --torch-backend cpu \
         "torch==$(uv export --quiet --locked --no-hashes --extra inference \
             | sed --quiet 's/^torch==\([0-9.]*\).*/\1/p' | head --lines 1)"

@@ -90,6 +90,61 @@ def test_torch_s_version_is_found_in_the_lock_file() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", done.stdout), done
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["build-cuda", "build-cpu"])
+def test_the_steps_that_install_find_every_file_with_its_hash(tmp_path: Path, stage: str) -> None:
+    """In an empty folder, up to the download: with --dry-run. It asks the package index."""
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    bash = shutil.which("bash")
+    if not (uv and bash):
+        pytest.skip("there is no uv, or no bash")
+    for name in ("pyproject.toml", "uv.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    (step,) = [line for line in instructions("RUN", stage) if "uv " in line]
+    step = step.replace("/opt/", f"{tmp_path}/").replace("/tmp/locked", f"{tmp_path}/locked")
+    step = re.sub(r"\buv (sync|pip install)", r"uv \1 --dry-run", step)
+    step = step.replace("--torch-backend cpu", "")  # an index of its own: not asked here
+    environment = os.environ | {
+        "PATH": f"{Path(uv).parent}:{os.environ['PATH']}",
+        "UV_NO_CACHE": "1",
+        "UV_PROJECT_ENVIRONMENT": f"{tmp_path}/venv",
+        "VIRTUAL_ENV": f"{tmp_path}/venv",
+    }
+    done = subprocess.run(
+        [bash, "-o", "pipefail", "-c", step],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "+ accelerate==" in done.stderr
+    assert "+ torch==" in done.stderr
+
+
+def test_what_an_image_copies_is_enough_for_the_program(tmp_path: Path) -> None:
+    for name in instructions("COPY", "program"):
+        if not name.startswith("--from"):
+            source, target = name.split()
+            shutil.copytree(ROOT / source, tmp_path / "app" / target)
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", "models", "list"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path / "app")},
+        capture_output=True,
+        text=True,
+    )
+    assert "smollm2-135m" in done.stdout, done.stderr
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    if not hadolint.exists():
+        pytest.skip("there is no hadolint")
+    done = subprocess.run([hadolint, "Dockerfile"], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 def test_the_build_is_given_what_it_copies_and_nothing_else() -> None:
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert "*" in ignored
