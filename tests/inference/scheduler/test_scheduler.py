@@ -47,10 +47,13 @@ class Bench:
         self.engine = engine
         self.ended: list[Job] = []
         self.errors: list[Exception] = []
+        self.tokens: list[tuple[Job, float]] = []
+        """Whose each was, and the seconds since the one before."""
         self.scheduler = Scheduler(
             engine,
             queue_limit=queue_limit,
             deadline_seconds=deadline_seconds,
+            on_token=lambda job, seconds: self.tokens.append((job, seconds)),
             on_end=self.ended.append,
             on_failure=self.errors.append,
         )
@@ -128,10 +131,25 @@ async def test_an_answer_starts_streams_and_finishes_with_its_usage() -> None:
 
 async def test_an_answer_ends_with_length_when_its_tokens_are_used_up() -> None:
     async with bench(ScriptedEngine(endless)) as it:
-        finished = await last(it.submit(max_tokens=7))
+        *before, finished = await events(it.submit(max_tokens=7))
+        assert text(before) == " blue" * 7
         assert isinstance(finished, Finished)
         assert finished.reason == "length"
         assert finished.usage.completion_tokens == 7
+
+
+async def test_the_time_of_each_token_is_told_and_the_first_ones_is_that_since_the_request() -> (
+    None
+):
+    async with bench(ScriptedEngine(endless)) as it:
+        job = it.submit(max_tokens=4)
+        await events(job)
+        assert [whose for whose, _ in it.tokens] == [job] * 4
+        (_, first), *_ = it.tokens
+        assert first == (job.first_token or 0) - job.submitted
+        assert sum(seconds for _, seconds in it.tokens) == pytest.approx(
+            job.last_token - job.submitted
+        )
 
 
 async def test_one_request_generates_at_a_time_by_default() -> None:
@@ -288,6 +306,20 @@ async def test_a_running_request_that_is_cancelled_takes_part_in_no_further_step
         assert it.engine.steps[steps] == {next_job.sequence}
 
 
+async def test_a_request_loses_nothing_of_a_step_in_which_another_one_is_cancelled() -> None:
+    async with bench(ScriptedEngine(endless, slots=2)) as it:
+        with it.engine.paused():
+            cancelled, other = it.submit(), it.submit(max_tokens=5)
+        await until_tokens(cancelled, 1)
+        with it.engine.paused():
+            await asyncio.to_thread(it.engine.wait_for_step)
+            cancelled.cancel()
+        *before, finished = await events(other)
+        assert text(before) == " blue" * 5
+        assert isinstance(finished, Finished)
+        assert finished.usage.completion_tokens == 5
+
+
 async def test_leaving_the_block_cancels_and_a_second_cancel_does_nothing() -> None:
     async with bench(ScriptedEngine(endless)) as it:
         with it.submit() as job:
@@ -360,6 +392,16 @@ async def test_an_engine_that_can_not_take_a_request_goes_on_with_the_next() -> 
         assert failed == Failed("engine_failed", "too little memory")
         assert isinstance(await last(next_one), Finished)
         assert it.errors == []
+
+
+async def test_an_engine_that_can_not_go_on_fails_all_that_were_in_it() -> None:
+    async with bench(ScriptedEngine(endless, slots=2)) as it:
+        jobs = [it.submit(), it.submit()]
+        await until_tokens(jobs[0], 1)
+        await until_tokens(jobs[1], 1)
+        it.engine.error = EngineError("out of memory")
+        for job in jobs:
+            assert await last(job) == Failed("engine_failed", "out of memory")
 
 
 async def test_a_step_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
