@@ -6,7 +6,7 @@ from math import floor, log10
 from pathlib import Path
 
 DOCS = Path(__file__).parents[1]
-WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 720, 330, 64, 62, 46
+WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 720, 340, 64, 76, 46
 COLORS = ("#3f6fd8", "#e08a2b")
 STYLE = """\
 text{font:13px system-ui,sans-serif;fill:#1f2937}

@@ -21,7 +21,8 @@ HEAD = """\
 <!-- Made by `make docs` from bot/config/schema.py and config/bot.yaml: change those. -->
 
 All keys of `config/bot.yaml`, with what each allows and its default. How they work together is in
-[Configuration](configuration.md). `NAME` and `ID` stand for names and ids of your own.
+[Configuration](configuration.md). `NAME` and `ID` stand for names and ids of your own; below some keys
+stands the environment's variable that sets them too.
 """
 NAMED = {"personas": "NAME", "texts": "KEY"}
 """What the keys of a mapping are; elsewhere they are ids."""
@@ -54,14 +55,14 @@ def page() -> str:
         lines.append(f"## {section}\n")
         when = " Read at the start of the bot." if section in RESTART_SECTIONS else ""
         lines.append(f"{_sentence(told[section].replace(' (restart)', ''))}{when}\n")
-        lines.append("| Key | What it is | Allowed | Default | Variable |\n|---|---|---|---|---|")
+        lines.append("| Key | What it is | Allowed |\n|---|---|---|")
         for setting in keys:
+            variable = setting.variable and f"<br>`${setting.variable}`"
+            default = setting.default and f"<br>default: `{setting.default}`"
             cells = (
-                f"`{setting.key}`",
+                f"`{setting.key}`{variable}",
                 _sentence(setting.description),
-                setting.allowed,
-                setting.default and f"`{setting.default}`",
-                setting.variable and f"`{setting.variable}`",
+                f"{setting.allowed}{default}",
             )
             lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
         lines.append("")
