@@ -20,9 +20,9 @@ HEAD = """\
 
 <!-- Made by `make docs` from bot/config/schema.py and config/bot.yaml: change those. -->
 
-All keys of `config/bot.yaml`, with what each allows and its default. How they work together is in
-[Configuration](configuration.md). `NAME` and `ID` stand for names and ids of your own; below some keys
-stands the environment's variable that sets them too.
+All keys of `config/bot.yaml`, with what each allows and its default. `NAME` and `ID` stand for
+names and ids of your own. If an environment variable sets a key too, it stands below the key. How
+they work together is in [Configuration](configuration.md).
 """
 NAMED = {"personas": "NAME", "texts": "KEY"}
 """What the keys of a mapping are; elsewhere they are ids."""
