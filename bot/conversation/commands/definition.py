@@ -114,7 +114,7 @@ class Context:
         permissions: PermissionsConfig = server.permissions or self.config.defaults.permissions
         needed = {
             "thread": Permission.EVERYONE,
-            "channel": permissions.change_channel,
+            "channel": Permission.EVERYONE if self.place.direct else permissions.change_channel,
             "server": permissions.change_server,
         }[kind]
         allowed = {

@@ -93,7 +93,7 @@ async def details(context: Context) -> str:
 async def new(context: Context) -> str:
     """Start the conversation over: in private, in one's own thread, or with the right to."""
     place, conversation = context.place, context.conversation
-    own = place.direct or (place.thread is not None and await conversation.is_of(context.author.id))
+    own = place.thread is not None and await conversation.is_of(context.author.id)
     if not own:
         context.require_change("channel")
     await conversation.start_over()

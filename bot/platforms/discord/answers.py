@@ -19,6 +19,7 @@ from bot.conversation.settings import Settings
 from bot.platforms.attachments import Attachments
 from bot.platforms.background import Background
 from bot.platforms.discord.buttons import ButtonId, buttons_of
+from bot.platforms.discord.copies import Copies
 from bot.platforms.discord.history import read_before, replied_to
 from bot.platforms.discord.limits import EDITABLE_SECONDS, FILE_HOSTS, THREAD_NAME_LENGTH
 from bot.platforms.discord.messages import Channel, place_of
@@ -31,6 +32,7 @@ from bot.platforms.download import Downloader
 from bot.platforms.exchange import Exchange
 from bot.platforms.exchanges import ChannelConversation, Exchanges
 from bot.platforms.joined import JoinedThreads
+from bot.platforms.questions import question_of
 from bot.platforms.reading_limits import reading_limits
 from bot.platforms.written import WrittenAnswers
 from bot.storage import RunningAnswer
@@ -72,6 +74,7 @@ class Answers:
         self._client = client
         self._pace = pace
         self._background = background
+        self.copies = Copies()
         self._joined = JoinedThreads(core.store)
         self._reported: set[tuple[str, str]] = set()
         """Channels in which a missing permission was told of, and which."""
@@ -107,9 +110,11 @@ class Answers:
         question: discord.Message,
         here: InEffect,
         messages: Sequence[discord.Message | discord.PartialMessage] = (),
+        asker: int | None = None,
     ) -> DiscordExchange:
         """The exchange about `question`, whose answer is or will be in `messages`.
 
+        asker: the id of who asked, where that is known to be another than who wrote the question.
         Opens a thread for the answer where that is set. Raises discord.HTTPException.
         """
         guild, place = question.guild, here.place
@@ -123,10 +128,11 @@ class Answers:
                 await self._joined.open(place, str(question.id))
         elif isinstance(question.channel, discord.Thread):
             await self._join(question.channel)
+        asker = asker or self.copies.asker_of(question).id
         above = here.config.discord.file_above_characters
         look = Look(
             here.texts,
-            question.author.id,
+            asker,
             question.id,
             embeds=allowed.embeds and here.settings.show_reasoning.value,
             file_above=above if allowed.files else None,
@@ -136,7 +142,7 @@ class Answers:
         exchange = Exchange(
             question,
             self._key(question.id),
-            str(question.author.id),
+            str(asker),
             place,
             self._reader(allowed.notices),
             view,
@@ -166,7 +172,8 @@ class Answers:
             messages.insert(0, before)
         age = (discord.utils.utcnow() - messages[0].created_at).total_seconds()
         here = await self._core.read(await self.place_of_answer(question))
-        return await self.open(question, here, messages if age < EDITABLE_SECONDS else ())
+        shown = messages if age < EDITABLE_SECONDS else ()
+        return await self.open(question, here, shown, button.asker)
 
     async def find_cut_off(self, running: RunningAnswer) -> DiscordExchange | None:
         """The exchange about a question whose answer an earlier run began; None where it is gone.
@@ -188,7 +195,7 @@ class Answers:
         assert isinstance(channel, discord.abc.Messageable)
         shown = await self._messages_of(channel, question, [int(id) for id in running.messages])
         here = await self._core.read(await self.place_of_answer(question))
-        return await self.open(question, here, shown)
+        return await self.open(question, here, shown, int(running.asker))
 
     async def _messages_of(
         self, channel: discord.abc.Messageable, question: discord.Message, recorded: list[int]
@@ -291,17 +298,14 @@ class Answers:
             with suppress(discord.HTTPException):  # only for show
                 await question.channel.typing()
             most = await reading_limits(self._core, here)
-            before = await read_before(question, question.author, most, self._pace)
+            asker = self.copies.asker_of(question)
+            before = await read_before(question, asker, most, self._pace)
             earlier = [m for m in before.history if m.id > since]
             above = [m for m in before.above if m.id > since]
-            *history, newest = await self.reader.read(question, earlier, me, here)
+            messages = await self.reader.read(question, earlier, me, here)
             problem = [here.texts(before.problem)] if before.problem else []
-            return Question(
-                newest,
-                history,
-                above=self.reader.read_above(above, me),
-                notices=[*notices, *problem, *newest.notices],
-            )
+            standing_above = self.reader.read_above(above, me)
+            return question_of(messages, standing_above, here, [*notices, *problem])
 
         return read_question
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import discord
 import structlog
 
+from bot.platforms.borders import from_border
 from bot.platforms.discord.channel_history import may_read, said_in
 from bot.platforms.discord.limits import HISTORY_SECONDS, PAGE
 from bot.platforms.discord.messages import is_post
@@ -17,10 +18,6 @@ from bot.platforms.reading_limits import ReadingLimits
 from bot.platforms.right_before import OWN_MESSAGES, right_before
 
 log = structlog.get_logger()
-
-BORDERS = 8
-"""Where not all is read, it begins at a message that one of so many is, so that it begins there in
-the next turns too."""
 
 
 @dataclass
@@ -109,8 +106,7 @@ async def _newest(
         return []
     if len(found) < most.messages and characters <= most.characters:
         return found
-    border = (at for at, message in enumerate(found) if (message.id >> 22) % BORDERS == 0)
-    return found[next(border, 0) :]
+    return from_border(found, lambda message: message.id >> 22)
 
 
 async def _page(

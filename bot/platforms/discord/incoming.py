@@ -56,11 +56,12 @@ class DiscordMessage:
     def conversation(self) -> Conversation:
         message = self._message
         place = place_of(message.channel, message.guild.id if message.guild else None)
-        return self._answers.conversation(message.channel, place, message.id, message.author.id)
+        asker = self._answers.copies.asker_of(message)
+        return self._answers.conversation(message.channel, place, message.id, asker.id)
 
     async def author(self) -> Author:
-        message = self._message
-        return author_of(message.author, rights_in(message.channel, message.author), self._me)
+        asker = self._answers.copies.asker_of(self._message)
+        return author_of(asker, rights_in(self._message.channel, asker), self._me)
 
     async def text(self) -> str:
         return typed(self._message, self._me)

@@ -47,6 +47,8 @@ class DiscordPlatform:
         self._background = Background(discord.HTTPException)
         self._reported_to_owner: set[tuple[int, str]] = set()
         """Channels that can't be sent to whose owner knows, and why."""
+        self._hearing: dict[int, asyncio.Task[None]] = {}
+        """What is being heard, by the message's id: its exchange may be about to begin."""
         self._stopping = asyncio.Event()
         self._recovered = False
         self._other_bots = OtherBots()
@@ -146,13 +148,17 @@ class DiscordPlatform:
     # Messages
 
     async def on_message(self, message: discord.Message) -> None:
-        if self._stopping.is_set() or not is_spoken(message) or not self._may_ask(message):
+        if self._stopping.is_set() or not is_spoken(message):
             return
-        if not await self._is_for_me(message):
+        if original := self._answers.copies.original_of(message):
+            self._background.start(self._take_copy(message, original))
+            return
+        if not self._may_ask(message) or not await self._is_for_me(message):
             return
         if isinstance(message.channel, discord.Thread):
             self._answers.turned_to(message.channel, message)
-        self._background.start(self._take(message))
+        self._answers.copies.asked(message)
+        self._hear(message)
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """The asker edits the question: the answer is made again in place.
@@ -165,7 +171,7 @@ class DiscordPlatform:
             if edited.edited_at is None:
                 return  # Discord adds previews to what was said
             if exchanges.was_heard(str(edited.id)):
-                self._background.start(self._take(edited, again=True))
+                self._hear(edited, again=True)
             else:
                 await self.on_message(edited)
         elif exchange.question.content != edited.content:
@@ -190,10 +196,17 @@ class DiscordPlatform:
         Somebody takes the answer away: generation stops.
         """
         exchanges = self._answers.exchanges
-        if exchange := exchanges.to(str(message)):
-            self._background.start(exchange.delete())
+        if exchanges.to(str(message)) or message in self._hearing:
+            self._background.start(self._delete_answer_to(message))
         elif exchange := exchanges.showing(str(message)):
             exchange.stop()
+
+    async def _delete_answer_to(self, message: int) -> None:
+        """Take the answer away, also if it is only about to begin."""
+        if hearing := self._hearing.get(message):
+            await asyncio.wait({hearing})
+        if exchange := self._answers.exchanges.to(str(message)):
+            await exchange.delete()
 
     def _may_ask(self, message: discord.Message) -> bool:
         """Whether its author may be answered: a person, or another bot where that is allowed."""
@@ -224,6 +237,17 @@ class DiscordPlatform:
         if settings.thread_mentions.value or not isinstance(channel, discord.Thread):
             return False
         return await self._answers.takes_part_in(channel, message)
+
+    def _hear(self, message: discord.Message, *, again: bool = False) -> None:
+        self._hearing[message.id] = task = self._background.start(self._take(message, again=again))
+        task.add_done_callback(lambda _: self._hearing.pop(message.id, None))
+
+    async def _take_copy(self, copy: discord.Message, original: discord.Message) -> None:
+        """Answer the copy of a question in its place; a line about the original is said once."""
+        await self._delete_answer_to(original.id)
+        if self._answers.exchanges.to(str(original.id)):
+            copy.reference = copy.reference or original.reference
+            await self._take(copy)
 
     async def _take(self, message: discord.Message, *, again: bool = False) -> None:
         """Hear a message, where its channel can be answered in."""

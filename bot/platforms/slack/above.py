@@ -10,10 +10,9 @@ import structlog
 from aiohttp import ClientError
 from slack_sdk.errors import SlackClientError
 
-from bot.platforms.right_before import OWN_MESSAGES
 from bot.platforms.slack.channel_history import channel_page
 from bot.platforms.slack.errors import describe
-from bot.platforms.slack.limits import ABOVE_PAUSE_SECONDS, ABOVE_SECONDS, PAGE
+from bot.platforms.slack.limits import ABOVE_PAUSE_SECONDS, ABOVE_SECONDS
 from bot.platforms.slack.messages import History, Payload
 from bot.platforms.slack.workspace import Workspace
 
@@ -45,12 +44,13 @@ class Above:
             if key[0] == channel and any(message["ts"] == ts for message in page.messages):
                 del self._known[key]
 
-    async def before(self, workspace: Workspace, channel: str, root: str, most: int) -> History:
+    async def before(
+        self, workspace: Workspace, channel: str, root: str, asked_for: int
+    ) -> History:
         """What was said in the channel before its message `root`, newest first.
 
-        Enough for `most` messages, and for the asker's own right before. One call at most.
+        One call at most, for as many messages.
         """
-        asked_for = min(PAGE, OWN_MESSAGES + 2 * most)
         known = self._known.get((channel, root))
         if known is not None and known.asked_for >= asked_for:
             self._known.move_to_end((channel, root))

@@ -15,6 +15,7 @@ from bot.platforms.background import Background
 from bot.platforms.download import Downloader
 from bot.platforms.exchange import Exchange
 from bot.platforms.exchanges import ChannelConversation, Exchanges
+from bot.platforms.questions import question_of
 from bot.platforms.reading_limits import reading_limits
 from bot.platforms.slack.blocks import ButtonValue
 from bot.platforms.slack.history import Conversations
@@ -133,17 +134,13 @@ class Answers:
         self, workspace: Workspace, channel: str, question: Payload, here: InEffect
     ) -> Question:
         most = await reading_limits(self._core, here)
-        before = await self.conversations.before(workspace, channel, question, most)
         since = here.conversation_start
+        before = await self.conversations.before(workspace, channel, question, most, since)
         earlier = [m for m in before.history if m["ts"] > since]
         above = [m for m in before.above if m["ts"] > since]
-        *history, newest = await self._reader.read(question, earlier, workspace, here)
-        return Question(
-            newest,
-            history,
-            above=await self._reader.read_above(above, workspace),
-            notices=[*map(here.texts, before.problems), *newest.notices],
-        )
+        messages = await self._reader.read(question, earlier, workspace, here)
+        standing_above = await self._reader.read_above(above, workspace)
+        return question_of(messages, standing_above, here, [*map(here.texts, before.problems)])
 
 
 def question_key(workspace: Workspace, channel: str, ts: str) -> QuestionKey:

@@ -5,10 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bot.platforms.borders import from_border
 from bot.platforms.reading_limits import ReadingLimits
-from bot.platforms.right_before import right_before
+from bot.platforms.right_before import OWN_MESSAGES, right_before
 from bot.platforms.slack.above import Above
-from bot.platforms.slack.messages import History, Payload, Threads, is_of_app, thread_of
+from bot.platforms.slack.limits import DIRECT_MESSAGES, DIRECT_THREADS, PAGE, SILENCE_SECONDS
+from bot.platforms.slack.messages import (
+    History,
+    Payload,
+    Threads,
+    is_direct,
+    is_of_app,
+    thread_of,
+)
 from bot.platforms.slack.workspace import Workspace
 
 
@@ -38,12 +47,29 @@ class Conversations:
         self._above.forget(channel, message["ts"])
 
     async def before(
-        self, workspace: Workspace, channel: str, question: Payload, most: ReadingLimits
+        self,
+        workspace: Workspace,
+        channel: str,
+        question: Payload,
+        most: ReadingLimits,
+        since: str,
     ) -> Before:
-        """The thread before the question, and what stands above its first message."""
+        """The thread before the question, and what stands above its first message.
+
+        A private conversation goes on from one message to the next: what stands above, as far as
+        it was said after `since`, is part of it.
+        """
+        root = thread_of(question)
+        reading = self.threads.before(workspace, channel, question, most.messages)
+        if is_direct(channel):
+            thread, earlier = await asyncio.gather(
+                reading, self._earlier(workspace, channel, root, since)
+            )
+            problems = dict.fromkeys(filter(None, (thread.problem, earlier.problem)))
+            return Before([*earlier.messages, *thread.messages], [], list(problems))
+        asked_for = min(PAGE, OWN_MESSAGES + 2 * most.above)
         thread, above = await asyncio.gather(
-            self.threads.before(workspace, channel, question, most.messages),
-            self._before_thread(workspace, channel, thread_of(question), most.above),
+            reading, self._above.before(workspace, channel, root, asked_for)
         )
         (first, *_) = [*thread.messages, question]
         own = _own(first, above.messages, workspace)
@@ -54,12 +80,35 @@ class Conversations:
             list(problems),
         )
 
-    async def _before_thread(
-        self, workspace: Workspace, channel: str, root: str, most: int
-    ) -> History:
-        if channel.startswith("D"):
-            return History([])
-        return await self._above.before(workspace, channel, root, most)
+    async def _earlier(self, workspace: Workspace, channel: str, root: str, since: str) -> History:
+        """What was said in private before the message `root`, with the answers in its threads."""
+        page = await self._above.before(workspace, channel, root, DIRECT_MESSAGES)
+        going_on = _without_silence(root, [m for m in page.messages if m["ts"] > since])
+        begun = going_on[-DIRECT_THREADS:]
+        if len(begun) < len(going_on):
+            begun = from_border(begun, lambda message: int(message["ts"].replace(".", "")))
+        threads = await asyncio.gather(
+            *(self.threads.whole(workspace, channel, message) for message in begun)
+        )
+        said = [m for thread in threads for m in thread.messages if m["ts"] < root]
+        problems = [page.problem, *(thread.problem for thread in threads)]
+        return History(
+            sorted(said, key=lambda message: str(message["ts"])),
+            next(filter(None, problems), ""),
+        )
+
+
+def _without_silence(root: str, earlier: Sequence[Payload]) -> list[Payload]:
+    """Those of a private conversation since its last long pause, oldest first."""
+    found: list[Payload] = []
+    later = root
+    for message in earlier:
+        last = min(str(message.get("latest_reply") or message["ts"]), later)
+        if float(later) - float(last) > SILENCE_SECONDS:
+            break
+        found.insert(0, message)
+        later = message["ts"]
+    return found
 
 
 def _own(root: Payload, earlier: Sequence[Payload], workspace: Workspace) -> list[Payload]:

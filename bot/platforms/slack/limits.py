@@ -64,6 +64,13 @@ the next one to get there."""
 PAGE = 200
 """Messages of a thread in one call; Slack advises no more."""
 
+DIRECT_MESSAGES, DIRECT_THREADS = 100, 20
+"""Of a private conversation, looked through for a question; and those of them whose answers are
+read, a call each where they aren't known: tier 3 has 50 a minute."""
+
+SILENCE_SECONDS = 24 * 3600.0
+"""After which a private conversation begins again."""
+
 RATE_LIMIT_RETRIES = 30
 """Each waits as long as Slack says."""
 

@@ -30,8 +30,14 @@ THREADS = 500
 
 
 def place_of(team: str, channel: str, thread: str | None) -> Place:
-    """Where a channel or thread is; ids that begin with D are private conversations."""
-    return Place("slack", team, channel, thread, direct=channel.startswith("D"))
+    """Where a channel or thread is; a private conversation is one, whatever its threads."""
+    direct = is_direct(channel)
+    return Place("slack", team, channel, None if direct else thread, direct=direct)
+
+
+def is_direct(channel: str) -> bool:
+    """Whether it is a private conversation of one person with the bot."""
+    return channel.startswith("D")
 
 
 def key_of(channel: str, ts: str) -> str:
@@ -104,6 +110,15 @@ class Threads:
             shown = [shown[0], *shown[1 - limit :]]
         return History([self._as_written(channel, m) for m in shown[-limit:]], problem)
 
+    async def whole(self, workspace: Workspace, channel: str, root: Payload) -> History:
+        """The message that begins a thread, with the thread as far as it tells of it itself."""
+        if not root.get("reply_count"):
+            return History([root])
+        newest = str(root.get("latest_reply") or "")
+        known, problem = await self._read(workspace, channel, root["ts"], newest)
+        shown = [m for _, m in sorted(known.items()) if is_shown(m, workspace)]
+        return History([self._as_written(channel, m) for m in shown or [root]], problem)
+
     def _as_written(self, channel: str, message: Payload) -> Payload:
         """An answer as the model wrote it, in place of how it is shown."""
         text = self._written.get(key_of(channel, message["ts"]))
@@ -141,10 +156,15 @@ class Threads:
         return found
 
     async def _read(
-        self, workspace: Workspace, channel: str, thread: str
+        self, workspace: Workspace, channel: str, thread: str, newest: str = ""
     ) -> tuple[dict[str, Payload], str]:
-        """The messages by timestamp, and the key of a text where some may be missing."""
+        """The messages by timestamp, and the key of a text where some may be missing.
+
+        Slack isn't asked where the thread is known up to its `newest`.
+        """
         known = self._thread(channel, thread)
+        if newest and newest <= known.until:
+            return known.messages, ""
         problem = ""
         try:
             async with asyncio.timeout(HISTORY_SECONDS):

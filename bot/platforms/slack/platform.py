@@ -33,7 +33,15 @@ from bot.platforms.slack.incoming import SlackMessage
 from bot.platforms.slack.installations import EVENTS_PATH, new_app, scopes_for
 from bot.platforms.slack.interactions import Ack, Body, Interactions
 from bot.platforms.slack.listener import listening
-from bot.platforms.slack.messages import Payload, is_of_app, is_spoken, key_of, place_of, thread_of
+from bot.platforms.slack.messages import (
+    Payload,
+    is_direct,
+    is_of_app,
+    is_spoken,
+    key_of,
+    place_of,
+    thread_of,
+)
 from bot.platforms.slack.workspace import Workspace
 from bot.storage import StorageError
 
@@ -170,7 +178,7 @@ class SlackPlatform:
     async def _on_spoken(self, message: Payload, workspace: Workspace) -> None:
         """Take a message, if its author may ask and it is for the bot."""
         if self._may_ask(message, workspace) and await self._is_for_me(message, workspace):
-            if not message["channel"].startswith("D"):
+            if not is_direct(message["channel"]):
                 place = place_of(workspace.team, message["channel"], thread_of(message))
                 self._joined.turned_to(place, key_of(message["channel"], message["ts"]))
             self._background.start(self._hear(message, workspace))
@@ -223,7 +231,7 @@ class SlackPlatform:
 
     async def _is_for_me(self, event: Payload, workspace: Workspace) -> bool:
         channel = event["channel"]
-        if channel.startswith("D") or f"<@{workspace.me}>" in event.get("text", ""):
+        if is_direct(channel) or f"<@{workspace.me}>" in event.get("text", ""):
             return True
         if addressee(event.get("text", "")):
             return False  # another person's, as the bot isn't mentioned
@@ -250,10 +258,10 @@ class SlackPlatform:
         self, event: Payload, body: Body, context: AsyncBoltContext
     ) -> None:
         """Slack's own Stop was pressed: it has ended the streams, the engine is ours to free."""
-        team = self._workspace(context, body).team
-        place = place_of(team, event["channel"], event["thread_ts"])
-        for exchange in self._answers.exchanges.at(place):
-            exchange.stop()
+        team, thread = self._workspace(context, body).team, event["thread_ts"]
+        for exchange in self._answers.exchanges.at(place_of(team, event["channel"], thread)):
+            if thread_of(exchange.question) == thread:
+                exchange.stop()
 
     async def _on_home_opened(self, event: Payload, body: Body, context: AsyncBoltContext) -> None:
         workspace = self._workspace(context, body)

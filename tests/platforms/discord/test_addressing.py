@@ -2,8 +2,10 @@
 
 import asyncio
 
+import pytest
+
 from tests.doubles.inference import Say, Wait
-from tests.platforms.discord.conftest import Running, Scene
+from tests.platforms.discord.conftest import Running, Scene, ended
 
 
 async def test_an_edit_that_adds_the_mention_asks_once(scene: Scene) -> None:
@@ -149,3 +151,61 @@ async def test_in_thread_mode_the_quoted_message_stays_as_long_as_the_thread_liv
         for number in ("one", "two"):
             await scene.answer_to(scene.ann.say(question.thread, f"and {number}?"))
             assert scene.inference.prompts[-1][: len(first)] == first
+
+
+WEBHOOK = {"webhook_id": "912900000000000001", "application_id": "466378653216014359"}
+
+
+@pytest.mark.parametrize("deleted", ["before", "after"])
+async def test_a_question_that_pluralkit_copies_is_answered_once(
+    running: Running, deleted: str
+) -> None:
+    async with running(message_content=True) as scene:
+        luna = scene.guild.app("Luna")
+        question = scene.ann.say(scene.general, "L: @bot why do knots slip?")
+        if deleted == "before":
+            scene.discord.erase(question)
+        copy = luna.say(scene.general, "@bot why do knots slip?", extra=WEBHOOK)
+        if deleted == "after":
+            scene.discord.erase(question)
+        answer = await scene.discord.until(lambda: next(filter(ended, copy.replies), None))
+        await scene.discord.until(lambda: scene.general.from_bot == [answer])
+        assert scene.inference.prompts[-1][-1]["content"] == ("(Luna says)\nwhy do knots slip?")
+        asked = len(scene.inference.prompts)
+        await scene.ann.click(answer, "Regenerate").acknowledged()
+        await scene.discord.until(lambda: len(scene.inference.prompts) > asked and ended(answer))
+        assert scene.general.from_bot == [answer]
+
+
+async def test_a_copy_of_a_reply_to_the_bot_goes_on_with_the_conversation(
+    running: Running,
+) -> None:
+    async with running(message_content=True) as scene:
+        luna = scene.guild.app("Luna")
+        answer = await scene.ask("one")
+        question = scene.ann.say(scene.general, "L: two", reply_to=answer)
+        copy = luna.say(scene.general, "two", extra=WEBHOOK)
+        scene.discord.erase(question)
+        await scene.discord.until(lambda: next(filter(ended, copy.replies), None))
+        said = [message["content"] for message in scene.inference.prompts[-1][1:]]
+        assert said == ["one", "Hello there.", "(Luna says)\ntwo"]
+
+
+async def test_a_command_that_is_copied_is_carried_out_once(running: Running) -> None:
+    async with running(message_content=True) as scene:
+        luna = scene.guild.app("Luna")
+        question = scene.ann.say(scene.general, "@bot /settings")
+        copy = luna.say(scene.general, "@bot /settings", extra=WEBHOOK)
+        await scene.told(question)
+        scene.discord.erase(question)
+        await scene.ask("hi")
+        assert copy.replies == []
+
+
+async def test_what_another_webhook_says_is_no_copy(running: Running) -> None:
+    async with running(message_content=True) as scene:
+        luna = scene.guild.app("Luna")
+        await scene.ask("one")
+        luna.say(scene.general, "@bot two", extra=WEBHOOK)
+        await scene.ask("three")
+        assert len(scene.inference.requests) == 2

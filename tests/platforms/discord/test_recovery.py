@@ -38,5 +38,5 @@ async def test_a_mention_without_a_session_is_answered_by_the_next_one(scene: Sc
     question = scene.ben.say(scene.general, "@bot did the pilot sign off?")
     await scene.answer_to(question)
     await scene.ask("next")
-    asked = [prompt[-1]["content"] for prompt in scene.inference.prompts]
+    asked = [prompt[-1]["content"].splitlines()[-1] for prompt in scene.inference.prompts]
     assert asked == ["before", "did the pilot sign off?", "next"]

@@ -197,8 +197,8 @@ async def test_an_answer_that_somebody_deleted_while_it_came_does_not_come_back(
         ("restricted_action_read_only_channel", "ask an admin"),
         ("restricted_action", "ask an admin"),
         ("is_archived", "archived"),
-        ("not_in_channel", "add this app"),
-        ("channel_not_found", "add this app"),
+        ("not_in_channel", "to add me"),
+        ("channel_not_found", "to add me"),
     ],
 )
 async def test_where_the_bot_may_not_post_the_asker_is_told_and_the_model_is_left_alone(
@@ -223,7 +223,7 @@ async def test_who_can_not_be_told_in_the_channel_is_told_in_a_direct_message(
         )
     question = scene.ann.say(scene.general, "@bot shall we sail?")
     told = await scene.ann.dms.next_message()
-    assert "add this app" in told.text
+    assert "to add me" in told.text
     await nothing_stays(scene, question)
 
 
