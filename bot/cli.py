@@ -51,6 +51,7 @@ def main(
         )
         raise typer.Exit(ExitCode.UNUSABLE)
     ensure_home()
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # nothing reports home
     from bot.config import ConfigError, read_dotenv
 
     try:

@@ -53,6 +53,7 @@ def init(path: Path | None) -> Iterator[Finding]:
         _ask_discord(asked)
     if platforms in ("slack", "both"):
         _ask_slack(asked)
+    _tell_what_stays(config, platforms)
     _ask_model(asked)
     persona = _ask_choice("Default persona", config.personas, config.defaults.persona)
     asked.write(DEFAULT_PERSONA=persona)
@@ -92,6 +93,14 @@ def _platforms_of(config: Config) -> str:
     if discord == slack:
         return "both"
     return "discord" if discord else "slack"
+
+
+def _tell_what_stays(before: Config, platforms: str) -> None:
+    """Tokens of a platform that wasn't chosen are kept, and `bot run` goes there too."""
+    if before.discord.token.get_secret_value() and platforms in ("slack", "none"):
+        typer.echo("Discord stays set up: to leave it out, empty DISCORD_TOKEN in .env")
+    if before.slack.is_set and platforms in ("discord", "none"):
+        typer.echo("Slack stays set up: to leave it out, empty SLACK_BOT_TOKEN in .env")
 
 
 def _ask_discord(asked: Answers) -> None:
@@ -176,11 +185,11 @@ def _best(config: Config, machine: Machine) -> str:
 
 def _ask_choice(question: str, allowed: "tuple[str, ...] | dict[str, T]", current: str) -> str:
     def choose(answer: str) -> str:
-        if answer not in allowed:
+        if answer.lower() not in allowed:
             raise PlatformProblem(f"found {answer!r}, allowed: {', '.join(allowed)}")
         return ""
 
-    return _ask(f"{question} ({', '.join(allowed)})", current, choose)
+    return _ask(f"{question} ({', '.join(allowed)})", current, choose).lower()
 
 
 def _ask_token(question: str, current: str, use: Callable[[str], str]) -> None:

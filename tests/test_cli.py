@@ -1,5 +1,6 @@
 """The command line: what a person is told, in how many lines, with which exit code."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -126,6 +127,12 @@ def test_windows_itself_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) 
         (line,) = result.output.splitlines()
         assert "WSL 2" in line
     assert bot("--help").exit_code == ExitCode.OK
+
+
+def test_no_library_is_left_to_report_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_DISABLE_TELEMETRY", raising=False)
+    assert bot("models", "--help").exit_code == ExitCode.OK
+    assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1"
 
 
 def test_run_without_a_platform_says_so(tmp_path: Path) -> None:

@@ -96,8 +96,9 @@ async def test_answers_make_a_bot_that_is_checked_and_answers_on_both_platforms(
         out, _, code = await init()
         assert code == ExitCode.OK, out.text
         assert values(tmp_path) == before
-        out, _, code = await init("discord", "", inference.url, "riddles")
+        out, _, code = await init("Discord", "", inference.url, "riddles")
         assert values(tmp_path) == before | {"DEFAULT_PERSONA": "riddles"}
+        assert "Slack stays set up: to leave it out, empty SLACK_BOT_TOKEN in .env" in out.text
 
 
 async def test_in_an_empty_folder_the_terminals_bot_is_ready(tmp_path: Path) -> None:
