@@ -70,6 +70,12 @@ def _web_address(value: str) -> str:
     return value
 
 
+def _origin(value: str) -> str:
+    if not re.fullmatch(r"\*|https?://[^\s/]+", value):
+        raise ValueError("allowed: * or an origin, such as https://chat.example.org")
+    return value
+
+
 def _database(value: str) -> str:
     if not re.fullmatch(r"\w+\+\w+://.*", value):
         raise ValueError(
@@ -171,6 +177,7 @@ class InferenceConfig(Section):
     device: Annotated[str, AfterValidator(_device)] = "auto"
     engine: Literal["auto", "gptoss", "transformers"] = "auto"
     listen: Address = "127.0.0.1:8000"
+    cors: list[Annotated[str, AfterValidator(_origin)]] = []
     slots: int = Field(1, ge=1, le=256)
     queue_limit: int = Field(64, ge=1)
     request_timeout_seconds: float = Field(600, gt=0)

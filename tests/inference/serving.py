@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 
 import uvicorn
@@ -31,6 +31,7 @@ async def serving(
     load: Callable[[Progress], Model],
     *,
     api_key: str = "",
+    origins: Collection[str] = (),
     queue_limit: int = 100,
     deadline_seconds: float = 60.0,
     wait_until_ready: bool = True,
@@ -38,7 +39,7 @@ async def serving(
     """The service and the address it listens on; afterwards nothing of it may be left."""
     service = Service(NAME, load, queue_limit=queue_limit, deadline_seconds=deadline_seconds)
     config = uvicorn.Config(
-        create_app(service, api_key),
+        create_app(service, api_key, origins),
         log_config=None,
         lifespan="off",
         http=ApiConnection,

@@ -46,7 +46,7 @@ async def completion(job: Job, model: str) -> api.ChatCompletion:
             reasoning = text.reasoning or None
             calls = [
                 api.CallMade(
-                    id=_call_id(job, call.index),
+                    id=call_id(job, call.index),
                     function=api.CalledFunction(name=call.name, arguments=call.arguments),
                 )
                 for call in text.calls
@@ -65,7 +65,7 @@ async def completion(job: Job, model: str) -> api.ChatCompletion:
                 usage=api.Usage.of(usage),
             )
         case Failed() as failed:
-            raise _error(failed)
+            raise failure(failed)
         case None:
             raise ApiError(499, "The client closed the connection.")
 
@@ -108,14 +108,14 @@ class CompletionStream(StreamingResponse):
                     if include_usage:
                         yield self._chunk(None, usage=api.Usage.of(usage))
                 case Failed():
-                    yield f"data: {json.dumps(_error(event).body())}\n\n"
+                    yield f"data: {json.dumps(failure(event).body())}\n\n"
         yield "data: [DONE]\n\n"
 
     def _call(self, call: CallDelta) -> api.CallDelta:
         function = api.FunctionDelta(name=call.name or None, arguments=call.arguments)
         if not call.name:
             return api.CallDelta(index=call.index, function=function)
-        id = _call_id(self._job, call.index)
+        id = call_id(self._job, call.index)
         return api.CallDelta(index=call.index, id=id, type="function", function=function)
 
     def _chunk(
@@ -138,12 +138,13 @@ class CompletionStream(StreamingResponse):
         return f"data: {chunk.model_dump_json()}\n\n"
 
 
-def _call_id(job: Job, index: int) -> str:
+def call_id(job: Job, index: int) -> str:
     """Its own among all answers: a client may send calls of several back."""
     return f"call_{job.calls_id}_{index}"
 
 
-def _error(failed: Failed) -> ApiError:
+def failure(failed: Failed) -> ApiError:
+    """How a job failed, as a refusal."""
     return ApiError(
         STATUS_OF[failed.code], failed.message, code=failed.code, retry_after=failed.retry_after
     )

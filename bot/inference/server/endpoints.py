@@ -1,7 +1,7 @@
 """The HTTP routes of the inference service: OpenAI's, vLLM's `/tokenize`, health and metrics."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -12,15 +12,21 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.security import HTTPBearer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from bot import __version__
+from bot.inference.scheduler.job import Job
 from bot.inference.server import api
 from bot.inference.server.completions import CompletionStream, completion, request_id
 from bot.inference.server.errors import ApiError, ErrorBody, validation_error
 from bot.inference.server.gate import Gate
-from bot.inference.server.requests import ChatRequest, PromptRequest
+from bot.inference.server.requests import ChatRequest, CompletionRequest, PromptRequest
+from bot.inference.server.response_events import ResponseStream, whole_response
+from bot.inference.server.responses import ResponseRequest
 from bot.inference.server.service import Service
+from bot.inference.server.text_completions import TextCompletion, TextStream, text_completion
 
 log = structlog.get_logger()
 
@@ -28,6 +34,8 @@ T = TypeVar("T")
 
 TRACE = TraceContextTextMapPropagator()
 """Reads only traceparent: it logs a header that it can't read, and that may be text."""
+
+CHAT, RESPONSES, TEXT = "/v1/chat/completions", "/v1/responses", "/v1/completions"
 
 EVENT = {
     "type": "object",
@@ -40,8 +48,11 @@ STREAMED = {
 }
 
 
-def create_app(service: Service, api_key: str = "") -> FastAPI:
-    """The application around `service`; with `api_key`, all but health and metrics ask for it."""
+def create_app(service: Service, api_key: str = "", origins: Collection[str] = ()) -> FastAPI:
+    """The application around `service`; with `api_key`, all but health and metrics ask for it.
+
+    Pages of `origins` may ask it from a browser; "*" is all of them.
+    """
     app = FastAPI(
         title="gptoss-bot inference",
         docs_url=None,
@@ -63,31 +74,70 @@ def create_app(service: Service, api_key: str = "") -> FastAPI:
         retry = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
         return JSONResponse(error.body(), error.status, {**headers, **retry})
 
-    answers = "/v1/chat/completions"
-    checked = {("POST", answers)}
-    app.add_middleware(Gate, api_key=api_key, refuse=refuse, checked=checked, check=service.check)
+    checked = {("POST", path) for path in (CHAT, RESPONSES, TEXT)}
+    app.add_middleware(
+        Gate,
+        api_key=api_key,
+        origins=origins,
+        refuse=refuse,
+        checked=checked,
+        check=service.check,
+    )
+    if origins:  # before the gate, as a browser sends no key when it asks whether it may ask
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["Retry-After"],
+        )
 
     # The gate does the work, and these tell of it.
     locked = [Depends(HTTPBearer(auto_error=False, description="`inference.api_key`"))]
     behind_key: dict[str, Any] = {"dependencies": locked} if api_key else {}
 
-    @app.post(
-        answers,
-        response_model=api.ChatCompletion,
-        responses={200: STREAMED},
-        **behind_key,
-    )
-    async def chat_completions(body: ChatRequest, request: Request) -> Response:
+    async def submit(body: ChatRequest | CompletionRequest, request: Request) -> Job:
         trace = TRACE.extract({"traceparent": request.headers.get("traceparent", "")})
         submitting = service.submit(body, request_id=request_id(request), trace=trace)
         job = await _while_connected(request, submitting)
         request.state.submitted = True
+        return job
+
+    @app.post(CHAT, response_model=api.ChatCompletion, responses={200: STREAMED}, **behind_key)
+    async def chat_completions(body: ChatRequest, request: Request) -> Response:
+        job = await submit(body, request)
         if body.stream:
-            usage = body.stream_options is not None and body.stream_options.include_usage
-            return CompletionStream(job, service.name, include_usage=usage)
+            return CompletionStream(job, service.name, include_usage=body.include_usage)
         with job:
             answer = await _while_connected(request, completion(job, service.name))
         return Response(answer.model_dump_json(), media_type="application/json")
+
+    @app.post(TEXT, response_model=TextCompletion, responses={200: STREAMED}, **behind_key)
+    async def text_completions(body: CompletionRequest, request: Request) -> Response:
+        job = await submit(body, request)
+        if body.stream:
+            return TextStream(job, service.name, include_usage=body.include_usage)
+        with job:
+            answer = await _while_connected(request, text_completion(job, service.name))
+        return Response(answer.model_dump_json(), media_type="application/json")
+
+    @app.post(RESPONSES, responses={200: STREAMED}, **behind_key)
+    async def responses(body: ResponseRequest, request: Request) -> Response:
+        try:
+            chat = body.chat()
+        except ValidationError as error:
+            raise validation_error(error.errors()) from error
+        job = await submit(chat, request)
+        if body.stream:
+            return ResponseStream(job, body)
+        with job:
+            answer = await _while_connected(request, whole_response(job, body))
+        return JSONResponse(answer)
+
+    @app.get(RESPONSES + "/{response_id}", include_in_schema=False)
+    @app.delete(RESPONSES + "/{response_id}", include_in_schema=False)
+    async def stored(response_id: str) -> None:
+        raise ApiError(404, "Responses are not stored here.", code="unsupported")
 
     @app.post("/tokenize", **behind_key)
     async def tokenize(body: PromptRequest, request: Request) -> api.Tokens:

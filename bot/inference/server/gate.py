@@ -32,8 +32,9 @@ Refuse = Callable[[Request, ApiError, Mapping[str, str]], Response]
 class Gate:
     """ASGI middleware. `refuse` answers requests that may not pass.
 
-    With an empty `api_key` every program on this machine may ask, but no web page in its browser: a
-    page sends its `Origin`, or the `Host` of its own name, pointed at this machine (DNS rebinding).
+    With an empty `api_key` every program on this machine may ask, but no web page in its browser
+    other than those of `origins`: a page sends its `Origin`, or the `Host` of its own name, pointed
+    at this machine (DNS rebinding).
 
     `check` is called for each request whose method and path are in `checked`; it raises ApiError
     while none of them could be served.
@@ -43,11 +44,13 @@ class Gate:
         self,
         app: ASGIApp,
         api_key: str,
+        origins: Container[str],
         refuse: Refuse,
         checked: Container[tuple[str, str]],
         check: Callable[[], None],
     ) -> None:
         self._app = app
+        self._origins = origins
         self._refuse = refuse
         self._authorization = f"Bearer {api_key}".encode() if api_key else b""
         self._checked = checked
@@ -57,7 +60,7 @@ class Gate:
         app = self._app
         if scope["type"] == "http":
             receive = bounded(receive, MAX_BODY_BYTES, MAX_BODY_VALUES, BODY_SECONDS)
-            if not self._authorization and (problem := _from_a_web_page(scope)):
+            if not self._authorization and (problem := self._from_a_web_page(scope)):
                 app = self._refuse(Request(scope), ApiError(403, problem, code="forbidden"), {})
             elif not self._knows(scope):
                 error = ApiError(401, "The API key is missing or wrong.", code="invalid_api_key")
@@ -75,15 +78,18 @@ class Gate:
         sent = HTTPConnection(scope).headers.get("authorization", "").encode()
         return hmac.compare_digest(sent, self._authorization)
 
-
-def _from_a_web_page(scope: Scope) -> str | None:
-    """Why a request without a key may come from a page in a browser; None if it can't."""
-    headers = HTTPConnection(scope).headers
-    if "origin" in headers:
-        return "A request with an Origin needs inference.api_key to be set."
-    if not _is_local(headers.get("host", "")):
-        return "A request to another Host than this machine needs inference.api_key to be set."
-    return None
+    def _from_a_web_page(self, scope: Scope) -> str | None:
+        """Why a request without a key may come from a page in a browser; None if it can't."""
+        headers = HTTPConnection(scope).headers
+        origin = headers.get("origin")
+        if origin is not None and origin not in self._origins and "*" not in self._origins:
+            return (
+                "A request with an Origin needs inference.api_key to be set, or the Origin in"
+                " inference.cors."
+            )
+        if not _is_local(headers.get("host", "")):
+            return "A request to another Host than this machine needs inference.api_key to be set."
+        return None
 
 
 def _is_local(host: str) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 
 from bot.inference.engines.base import Sampling, Sequence
 from bot.inference.grammar.grammar import GrammarError
@@ -10,7 +10,7 @@ from bot.inference.grammar.json_schema import arguments_rule, check
 from bot.inference.grammar.turns import Function, Rules
 from bot.inference.server.errors import ApiError
 from bot.inference.server.model import Model
-from bot.inference.server.requests import ChatRequest, Message
+from bot.inference.server.requests import ChatRequest, CompletionRequest, Generating, Message
 from bot.inference.server.tools import FunctionDefinition, NamedTool
 from bot.inference.text.generation import Calling, Form, Generation, reasoning_budget
 from bot.inference.text.prompt import ReasoningStyle
@@ -18,13 +18,14 @@ from bot.inference.text.prompt import ReasoningStyle
 SAMPLING_FIELDS = {field.name for field in fields(Sampling)}
 
 
-def too_long(context: int, length: str) -> ApiError:
+def too_long(context: int, length: str, param: str = "messages") -> ApiError:
     """The refusal of a prompt of `length` for a model with so much `context`, in tokens."""
+    subject = "messages are" if param == "messages" else "prompt is"
     return ApiError(
         400,
-        f"The model's context is {context} tokens, but the messages are {length}"
+        f"The model's context is {context} tokens, but the {subject} {length}"
         " and an answer needs at least one.",
-        param="messages",
+        param=param,
         code="context_length_exceeded",
     )
 
@@ -102,25 +103,29 @@ def _refused(param: str, what: str) -> Iterator[None]:
         ) from error
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What the engine runs, what reads its tokens, and how many they may be."""
+
+    sequence: Sequence
+    generation: Generation
+    max_tokens: int
+
+
 def prepare(
     model: Model,
     request: ChatRequest,
     prompt: list[int],
     calling: Calling,
     form: Form | None,
-) -> tuple[Sequence, Generation, int]:
-    """What the engine runs, what reads its tokens, and how many they may be."""
-    context = model.engine.context
-    room = context - len(prompt)
-    if room < 1:
-        raise too_long(context, f"{len(prompt)} tokens")
-    max_tokens = min(request.max_completion_tokens or request.max_tokens or room, room)
+) -> Prepared:
+    """A chat completion. Raises ApiError where the context has no room for an answer."""
+    asked = request.max_completion_tokens or request.max_tokens
+    max_tokens = _max_tokens(model, prompt, asked, "messages")
     budget = None
     if model.chat_format.reasoning != ReasoningStyle.NONE:
         budget = reasoning_budget(max_tokens, request.effort)
-    asked = request.model_dump(include=SAMPLING_FIELDS, exclude_none=True)
-    sampling = replace(model.sampling, **asked)
-    sequence = Sequence(prompt, sampling, cache_salt=request.cache_salt)
+    sequence = _sequence(model, request, prompt)
     generation = Generation(
         model.chat_format,
         sequence,
@@ -130,4 +135,36 @@ def prepare(
         calling=calling,
         form=form,
     )
-    return sequence, generation, max_tokens
+    return Prepared(sequence, generation, max_tokens)
+
+
+def prepare_text(model: Model, request: CompletionRequest, prompt: list[int]) -> Prepared:
+    """A completion of plain text. Raises ApiError as above, and for ids that no token has."""
+    if not prompt:
+        raise ApiError(400, "'prompt' is empty, and this model needs a beginning.", param="prompt")
+    size = model.chat_format.vocabulary_size
+    if max(prompt) >= size:
+        raise ApiError(400, f"'prompt' has a token beyond the {size} there are.", param="prompt")
+    max_tokens = _max_tokens(model, prompt, request.max_tokens, "prompt")
+    sequence = _sequence(model, request, prompt)
+    generation = Generation(
+        model.chat_format,
+        sequence,
+        max_tokens=max_tokens,
+        stop=request.stop or [],
+        raw=True,
+    )
+    return Prepared(sequence, generation, max_tokens)
+
+
+def _max_tokens(model: Model, prompt: list[int], asked: int | None, param: str) -> int:
+    context = model.engine.context
+    room = context - len(prompt)
+    if room < 1:
+        raise too_long(context, f"{len(prompt)} tokens", param)
+    return min(asked or room, room)
+
+
+def _sequence(model: Model, request: Generating, prompt: list[int]) -> Sequence:
+    asked = request.model_dump(include=SAMPLING_FIELDS, exclude_none=True)
+    return Sequence(prompt, replace(model.sampling, **asked), cache_salt=request.cache_salt)

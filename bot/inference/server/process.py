@@ -56,7 +56,7 @@ async def _serve(config: Config, listener: socket.socket, api_key: str) -> int:
     )
     server = _Server(
         uvicorn.Config(
-            create_app(service, api_key),
+            create_app(service, api_key, inference.cors),
             log_config=None,
             log_level="warning",
             access_log=False,

@@ -69,21 +69,21 @@ def _no_lone_surrogate(text: str) -> str:
 Text = Annotated[str, AfterValidator(_no_lone_surrogate)]
 
 
-def _whole(number: Any) -> Any:
+def whole(number: Any) -> Any:
     """JSON has one kind of number: 3.0 is an integer there."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-_WHOLE = BeforeValidator(_whole)
+_WHOLE = BeforeValidator(whole)
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
     """A part of a request, of which unknown fields are ignored."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
 
-class _Request(_Part):
+class Request(Part):
     """A request, of which unknown fields are refused: one may be meant to change the answer."""
 
     model_config = ConfigDict(extra="forbid")
@@ -97,7 +97,7 @@ _Content = Annotated[
 _MISSING = PydanticCustomError("missing", "Field required")
 
 
-class Message(_Part):
+class Message(Part):
     """One turn. `developer` is OpenAI's newer name for `system`.
 
     An assistant's message may have `tool_calls` with no content, and its reasoning, under either
@@ -132,41 +132,41 @@ _STOP_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 256}
 _STOPS_SCHEMA = {"type": "array", "items": _STOP_SCHEMA, "maxItems": 4}
 
 
-class StreamOptions(_Part):
+class StreamOptions(Part):
     include_usage: bool = False
 
 
-class PromptRequest(_Request):
+class PromptRequest(Request):
     """The body of vLLM's `/tokenize`; `model` is this service's only one when left out."""
 
     model: Text | None = None
     messages: Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES)]
 
 
-_EffortName = Literal["none", "minimal", "low", "medium", "high"]
+EffortName = Literal["none", "minimal", "low", "medium", "high"]
 
 
-class Reasoning(_Request):
+class Reasoning(Request):
     """OpenRouter's form of the effort, and the Responses API's."""
 
-    effort: _EffortName | None = None
+    effort: EffortName | None = None
 
 
-class TemplateOptions(_Request):
+class TemplateOptions(Request):
     """vLLM's way to the chat template; `enable_thinking` false is the effort none."""
 
-    reasoning_effort: _EffortName | None = None
+    reasoning_effort: EffortName | None = None
     enable_thinking: bool | None = None
 
 
-class NamedSchema(_Request):
+class NamedSchema(Request):
     name: Annotated[Text, StringConstraints(max_length=64)]
     description: Text | None = None
     schema_: Annotated[dict[str, Any], Field(alias="schema")] = {}
     strict: bool | None = None
 
 
-class ResponseFormat(_Request):
+class ResponseFormat(Request):
     """The answer's form: JSON that keeps to a schema, any JSON object, or free text."""
 
     type: Literal["text", "json_object", "json_schema"]
@@ -193,7 +193,7 @@ _Zero = Annotated[float, Field(ge=0, le=0)]
 _No = Literal[False]
 
 
-class _OnlyNeutral(_Request):
+class _OnlyNeutral(Request):
     """Fields that would change the answer, and can't, with the values that change nothing."""
 
     n: Annotated[int, Field(ge=1, le=1), _WHOLE] | None = None
@@ -214,7 +214,7 @@ class _OnlyNeutral(_Request):
     web_search_options: None = None
 
 
-class _Harmless(_Request):
+class _Harmless(Request):
     """Fields that change nothing of the answer."""
 
     metadata: Any = None
@@ -226,19 +226,15 @@ class _Harmless(_Request):
     prediction: Any = None
 
 
-class ChatRequest(_OnlyNeutral, _Harmless):
-    """The body of `/v1/chat/completions`.
+class Generating(_OnlyNeutral, _Harmless):
+    """What all requests for text have in common.
 
-    Sampling that is left out is the model's recommended one. `max_completion_tokens` (or the older
-    `max_tokens`) counts reasoning too and is cut to what the context has left; left out, it is
-    that. Beside low, medium and high, `reasoning_effort` may be none or minimal, which mean low; of
-    several fields that say the effort, it counts.
-    `user` as `server/user` decides whose turn it is when requests wait; `weight` is the server's.
-    A request reuses what is cached of requests with the same `cache_salt`, and of no others.
+    Sampling that is left out is the model's recommended one. `user` as `server/user` decides whose
+    turn it is when requests wait; `weight` is the server's. A request reuses what is cached of
+    requests with the same `cache_salt`, and of no others.
     """
 
     model: Text
-    messages: Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -246,23 +242,62 @@ class ChatRequest(_OnlyNeutral, _Harmless):
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
     repetition_penalty: Annotated[float, Field(ge=0.01, le=2)] | None = None
     max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), _WHOLE] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), _WHOLE] | None = None
     stop: Annotated[
         Annotated[list[StopString], Field(max_length=4)] | None,
         BeforeValidator(lambda stop: [stop] if isinstance(stop, str) else stop),
         WithJsonSchema({"anyOf": [_STOP_SCHEMA, _STOPS_SCHEMA, {"type": "null"}]}),
     ] = None
     seed: Annotated[int, _WHOLE, AfterValidator(lambda seed: seed % 2**63)] | None = None
-    reasoning_effort: _EffortName | None = None
+    user: Annotated[Text, StringConstraints(max_length=256)] | None = None
+    weight: Annotated[float, Field(ge=0.01, le=100)] | None = None
+    cache_salt: Annotated[Text, StringConstraints(min_length=1, max_length=256)] | None = None
+
+    @property
+    def include_usage(self) -> bool:
+        return self.stream_options is not None and self.stream_options.include_usage
+
+
+def _one_text(prompt: Any) -> Any:
+    """A list of one prompt is the prompt."""
+    match prompt:
+        case [str() | list() as only]:
+            return only
+        case [str() | list(), *_]:
+            raise ValueError("only one prompt can be asked at a time")
+        case _:
+            return prompt
+
+
+class CompletionRequest(Generating):
+    """The body of `/v1/completions`: text, or token ids, to go on with as they are."""
+
+    prompt: Annotated[
+        Text | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)],
+        BeforeValidator(_one_text),
+    ]
+    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), _WHOLE] | None = 16
+    echo: _No | None = None
+    suffix: None = None
+    logprobs: None = None
+
+
+class ChatRequest(Generating):
+    """The body of `/v1/chat/completions`.
+
+    `max_completion_tokens` (or the older `max_tokens`) counts reasoning too and is cut to what the
+    context has left; left out, it is that. Beside low, medium and high, `reasoning_effort` may be
+    none or minimal, which mean low; of several fields that say the effort, it counts.
+    """
+
+    messages: Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES)]
+    max_completion_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), _WHOLE] | None = None
+    reasoning_effort: EffortName | None = None
     reasoning: Reasoning | None = None
     chat_template_kwargs: TemplateOptions | None = None
     response_format: ResponseFormat | None = None
     tools: Tools | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
-    user: Annotated[Text, StringConstraints(max_length=256)] | None = None
-    weight: Annotated[float, Field(ge=0.01, le=100)] | None = None
-    cache_salt: Annotated[Text, StringConstraints(min_length=1, max_length=256)] | None = None
 
     @property
     def effort(self) -> str | None:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from opentelemetry.context import Context
@@ -22,13 +22,28 @@ from bot.inference.server.api import Health
 from bot.inference.server.errors import ApiError
 from bot.inference.server.metrics import Metrics
 from bot.inference.server.model import Model
-from bot.inference.server.preparation import calling_of, form_of, prepare, too_long
-from bot.inference.server.requests import ChatRequest, Message, PromptRequest, chat_turns
+from bot.inference.server.preparation import (
+    Prepared,
+    calling_of,
+    form_of,
+    prepare,
+    prepare_text,
+    too_long,
+)
+from bot.inference.server.requests import (
+    ChatRequest,
+    CompletionRequest,
+    Message,
+    PromptRequest,
+    chat_turns,
+)
 from bot.inference.server.spans import record
 from bot.inference.text.prompt import PromptTooLong
 from bot.inference.text.turns import PromptError
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 NOT_READY_SECONDS = 5
 """After how long a client may ask again while the model is not ready."""
@@ -168,7 +183,11 @@ class Service:
         return await self._render(self.model(request.model), request.messages, effort=None)
 
     async def submit(
-        self, request: ChatRequest, *, request_id: str, trace: Context | None = None
+        self,
+        request: ChatRequest | CompletionRequest,
+        *,
+        request_id: str,
+        trace: Context | None = None,
     ) -> Job:
         """Hand the request to the scheduler; `trace` has the client's span. Raises ApiError."""
         model = self.model(request.model)
@@ -176,25 +195,42 @@ class Service:
         arrived = asyncio.get_running_loop().time()
         self.check()  # others may have come since the gate did
         with self._refusals():
-            calling = calling_of(model, request)
-            tools = [function.model_dump() for function in request.offered]
-            prompt = await self._render(model, request.messages, request.effort, tools)
-            form = await asyncio.get_running_loop().run_in_executor(
-                self._renderer, form_of, model, request, calling
-            )
-            sequence, generation, max_tokens = prepare(model, request, prompt, calling, form)
+            if isinstance(request, ChatRequest):
+                prepared, effort = await self._prepare(model, request), request.effort
+            else:
+                prepared, effort = await self._prepare_text(model, request), None
             job = self._scheduler.submit(
-                sequence,
-                generation,
+                prepared.sequence,
+                prepared.generation,
                 request_id=request_id,
                 user=request.user or "",
                 weight=request.weight or 1.0,
-                effort=request.effort,
-                max_tokens=max_tokens,
+                effort=effort,
+                max_tokens=prepared.max_tokens,
                 arrived=arrived,
             )
             self._traces[job] = trace
             return job
+
+    async def _prepare(self, model: Model, request: ChatRequest) -> Prepared:
+        calling = calling_of(model, request)
+        tools = [function.model_dump() for function in request.offered]
+        prompt = await self._render(model, request.messages, request.effort, tools)
+        form = None
+        if request.offered or request.response_format:
+            form = await self._in_renderer(partial(form_of, model, request, calling))
+        return prepare(model, request, prompt, calling, form)
+
+    async def _prepare_text(self, model: Model, request: CompletionRequest) -> Prepared:
+        prompt = request.prompt
+        if isinstance(prompt, str):
+            context = model.engine.context
+            try:
+                encode = partial(model.chat_format.encode, prompt, most=context)
+                prompt = await self._in_renderer(encode)
+            except PromptTooLong as error:
+                raise too_long(context, str(error), "prompt") from error
+        return prepare_text(model, request, prompt)
 
     async def _render(
         self,
@@ -203,18 +239,22 @@ class Service:
         effort: str | None,
         tools: list[dict[str, Any]] | None = None,
     ) -> list[int]:
-        if self._rendering > self._queue_limit:
-            raise ApiError(429, "Too many requests at once.", code="queue_full", retry_after=1)
-        loop = asyncio.get_running_loop()
         context = model.engine.context
         render = partial(model.chat_format.render, most=context, tools=tools or [])
-        self._rendering += 1
         try:
-            return await loop.run_in_executor(self._renderer, render, chat_turns(messages), effort)
+            return await self._in_renderer(partial(render, chat_turns(messages), effort))
         except PromptTooLong as error:
             raise too_long(context, str(error)) from error
         except PromptError as error:
             raise ApiError(400, str(error), param="messages") from error
+
+    async def _in_renderer(self, work: Callable[[], T]) -> T:
+        """What `work` returns, in the thread for it; raises ApiError if too many wait for that."""
+        if self._rendering > self._queue_limit:
+            raise ApiError(429, "Too many requests at once.", code="queue_full", retry_after=1)
+        self._rendering += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._renderer, work)
         finally:
             self._rendering -= 1
 

@@ -45,7 +45,7 @@ class NamedTool(_Part):
 ToolChoice = Literal["none", "auto", "required"] | NamedTool
 
 
-def _an_object(arguments: str) -> str:
+def an_object(arguments: str) -> str:
     try:
         found = json.loads(arguments or "{}")
     except (ValueError, RecursionError):
@@ -57,7 +57,7 @@ def _an_object(arguments: str) -> str:
 
 class FunctionCall(_Part):
     name: Name
-    arguments: Annotated[str, AfterValidator(_an_object)]
+    arguments: Annotated[str, AfterValidator(an_object)]
 
 
 class ToolCall(_Part):

@@ -12,7 +12,7 @@ from bot.inference.grammar.grammar import Grammar
 from bot.inference.text.delta import Delta
 from bot.inference.text.harmony import HarmonyParser
 from bot.inference.text.prompt import ChatFormat, ToolStyle
-from bot.inference.text.reasoning import Parser, parser_for
+from bot.inference.text.reasoning import Parser, PlainParser, parser_for
 from bot.inference.text.stop_strings import StopStrings
 from bot.inference.text.tagged_calls import TaggedCallsParser
 
@@ -58,7 +58,7 @@ class Generation:
     answer, or `max_tokens` tokens (of reasoning and answer together). When the model still reasons
     after `reasoning_budget` tokens (None: no limit), or ends its turn before any answer, the tokens
     that close what is open and begin the answer are put into `sequence.forced`. A `form` holds
-    calls and answers, not the reasoning.
+    calls and answers, not the reasoning. A `raw` text is all answer, whatever the model's format.
     """
 
     finish_reason: Literal["stop", "length", "tool_calls", "error"] | None = None
@@ -78,11 +78,12 @@ class Generation:
         reasoning_budget: int | None = None,
         calling: Calling = Calling(),
         form: Form | None = None,
+        raw: bool = False,
     ) -> None:
         self._sequence = sequence
         self._stop_ids = chat_format.stop_ids
         self._stop_strings = StopStrings(stop)
-        self._parser = _parser(chat_format, sequence, calling)
+        self._parser = PlainParser(chat_format) if raw else _parser(chat_format, sequence, calling)
         self._called = False
         self._form = form
         if form is not None:

@@ -116,6 +116,7 @@ class ChatFormat:
             self.reasoning = ReasoningStyle.NONE
         self.stop_ids = frozenset(stops)
         self.tools = _tool_style(template, self.reasoning)
+        self.vocabulary_size = self._tokenizer.get_vocab_size()
         self.grammars = Grammars(self._tokenizer, self.stop_ids)
 
     @classmethod
@@ -173,6 +174,15 @@ class ChatFormat:
                 ids.append(token)
                 position = end
         return ids + encode(rendered[position:])
+
+    def encode(self, text: str, most: int | None = None) -> list[int]:
+        """Token ids of `text` as it is, behind what the tokenizer begins every text with.
+
+        Raises PromptTooLong, before the work of encoding it all, for text far over `most` tokens.
+        """
+        if most is not None:
+            self._check_length([text], most)
+        return [*self._tokenizer.encode("").ids, *self._encode_text(text)]
 
     def _render_all(
         self, turns: Sequence[Turn], tools: Sequence[Mapping[str, Any]], effort: str | None

@@ -144,3 +144,21 @@ async def test_a_long_text_full_of_commas_is_no_such_body() -> None:
         httpx2.AsyncClient(base_url=url, trust_env=False, timeout=HANG_SECONDS) as client,
     ):
         assert (await client.post("/tokenize", json=body)).status_code == 200
+
+
+async def test_pages_of_the_origins_that_are_set_may_ask_from_a_browser() -> None:
+    page = {"Origin": "https://chat.example.org"}
+    wish = {"Access-Control-Request-Method": "POST"}
+    engine = ScriptedEngine(says(PLAIN, "Hi"))
+    async with (
+        serving(loaded(PLAIN, engine), origins=["https://chat.example.org"]) as (_, url),
+        httpx2.AsyncClient(base_url=url, trust_env=False) as client,
+    ):
+        asked = await client.options("/v1/chat/completions", headers=page | wish)
+        models = await client.get("/v1/models", headers=page)
+        other = await client.get("/v1/models", headers={"Origin": "https://evil.example"})
+    for response in (asked, models):
+        assert response.status_code == 200
+        assert response.headers["access-control-allow-origin"] == "https://chat.example.org"
+    assert other.status_code == 403
+    assert "access-control-allow-origin" not in other.headers
