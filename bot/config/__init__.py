@@ -6,6 +6,8 @@ from bot.config.errors import ConfigError
 from bot.config.loading import check_persona, find_config, load_config
 from bot.config.reloading import Change, reload, watch
 from bot.config.schema import (
+    DESCRIPTION_LENGTH,
+    PROMPT_LENGTH,
     STATUS_KEYS,
     AccessConfig,
     AccessList,
@@ -28,6 +30,8 @@ from bot.config.schema import (
 )
 
 __all__ = [
+    "DESCRIPTION_LENGTH",
+    "PROMPT_LENGTH",
     "STATUS_KEYS",
     "AccessConfig",
     "AccessList",

@@ -366,7 +366,7 @@ async def test_what_is_set_is_in_effect_at_once_and_shown(chat: Chat) -> None:
     assert (await chat.core.settings(CHANNEL)).channel_messages.value == 20
     await chat.command("/set channel_messages 3")
     assert (await chat.core.settings(THREAD)).channel_messages.value == 3
-    assert "**Messages above: 3** (set in this channel)" in await chat.command("/settings")
+    assert "**Earlier messages: 3** (set in this channel)" in await chat.command("/settings")
 
 
 async def test_members_change_no_setting_of_a_channel(chat: Chat) -> None:

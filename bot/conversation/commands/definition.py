@@ -108,8 +108,11 @@ class Context:
         """What people type for a kind of scope."""
         return SERVER_NAMES.get(self.place.platform, kind) if kind == "server" else kind
 
-    def require_change(self, kind: str) -> None:
-        """Raise CommandError unless the author may change settings of this kind of scope."""
+    def require_change(self, kind: str, refusal: str = "not_allowed") -> None:
+        """Raise CommandError unless the author may change what this kind of scope has.
+
+        refusal: the key of the text that says so.
+        """
         server = self.config.servers.get(self.place.server, ServerConfig())
         permissions: PermissionsConfig = server.permissions or self.config.defaults.permissions
         needed = {
@@ -123,11 +126,8 @@ class Context:
             Permission.ADMINS: self.author.admin,
         }
         if not allowed[needed]:
-            raise CommandError(
-                self.texts(
-                    "not_allowed", scope=self.texts(f"scope_{kind}"), needed=self.texts(needed)
-                )
-            )
+            scope = self.texts(f"scope_{kind}")
+            raise CommandError(self.texts(refusal, scope=scope, needed=self.texts(needed)))
 
 
 Handler = Callable[..., Awaitable[str]]

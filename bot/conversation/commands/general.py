@@ -95,7 +95,7 @@ async def new(context: Context) -> str:
     place, conversation = context.place, context.conversation
     own = place.thread is not None and await conversation.is_of(context.author.id)
     if not own:
-        context.require_change("channel")
+        context.require_change("channel", "not_allowed_new")
     await conversation.start_over()
     return context.texts("started_over")
 

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from bot.config import ConfigError, Effort, check_persona
+from bot.config import DESCRIPTION_LENGTH, PROMPT_LENGTH, ConfigError, Effort, check_persona
 from bot.conversation.commands.definition import Command, CommandError, Context, Option, OptionKind
 from bot.conversation.commands.effort import SCOPE
 from bot.conversation.personas import Persona, UnknownPersona, persona_named
+from bot.conversation.texts import Texts
 from bot.storage import StoredPersona, TooManyPersonas
 
 
@@ -39,7 +40,7 @@ async def create(
 
 
 async def create_form(context: Context) -> dict[str, str]:
-    context.require_change("server")
+    context.require_change("server", "not_allowed_personas")
     return {}
 
 
@@ -60,7 +61,7 @@ async def edit(
 
 
 async def edit_form(context: Context, name: str) -> dict[str, str]:
-    context.require_change("server")
+    context.require_change("server", "not_allowed_personas")
     persona = _named(context, name)
     return {
         "text": persona.prompt,
@@ -70,7 +71,7 @@ async def edit_form(context: Context, name: str) -> dict[str, str]:
 
 
 async def delete(context: Context, name: str) -> str:
-    context.require_change("server")
+    context.require_change("server", "not_allowed_personas")
     persona = _named(context, name)
     if persona.version is None:
         raise CommandError(context.texts("persona_of_file", name=name))
@@ -89,7 +90,7 @@ async def history(context: Context, name: str) -> str:
 
 
 async def undo(context: Context, name: str) -> str:
-    context.require_change("server")
+    context.require_change("server", "not_allowed_personas")
     place = context.place
     restored = await context.store.personas.undo(
         place.platform, place.server, name, context.author.id
@@ -101,12 +102,9 @@ async def undo(context: Context, name: str) -> str:
 
 async def _save(context: Context, persona: Persona) -> str:
     """Save a new version; the configuration's rules for names and lengths hold here too."""
-    context.require_change("server")
+    context.require_change("server", "not_allowed_personas")
     place = context.place
-    try:
-        check_persona(persona.name, persona.prompt, persona.description)
-    except ConfigError as error:
-        raise CommandError(error.problems[0]) from error
+    _check(persona, context.texts)
     limits = context.config.storage
     try:
         saved = await context.store.personas.save(
@@ -124,6 +122,19 @@ async def _save(context: Context, persona: Persona) -> str:
         limit = limits.personas_per_server
         raise CommandError(context.texts("persona_too_many", count=limit)) from error
     return context.texts("persona_saved", name=persona.name, version=saved.version)
+
+
+def _check(persona: Persona, texts: Texts) -> None:
+    """Raise CommandError unless it keeps the configuration's rules."""
+    try:
+        check_persona(persona.name, "-")
+    except ConfigError as error:
+        raise CommandError(texts("persona_bad_name", name=persona.name)) from error
+    try:
+        check_persona(persona.name, persona.prompt, persona.description)
+    except ConfigError as error:
+        limits = {"prompt": PROMPT_LENGTH, "description": DESCRIPTION_LENGTH}
+        raise CommandError(texts("persona_bad_text", **limits)) from error
 
 
 def _effort(level: str) -> Effort | None:

@@ -170,7 +170,7 @@ class DiscordView:
 
     def _content(self, text: str, lines: Sequence[str]) -> str:
         """A message's content with lines of the bot's own under the text."""
-        own = own_line("\n".join(filter(None, lines)))[: OWN_LINES_LENGTH // 2]
+        own = _within(CONTENT_LENGTH - OWN_LINES_LENGTH // 2 - len(text) - 1, lines)
         return "\n".join(filter(None, [text, own])) or own_line("…")
 
     async def _apply(self, parts: Sequence[Part], effort: Effort) -> None:
@@ -253,6 +253,14 @@ class DiscordView:
             self._shown.pop()
             with suppress(discord.NotFound):  # somebody was quicker
                 await self._pace.retried(message.delete)
+
+
+def _within(room: int, lines: Sequence[str]) -> str:
+    """As many whole lines of the bot's own as have room; the last one, the footer, stays."""
+    shown = [own_line(line) for line in lines if line]
+    while len(shown) > 1 and len("\n".join(shown)) > room:
+        del shown[-2]
+    return "\n".join(shown)[:room]
 
 
 def _partial(message: discord.Message | discord.PartialMessage) -> SentMessage:

@@ -23,6 +23,18 @@ Body = dict[str, Any]
 UPLOAD_BYTES = 10 * 1024 * 1024
 
 
+def check(body: Body) -> None:
+    """Refuse what Discord refuses of a message's text, embeds and components."""
+    content, embeds = body.get("content") or "", body.get("embeds") or []
+    components = body.get("components") or []
+    at_most("content", content, 2000)
+    _check_embeds(embeds)
+    if int(body.get("flags") or 0) & COMPONENTS_V2:
+        _check_layout(content, embeds, components)
+    else:
+        _check_rows(components)
+
+
 def write(message: Message, body: Body, files: list[Attachment]) -> None:
     """Make `message`, new or edited, what `body` says; nothing changes if that can't be."""
     flags = message.flags | (int(body.get("flags") or 0) & ~message.flags)
@@ -30,12 +42,7 @@ def write(message: Message, body: Body, files: list[Attachment]) -> None:
     embeds = body.get("embeds", message.embeds) or []
     components = body.get("components", message.components) or []
     attachments = _attachments(message, body, files)
-    at_most("content", content, 2000)
-    _check_embeds(embeds)
-    if flags & COMPONENTS_V2:
-        _check_layout(content, embeds, components)
-    else:
-        _check_rows(components)
+    check({"content": content, "embeds": embeds, "components": components, "flags": flags})
     if not (content or embeds or components or attachments or message.extra):
         raise ApiError(50006)
     if any(len(file.data) > UPLOAD_BYTES for file in files):

@@ -1,0 +1,86 @@
+"""What Discord is sent."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from discord.http import handle_message_parameters
+
+from bot.config import Config, Effort
+from bot.conversation.commands import COMMANDS
+from bot.conversation.events import Place
+from bot.conversation.reply import Reply
+from bot.conversation.texts import Texts
+from bot.platforms.buttons import Action
+from bot.platforms.discord.buttons import ButtonId, deletion_view
+from bot.platforms.discord.forms import CommandForm, QuestionForm
+from bot.platforms.discord.limits import CONTENT_LENGTH
+from bot.platforms.discord.messages import own_line, own_message
+from bot.platforms.discord.permissions import MissingPermission
+from bot.platforms.discord.sending import Pace
+from bot.platforms.discord.view import DiscordView, Look
+from bot.platforms.markdown.splitting import split_markdown
+from bot.platforms.written import WrittenAnswers
+from tests.show_states import replies, said
+from tests.show_states.state import Kind, State
+
+PLACE = Place("discord", "server", "channel")
+LACKING = {
+    "Send Messages": "send",
+    "Create Public Threads": "thread",
+    "Read Message History": "history",
+    "Embed Links": "embed",
+    "Attach Files": "file",
+}
+ASKER, QUESTION, ANSWER = 10**18, 10**18 + 1, 10**18 + 2
+"""As long as Discord's ids are."""
+
+
+async def states(language: str) -> AsyncIterator[State]:
+    """All of them, in the order in which people meet them."""
+    texts = Texts(Config(), language, "discord")
+    for name, reply in (*replies.waiting(), *replies.shown(texts)):
+        for state in answer(name, reply, texts):
+            yield state
+    for name, line in said.lines(texts):
+        yield _private(name, own_line(line))
+    yield _private("content_hidden", own_line(texts("content_hidden")))
+    for permission, effect in LACKING.items():
+        line = MissingPermission(permission, effect).line(texts)
+        yield _private(f"lacks a permission: {effect}", own_line(line))
+    pressed = ButtonId(Action.DELETE, ASKER, QUESTION, Effort.MEDIUM)
+    ask = deletion_view(pressed, ANSWER, texts)
+    yield _private("delete asks back", own_line(texts("delete_ask")), view=ask)
+    async for line, told in said.commands(PLACE, language):
+        for part in split_markdown(told, CONTENT_LENGTH):
+            yield _private(line, part.text)
+        if line in ("/help", "/effort max"):
+            yield State("discord", f"@bot {line}", Kind.MESSAGE, _payload(own_message(told)))
+    for name in ("persona create", "persona edit"):
+        form = CommandForm(COMMANDS[name], {"text": "Arr."}, texts, _unused)
+        yield State("discord", f"/{name}", Kind.FORM, form.to_dict())
+    yield State("discord", texts("ask_title"), Kind.FORM, QuestionForm(texts, _unused).to_dict())
+
+
+def answer(name: str, reply: Reply, texts: Texts) -> Iterator[State]:
+    """The messages of an answer."""
+    view = DiscordView(Look(texts, ASKER, QUESTION), _unused, Pace(), WrittenAnswers())
+    parts = view.parts(reply)
+    for at, part in enumerate(parts, 1):
+        called = name if len(parts) == 1 else f"{name}, {at} of {len(parts)}"
+        payload = _payload(part.content, **view.options(part, reply.effort))
+        yield State("discord", called, Kind.MESSAGE, payload)
+
+
+def _private(name: str, text: str, **options: Any) -> State:
+    return State("discord", name, Kind.PRIVATE, _payload(text, **options))
+
+
+def _payload(content: str, **options: Any) -> dict[str, Any]:
+    """The body of the request that discord.py sends."""
+    with handle_message_parameters(content, **options) as parameters:
+        assert parameters.payload is not None
+        return parameters.payload
+
+
+async def _unused(*arguments: Any, **options: Any) -> Any:
+    raise NotImplementedError
