@@ -70,6 +70,8 @@ class Answer:
     """When something to read came, by the monotonic clock."""
     ended: float | None = None
     """When it ended, by the monotonic clock."""
+    cuts: bool = True
+    """Whether a question that is too long is cut; if not, `run` raises PromptTooLong."""
 
     def __post_init__(self) -> None:
         self.config, self.texts = self.here.config, self.here.texts
@@ -128,6 +130,8 @@ class Answer:
                     return None
                 # It restarts: it was ready a moment ago.
             except PromptTooLong as error:
+                if not self.cuts:
+                    raise
                 shrinks += 1
                 if self._said or shrinks > MOST_SHRINKS:
                     self._fail(self.lost_notice(), error)
@@ -172,6 +176,8 @@ class Answer:
             room - tokens_of(turns),
             self._count_tokens,
         )
+        if prompt.cut_characters and not self.cuts:
+            raise PromptTooLong("a part of a longer text is too long for the context")
         messages = [*prompt.messages, *turns]
         # Until the service tells: it may be stopped before it does.
         self._estimate = estimate_tokens(prompt.messages) + tokens_of(turns)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import tzinfo
 
 from bot.storage import ScopeKey
 
@@ -20,6 +21,8 @@ class Author:
     admin: bool = False
     roles: frozenset[str] = frozenset()
     """Ids of the roles or groups that the person has here."""
+    zone: tzinfo | None = None
+    """The person's time zone, where the platform tells it."""
 
 
 @dataclass(frozen=True)

@@ -189,7 +189,7 @@ def _quoted(above: Sequence[Message]) -> str:
 
 
 def _speaker_line(message: Message) -> str:
-    name = "the assistant" if message.author.is_bot else _plain_name(message.author.name)
+    name = "the assistant" if message.author.is_bot else plain_name(message.author.name)
     return f"({name} says)"
 
 
@@ -215,7 +215,7 @@ def _content(message: Message, *, trusted: bool = False) -> str:
 
 def _shown(attachment: Attachment) -> str:
     """The file's text, or a line that says what it is and why it has none."""
-    name = _plain_name(attachment.name, FILE_NAME_LENGTH)
+    name = plain_name(attachment.name, FILE_NAME_LENGTH)
     note = f" ({attachment.note})" if attachment.note else ""
     if attachment.text is None:
         return f"[{attachment.kind}: {name}]{note}"
@@ -232,6 +232,6 @@ def _fenced(text: str, name: str) -> str:
     return f"{fence}{language}\n{body}\n{fence}"
 
 
-def _plain_name(name: str, length: int = NAME_LENGTH) -> str:
+def plain_name(name: str, length: int = NAME_LENGTH) -> str:
     """A name on one line that can't close the brackets around it."""
     return " ".join(re.sub(r"[()\[\]<>|`]", " ", name).split())[:length] or "somebody"

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
+from zoneinfo import ZoneInfo
 
 from bot.config import Config, Effort
-from bot.conversation.events import Place
+from bot.conversation.events import Author, Place
 from bot.conversation.personas import Persona, all_personas
 from bot.conversation.settings import Setting, Settings, resolve
 from bot.conversation.texts import Texts
@@ -37,6 +39,11 @@ class InEffect:
             Texts(config, settings.language.value, place.platform),
             stored.conversation_start,
         )
+
+    def zone_of(self, author: Author) -> tzinfo:
+        """The time zone of what the author types and reads: their own, else the one set here."""
+        zone = self.settings.time_zone.value
+        return author.zone or (ZoneInfo(zone) if zone else UTC)
 
     def for_message(self, effort: Effort | None) -> "InEffect":
         """The same for a message that asks for an effort of its own, if it does."""

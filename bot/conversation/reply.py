@@ -79,6 +79,8 @@ class Reply:
         self.eta_seconds: float | None = None
         self.stage: str = ""
         self.progress: float | None = None
+        self.activity = ""
+        """What is done before there is text, where that isn't only to think; a line."""
         self.reasoning = ""
         self.text = ""
         self.steps: list[Step] = []

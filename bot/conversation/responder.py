@@ -13,6 +13,7 @@ from bot.client import InferenceClient
 from bot.config import Effort
 from bot.conversation import metrics
 from bot.conversation.answer import Answer
+from bot.conversation.catching_up import CatchUp, Summary
 from bot.conversation.events import Place, Question
 from bot.conversation.in_effect import InEffect
 from bot.conversation.reply import Reply, ReplyState, TokenCounts
@@ -56,12 +57,11 @@ class Responder:
             show_reasoning=here.settings.show_reasoning.value,
         )
         reply.notices.extend(question.notices)
-        answer = Answer(
-            question=question,
-            reply=reply,
-            here=here,
-            client=self._client,
-            toolbox=self._toolbox,
+        client, toolbox = self._client, self._toolbox
+        answer = (
+            Summary(question=question, reply=reply, here=here, client=client, toolbox=toolbox)
+            if isinstance(question, CatchUp)
+            else Answer(question=question, reply=reply, here=here, client=client, toolbox=toolbox)
         )
         task = asyncio.create_task(self._run(answer))
         self._running[task] = answer

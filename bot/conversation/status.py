@@ -35,7 +35,7 @@ def _status(reply: Reply, texts: Texts, prefix: str) -> str:
         case ReplyState.CALLING if reply.steps:
             return texts(f"{prefix}calling", call=_called(reply.steps[-1]))
         case _:
-            return texts(f"{prefix}thinking")
+            return reply.activity or texts(f"{prefix}thinking")
 
 
 def waiting_lines(reply: Reply, texts: Texts) -> list[str]:

@@ -31,10 +31,15 @@ class Action(StrEnum):
 VOTES = {Action.UP: 1, Action.DOWN: -1}
 
 
-def buttons_under(reply: Reply, *, again: bool = True) -> tuple[Action, ...]:
-    """The buttons for the reply as it is; `again`: whether it can be made again."""
+def buttons_under(reply: Reply, *, again: bool = True, private: bool = False) -> tuple[Action, ...]:
+    """The buttons for the reply as it is.
+
+    again: whether it can be made again. private: whether only the asker sees it.
+    """
     if not reply.state.final:
         return (Action.STOP,)
+    if private:
+        return ()
     buttons = [Action.REGENERATE] if again else []
     if again and reply.state is not ReplyState.FAILED and reply.effort is not Effort.HIGH:
         buttons.append(Action.HARDER)

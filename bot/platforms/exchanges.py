@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -103,6 +104,7 @@ class ChannelConversation(Generic[AnExchange]):
     newest: the id of the message or interaction with the command.
     latest: finds the exchange with the person's newest answer here.
     starter: finds who began the thread; None where nobody did or is known.
+    catch_up: tells the person what was said; see Conversation.summarize.
     """
 
     core: Core
@@ -110,6 +112,7 @@ class ChannelConversation(Generic[AnExchange]):
     newest: str
     latest: Callable[[], Awaitable[AnExchange | None]]
     starter: Callable[[], Awaitable[str | None]]
+    catch_up: Callable[[InEffect, Author, datetime | None, str], Awaitable[None]]
     background: Background
 
     async def start_over(self) -> None:
@@ -123,3 +126,8 @@ class ChannelConversation(Generic[AnExchange]):
         if exchange is not None:
             self.background.start(exchange.answer(await exchange.admit(author)))
         return exchange is not None
+
+    async def summarize(
+        self, here: InEffect, author: Author, since: datetime | None, channel: str
+    ) -> None:
+        await self.catch_up(here, author, since, channel)

@@ -83,7 +83,7 @@ async def _hear(
     author, text = await message.author(), await message.text()
     if is_command(text, here.texts):
         result = await core.run(text, core.context(here, author, message.conversation))
-        if not result.barred or exchanges.is_first_refusal(here.place, author):
+        if result.text and (not result.barred or exchanges.is_first_refusal(here.place, author)):
             await message.whisper(result.text)
         return None
     try:

@@ -3,12 +3,15 @@
 So the same checks hold, and the same versions and changes are recorded.
 """
 
+from datetime import datetime
+
 from wtforms import Field, StringField
 
-from bot.conversation.commands import COMMANDS, Call, Context, Result
+from bot.conversation.commands import COMMANDS, Call, CommandError, Context, Result
 from bot.conversation.commands.setting import SETTINGS
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Place
+from bot.conversation.in_effect import InEffect
 from bot.status.forms import GuardedForm
 
 STATUS_PAGE = Author("status page", "status page", admin=True)
@@ -44,6 +47,11 @@ class Nowhere:
 
     async def regenerate(self, author: Author) -> bool:
         return False
+
+    async def summarize(
+        self, here: InEffect, author: Author, since: datetime | None, channel: str
+    ) -> None:
+        raise CommandError(here.texts("summary_not_here"))
 
 
 class Editor:

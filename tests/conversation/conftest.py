@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from bot.conversation.commands import Call, Context, Result
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Message, Place, Question, QuestionKey
 from bot.conversation.gate import Admission, Refused
+from bot.conversation.in_effect import InEffect
 from bot.conversation.reply import Reply
 from bot.conversation.responder import Responder
 from bot.storage import Store
@@ -35,6 +37,8 @@ class Chat:
     configs: list[Config]
     started_over: list[str] = field(default_factory=list)
     regenerates: bool = False
+    wishes: list[tuple[datetime | None, str]] = field(default_factory=list)
+    """To catch up: since when, and on which channel."""
     threads_of: str = ""
     """Whose threads are."""
     admissions: dict[Reply, Admission] = field(default_factory=dict)
@@ -73,6 +77,11 @@ class Chat:
 
     async def regenerate(self, author: Author) -> bool:
         return self.regenerates
+
+    async def summarize(
+        self, here: InEffect, author: Author, since: datetime | None, channel: str
+    ) -> None:
+        self.wishes.append((since, channel))
 
     async def ask(self, text: str, author: Author = ANN, place: Place = CHANNEL) -> Reply:
         """Ask without waiting for the answer."""

@@ -397,3 +397,27 @@ def test_help_begins_with_how_to_ask_and_fits_60_columns(platform: str, language
     assert [line for line in lines[:-1] if wcswidth(line) > 60] == []
     command = "/bot-effort" if platform == "slack" else "/effort"
     assert f"  {command} <level> [scope]" in lines
+
+
+@pytest.mark.parametrize(
+    ("line", "has_time", "channel"),
+    [
+        ("/summary", False, ""),
+        ("/summary last", False, ""),
+        ("/summary #general", False, "#general"),
+        ("/summary 3 days", True, ""),
+        ("/summary 2026-11-20 09:00 #general", True, "#general"),
+        ("/summary 2h <#C0123|general>", True, "<#C0123|general>"),
+    ],
+)
+async def test_a_summary_takes_a_time_of_several_words_and_a_channel(
+    chat: Chat, line: str, has_time: bool, channel: str
+) -> None:
+    assert await chat.command(line) == ""
+    ((since, given),) = chat.wishes
+    assert (since is not None, given) == (has_time, channel)
+
+
+async def test_a_bad_time_for_a_summary_says_what_is_allowed(chat: Chat) -> None:
+    assert "“soon” isn't a time I know. Write a time (9:00)" in await chat.command("/summary soon")
+    assert not chat.wishes

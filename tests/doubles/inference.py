@@ -165,6 +165,10 @@ class ScriptedInference:
         count = self.count((await request.json())["messages"])
         return web.json_response({"count": count, "max_model_len": self.model["max_model_len"]})
 
+    def script_for(self, request: dict[str, Any]) -> Script:
+        """What a request gets."""
+        return self.scripts.popleft() if self.scripts else self.default
+
     def count(self, messages: list[dict[str, str]]) -> int:
         """Tokens of a prompt: one a word, and four around each message."""
         return sum(len(m["content"].split()) + 4 for m in messages)
@@ -203,7 +207,7 @@ class ScriptedInference:
         self.asked.set()
         if error := self.refusal(self.requests[-1]):
             return self._refused(error)
-        script = self.scripts.popleft() if self.scripts else self.default
+        script = self.script_for(self.requests[-1])
         if isinstance(error := script[0], Error):
             return self._refused(error)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})

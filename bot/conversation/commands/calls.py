@@ -84,12 +84,18 @@ def parse(line: str, texts: Texts) -> Call:
     """
     command, rest = _find(texts.plain_command(line).removeprefix("/"), texts)
     values: dict[str, str] = {}
-    for option in command.typed_options:
+    options = command.typed_options
+    if options and options[-1].kind is OptionKind.CHANNEL:
+        before, _, last = rest.rpartition(" ")
+        if last.startswith(("#", "<#")):
+            values[options[-1].name], rest = last, before.strip()
+        options = options[:-1]
+    for option in options:
         if not rest:
             if option.required and option not in command.form_options:
                 raise CommandError(texts("usage", usage=texts.command(command.usage)))
             break
-        if option.kind is OptionKind.TEXT:
+        if option.kind in (OptionKind.TEXT, OptionKind.SINCE):
             value, rest = rest, ""
         else:
             value, _, rest = rest.partition(" ")

@@ -1,6 +1,6 @@
 """All commands by name."""
 
-from bot.conversation.commands import effort, general, persona, setting
+from bot.conversation.commands import effort, general, persona, setting, summary
 from bot.conversation.commands.definition import Command, Context
 from bot.conversation.texts import Texts
 
@@ -22,6 +22,7 @@ COMMANDS: dict[str, Command] = {
     for command in (
         *effort.COMMANDS,
         *persona.COMMANDS,
+        *summary.COMMANDS,
         *setting.COMMANDS,
         *general.COMMANDS,
         Command("help", help_text),

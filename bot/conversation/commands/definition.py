@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -23,6 +24,10 @@ class OptionKind(StrEnum):
     SETTING = "setting"
     NAME = "name"
     VALUE = "value"
+    CHANNEL = "channel"
+    """A channel; typed as the last word, with a # before its name."""
+    SINCE = "since"
+    """Several words, such as `3 days`; typed before a channel."""
     TEXT = "text"
     """Text to the end of the line; only as the last option that is typed."""
     DESCRIPTION = "description"
@@ -65,6 +70,16 @@ class Conversation(Protocol):
     async def regenerate(self, author: Author) -> bool:
         """Answer the person's last question again; False where there is none. Raises Refused."""
         ...
+
+    async def summarize(
+        self, here: InEffect, author: Author, since: datetime | None, channel: str
+    ) -> None:
+        """Begin to tell the author, in private, what was said.
+
+        since: in UTC; None for since the author's last message.
+        channel: as it was given, "" for this one.
+        Raises Refused, CommandError, StorageError.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)

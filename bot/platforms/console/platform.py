@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Coroutine
 from contextlib import nullcontext, suppress
+from datetime import datetime
 from functools import cached_property
 from io import TextIOWrapper
 from itertools import count
@@ -18,10 +19,11 @@ from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.patch_stdout import patch_stdout
 from rich.console import Console
 
-from bot.conversation.commands import is_command
+from bot.conversation.commands import CommandError, is_command
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Message, Place, Question, QuestionKey
 from bot.conversation.gate import Refused
+from bot.conversation.in_effect import InEffect
 from bot.conversation.reply import Reply, ReplyState
 from bot.conversation.texts import Texts
 from bot.platforms.console.lines import StdinLines
@@ -95,6 +97,11 @@ class ConsolePlatform:
         self._history = self._history[: self._history.index(asked[-1])]
         self._again = asked[-1].text
         return True
+
+    async def summarize(
+        self, here: InEffect, author: Author, since: datetime | None, channel: str
+    ) -> None:
+        raise CommandError(here.texts("summary_not_here"))
 
     async def _welcome(self) -> None:
         self._out.print(

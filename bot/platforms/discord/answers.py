@@ -19,6 +19,7 @@ from bot.conversation.settings import Settings
 from bot.platforms.attachments import Attachments
 from bot.platforms.background import Background
 from bot.platforms.discord.buttons import ButtonId, buttons_of
+from bot.platforms.discord.catching_up import Asked, CatchUps
 from bot.platforms.discord.copies import Copies
 from bot.platforms.discord.history import read_before, replied_to
 from bot.platforms.discord.limits import EDITABLE_SECONDS, FILE_HOSTS, THREAD_NAME_LENGTH
@@ -70,6 +71,9 @@ class Answers:
         api_url = core.config().discord.api_url
         self.written = WrittenAnswers()
         self.reader = Reader(Attachments(Downloader(FILE_HOSTS, api_url)), self.written)
+        self.catch_ups = CatchUps(
+            core, client, pace, self.exchanges, self.reader, self.written, background
+        )
         self._core = core
         self._client = client
         self._pace = pace
@@ -210,21 +214,23 @@ class Answers:
                     found[message.id] = message
         return list(found.values())
 
-    def conversation(
-        self, channel: Channel | None, place: Place, newest: int, person: int
-    ) -> ChannelConversation[DiscordExchange]:
-        """What a command that the person gives in the channel acts on."""
-        latest = partial(self._latest_of, person, channel)
-        starter = partial(_starter, channel)
+    def conversation(self, asked: Asked, place: Place) -> ChannelConversation[DiscordExchange]:
+        """What a command acts on that was given as `asked` says."""
         return ChannelConversation(
-            self._core, place, str(newest), latest, starter, self._background
+            self._core,
+            place,
+            str(asked.before),
+            latest=partial(self._latest_of, asked.person.id, asked.channel),
+            starter=partial(_starter, asked.channel),
+            catch_up=partial(self.catch_ups.begin, asked),
+            background=self._background,
         )
 
     def _key(self, question: int) -> QuestionKey:
         assert self._client.user is not None
         return QuestionKey(str(self._client.user.id), str(question))
 
-    async def _latest_of(self, person: int, channel: Channel | None) -> DiscordExchange | None:
+    async def _latest_of(self, person: int, channel: Channel) -> DiscordExchange | None:
         """The exchange with the person's newest answer in the channel. Raises as `find` does."""
         if not isinstance(channel, discord.abc.Messageable):
             return None
@@ -315,7 +321,7 @@ def _wants_thread(question: discord.Message, settings: Settings) -> bool:
     return opens_threads and isinstance(question.channel, discord.TextChannel)
 
 
-async def _starter(channel: Channel | None) -> str | None:
+async def _starter(channel: Channel) -> str | None:
     """Who began a thread: who opened it, or whose message the bot opened it from."""
     if not isinstance(channel, discord.Thread):
         return None

@@ -9,14 +9,16 @@ import discord
 from bot.platforms.discord.messages import is_shown, rights_in
 
 
-def may_read(channel: discord.abc.Messageable, person: discord.abc.User) -> bool:
+def may_read(
+    channel: discord.abc.Messageable | discord.abc.GuildChannel, person: discord.abc.User
+) -> bool:
     """Whether the person may read what was said in the channel before, by their rights now."""
     if isinstance(channel, discord.DMChannel):
         return channel.recipient is None or channel.recipient.id == person.id
     if isinstance(channel, discord.Thread):
         if channel.is_private():
             return False  # who is in it isn't known
-    elif not isinstance(channel, discord.TextChannel | discord.VoiceChannel | discord.StageChannel):
+    elif not isinstance(channel, discord.abc.GuildChannel):
         return False
     rights = rights_in(channel, person)
     return rights is not None and rights.view_channel and rights.read_message_history

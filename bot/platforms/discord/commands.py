@@ -3,7 +3,7 @@
 import hashlib
 import json
 from inspect import Parameter, Signature
-from typing import Any
+from typing import Any, TypeAlias
 
 import discord
 from discord import app_commands
@@ -22,12 +22,13 @@ CHOICES_OF: dict[OptionKind, tuple[str, ...]] = {
     OptionKind.SETTING: tuple(SETTINGS),
 }
 """What can be chosen for an option."""
+Value: TypeAlias = str | app_commands.AppCommandChannel | app_commands.AppCommandThread
 
 
 def add_commands(
     tree: app_commands.CommandTree[discord.Client], interactions: Interactions, texts: Texts
 ) -> None:
-    """Put every command into `tree`, and the message menu's entry, described by `texts`.
+    """Put every command into `tree`, and the message menu's entries, described by `texts`.
 
     A name of two words makes a group and its command.
     """
@@ -44,11 +45,9 @@ def add_commands(
             )
             tree.add_command(groups[group_name])
         groups[group_name].add_command(built)
-    tree.add_command(
-        app_commands.ContextMenu(
-            name=texts("ask_title"), callback=interactions.ask_about, **_where()
-        )
-    )
+    entries = {"ask_title": interactions.ask_about, "catch_up_title": interactions.catch_up}
+    for key, callback in entries.items():
+        tree.add_command(app_commands.ContextMenu(name=texts(key), callback=callback, **_where()))
 
 
 def fingerprint(tree: app_commands.CommandTree[discord.Client]) -> str:
@@ -60,8 +59,12 @@ def fingerprint(tree: app_commands.CommandTree[discord.Client]) -> str:
 def _build(
     word: str, command: Command, interactions: Interactions, texts: Texts
 ) -> app_commands.Command[Any, Any, Any]:
-    async def callback(interaction: discord.Interaction, **values: str | None) -> None:
-        given = {k: v for k, v in values.items() if v is not None}
+    async def callback(interaction: discord.Interaction, **values: Value | None) -> None:
+        given = {
+            name: value if isinstance(value, str) else str(value.id)
+            for name, value in values.items()
+            if value is not None
+        }
         await interactions.command(interaction, Call(command, given))
 
     async def personas(
@@ -97,10 +100,13 @@ def _build(
 
 
 def _parameter(option: Option) -> Parameter:
+    kind: Any = str
+    if option.kind is OptionKind.CHANNEL:
+        kind = app_commands.AppCommandChannel | app_commands.AppCommandThread
     return Parameter(
         option.name,
         Parameter.KEYWORD_ONLY,
-        annotation=str if option.required else str | None,
+        annotation=kind if option.required else kind | None,
         default=Parameter.empty if option.required else None,
     )
 

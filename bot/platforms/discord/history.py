@@ -64,7 +64,7 @@ async def _read(
     channel, first = question.channel, question
     if isinstance(channel, discord.Thread | discord.DMChannel):
         said = await pace.retried(_newest, channel, question, most)
-        before.history = [*await _beginning_of_post(question, said), *map(_started, said)]
+        before.history = [*await _beginning_of_post(question, said), *map(started, said)]
         parent = channel.parent if isinstance(channel, discord.Thread) else None
         if not isinstance(channel, discord.Thread) or not isinstance(parent, discord.TextChannel):
             return
@@ -74,7 +74,7 @@ async def _read(
                 before.above = _newest_of(page, most.above)
             return
         first, channel = page.pop(0), parent
-        before.history = [first, *(m for m in said if _started(m).id != first.id)]
+        before.history = [first, *(m for m in said if started(m).id != first.id)]
     else:
         many = PAGE if _reply_of(question) else min(PAGE, OWN_MESSAGES + 2 * most.above)
         page = await pace.retried(_page, channel, question, many)
@@ -188,7 +188,7 @@ async def _beginning_of_post(
         return []
 
 
-def _started(message: discord.Message) -> discord.Message:
+def started(message: discord.Message) -> discord.Message:
     """A thread begins with a message that only points at the one it was opened from."""
     reference = message.reference
     if message.type is discord.MessageType.thread_starter_message and reference:

@@ -12,6 +12,7 @@ from bot.conversation.events import Author, Place, QuestionKey
 from bot.conversation.gate import Admission
 from bot.platforms.background import Background
 from bot.platforms.discord.answers import Answers
+from bot.platforms.discord.catching_up import Asked
 from bot.platforms.discord.limits import CONTENT_LENGTH
 from bot.platforms.discord.messages import (
     OWN_MESSAGE,
@@ -22,6 +23,7 @@ from bot.platforms.discord.messages import (
     rights_in,
 )
 from bot.platforms.discord.sending import Pace
+from bot.platforms.discord.view import SentMessage
 from bot.platforms.discord.words import has_more_than_text, typed
 from bot.platforms.markdown.splitting import split_markdown
 
@@ -56,8 +58,16 @@ class DiscordMessage:
     def conversation(self) -> Conversation:
         message = self._message
         place = place_of(message.channel, message.guild.id if message.guild else None)
+        send = self._reply if message.guild is None else None
+        # The message's own id stands for the command; no other one has the next number.
         asker = self._answers.copies.asker_of(message)
-        return self._answers.conversation(message.channel, place, message.id, asker.id)
+        asked = Asked(asker, message.channel, message.guild, message.id + 1, message.id, send)
+        return self._answers.conversation(asked, place)
+
+    async def _reply(
+        self, after: SentMessage | None, content: str, **options: Any
+    ) -> discord.Message:
+        return await self._message.channel.send(content, **options)
 
     async def author(self) -> Author:
         asker = self._answers.copies.asker_of(self._message)

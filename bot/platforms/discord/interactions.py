@@ -7,7 +7,7 @@ from typing import Any
 
 import discord
 
-from bot.conversation.commands import Call, CommandError, Context, Result
+from bot.conversation.commands import COMMANDS, Call, CommandError, Context, Result
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Message, Place, Question, QuestionKey
 from bot.conversation.gate import Refused, check_access
@@ -17,6 +17,7 @@ from bot.platforms.background import Background
 from bot.platforms.buttons import Action, press
 from bot.platforms.discord.answers import Answers, DiscordExchange
 from bot.platforms.discord.buttons import ButtonId, deletion_view
+from bot.platforms.discord.catching_up import Asked
 from bot.platforms.discord.forms import CommandForm, EditAgain, QuestionForm
 from bot.platforms.discord.limits import CONTENT_LENGTH
 from bot.platforms.discord.messages import author_of, own_line, place_of
@@ -25,6 +26,10 @@ from bot.platforms.discord.view import DiscordView, Look, SentMessage
 from bot.platforms.exchange import Exchange
 from bot.platforms.markdown.splitting import split_markdown
 from bot.storage import StorageError
+
+INVALID_TOKEN = 50027
+"""Of an interaction that is 15 minutes old:
+https://docs.discord.com/developers/topics/opcodes-and-status-codes#json"""
 
 
 class Interactions:
@@ -72,7 +77,7 @@ class Interactions:
         await interaction.response.send_modal(CommandForm(call.command, filled, texts, submit))
 
     async def _answer(self, interaction: discord.Interaction, answer: str) -> None:
-        for part in split_markdown(answer, CONTENT_LENGTH):
+        for part in split_markdown(answer, CONTENT_LENGTH) if answer else ():
             await self._pace.retried(interaction.followup.send, part.text)
 
     async def _run(self, call: Call, interaction: discord.Interaction) -> Result:
@@ -83,13 +88,17 @@ class Interactions:
 
     async def _context(self, interaction: discord.Interaction) -> Context:
         place = _place(interaction)
-        conversation = self._answers.conversation(
-            interaction.channel, place, interaction.id, interaction.user.id
-        )
+        conversation = self._answers.conversation(_asked(interaction), place)
         here = await self._core.read(place)
         return self._core.context(here, _author(interaction), conversation)
 
-    # A question about a message
+    # A message's menu
+
+    async def catch_up(self, interaction: discord.Interaction, first: discord.Message) -> None:
+        """Somebody wants to know what was said from a message on."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        call = Call(COMMANDS["summary"], {"since": first.created_at.isoformat()})
+        await self._answer(interaction, (await self._run(call, interaction)).text)
 
     async def ask_about(self, interaction: discord.Interaction, about: discord.Message) -> None:
         """The message menu's entry was chosen: asks what, and answers the interaction."""
@@ -203,6 +212,24 @@ class DiscordPress:
     async def whisper(self, line: str) -> None:
         send = self._interaction.followup.send
         await self._pace.retried(send, own_line(line), ephemeral=True)
+
+
+def _asked(interaction: discord.Interaction) -> Asked:
+    """A wish to catch up; the summary's first message takes the place of "thinking…"."""
+
+    async def send(after: SentMessage | None, content: str, **options: Any) -> discord.Message:
+        options.pop("nonce", None)  # not for an interaction's answers
+        follow_up = interaction.followup.send
+        try:
+            return await follow_up(content, wait=True, ephemeral=True, **options)
+        except discord.HTTPException as error:
+            if error.code != INVALID_TOKEN:
+                raise
+        return await interaction.user.send(content, **options)
+
+    assert interaction.channel is not None
+    channel, guild = interaction.channel, interaction.guild
+    return Asked(interaction.user, channel, guild, interaction.id, interaction.id, send)
 
 
 def _me(interaction: discord.Interaction) -> discord.ClientUser:

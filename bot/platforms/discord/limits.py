@@ -22,6 +22,9 @@ THREAD_NAME_LENGTH = 100
 TEXT_INPUT_LENGTH = 4000
 """https://docs.discord.com/developers/components/reference"""
 
+HISTORY_PAGE = 100
+"""Messages in one call: https://docs.discord.com/developers/resources/message"""
+
 CHOICES = 25
 """https://docs.discord.com/developers/interactions/application-commands"""
 

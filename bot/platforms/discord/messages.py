@@ -98,7 +98,7 @@ def author_of(
 
 
 def rights_in(
-    channel: discord.abc.MessageableChannel, person: discord.abc.User
+    channel: discord.abc.MessageableChannel | discord.abc.GuildChannel, person: discord.abc.User
 ) -> discord.Permissions | None:
     """None in a direct conversation."""
     if channel.guild is None:

@@ -67,6 +67,7 @@ class Look:
     asker, question: ids of the person and of the message they wrote.
     heading: one of the bot's own lines above the text; "" for none.
     again: whether the answer can be made again.
+    private: whether only the asker sees it.
     embeds: whether reasoning may be shown; where not, Discord is told to show no embeds at all.
     file_above: characters above which the answer becomes a file.
     """
@@ -76,6 +77,7 @@ class Look:
     question: int
     heading: str = ""
     again: bool = True
+    private: bool = False
     embeds: bool = True
     file_above: int | None = None
 
@@ -163,7 +165,7 @@ class DiscordView:
         if look.heading:
             contents[0] = f"{own_line(look.heading)[: OWN_LINES_LENGTH // 2]}\n{contents[0]}"
         parts = [Part(content) for content in contents]
-        buttons = buttons_under(reply, again=look.again)
+        buttons = buttons_under(reply, again=look.again, private=look.private)
         parts[-1] = Part(contents[-1], buttons, file=file)
         parts[0] = Part(parts[0].content, parts[0].buttons, reasoning, parts[0].file)
         return parts

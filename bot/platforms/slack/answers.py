@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.conversation.core import Core
-from bot.conversation.events import Question, QuestionKey
+from bot.conversation.events import Question
 from bot.conversation.in_effect import InEffect
 from bot.platforms.attachments import Attachments
 from bot.platforms.background import Background
@@ -18,6 +19,7 @@ from bot.platforms.exchanges import ChannelConversation, Exchanges
 from bot.platforms.questions import question_of
 from bot.platforms.reading_limits import reading_limits
 from bot.platforms.slack.blocks import ButtonValue
+from bot.platforms.slack.catching_up import Asked, CatchUps
 from bot.platforms.slack.history import Conversations
 from bot.platforms.slack.limits import FILE_HOSTS
 from bot.platforms.slack.messages import (
@@ -25,6 +27,7 @@ from bot.platforms.slack.messages import (
     key_of,
     message_at,
     place_of,
+    question_key,
     thread_of,
 )
 from bot.platforms.slack.reader import Reader
@@ -35,7 +38,8 @@ from bot.storage import RunningAnswer
 
 log = structlog.get_logger()
 
-SlackExchange = Exchange[Payload, SlackView]
+SlackExchange = Exchange[Any, Any]
+"""Its question is a message, or a wish to catch up."""
 
 
 class Answers:
@@ -46,6 +50,7 @@ class Answers:
         self.exchanges: Exchanges[SlackExchange] = Exchanges(core)
         api_url = core.config().slack.api_url
         self._reader = Reader(Attachments(Downloader(FILE_HOSTS, api_url)))
+        self._catch_ups = CatchUps(core, self.exchanges, self._reader, background)
         self._core = core
         self._background = background
         self._pace = Pace()
@@ -109,14 +114,18 @@ class Answers:
         here = await self._core.read(place_of(workspace.team, channel, thread_of(question)))
         return self.open(workspace, channel, question, here, shown)
 
-    def conversation(
-        self, workspace: Workspace, channel: str, thread: str | None, ts: str, person: str
-    ) -> ChannelConversation[SlackExchange]:
-        """What a command that the person gives acts on; `ts` is when."""
-        place = place_of(workspace.team, channel, thread)
-        latest = partial(self._latest_of, workspace, channel, thread, person)
-        starter = partial(_starter, workspace, channel, thread)
-        return ChannelConversation(self._core, place, ts, latest, starter, self._background)
+    def conversation(self, asked: Asked, thread: str | None) -> ChannelConversation[SlackExchange]:
+        """What a command acts on that was given as `asked` says; `thread` is where it belongs."""
+        workspace, channel = asked.workspace, asked.channel
+        return ChannelConversation(
+            self._core,
+            place_of(workspace.team, channel, thread),
+            asked.before,
+            latest=partial(self._latest_of, workspace, channel, thread, asked.person),
+            starter=partial(_starter, workspace, channel, thread),
+            catch_up=partial(self._catch_ups.begin, asked),
+            background=self._background,
+        )
 
     async def _latest_of(
         self, workspace: Workspace, channel: str, thread: str | None, person: str
@@ -141,10 +150,6 @@ class Answers:
         messages = await self._reader.read(question, earlier, workspace, here)
         standing_above = await self._reader.read_above(above, workspace)
         return question_of(messages, standing_above, here, [*map(here.texts, before.problems)])
-
-
-def question_key(workspace: Workspace, channel: str, ts: str) -> QuestionKey:
-    return QuestionKey(f"{workspace.team}:{workspace.me}", key_of(channel, ts))
 
 
 async def _starter(workspace: Workspace, channel: str, thread: str | None) -> str | None:

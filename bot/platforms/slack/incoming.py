@@ -7,9 +7,10 @@ from bot.conversation.commands import Conversation
 from bot.conversation.events import Author, QuestionKey
 from bot.conversation.gate import Admission
 from bot.platforms.background import Background
-from bot.platforms.slack.answers import Answers, question_key
+from bot.platforms.slack.answers import Answers
+from bot.platforms.slack.catching_up import Asked
 from bot.platforms.slack.errors import describe, is_passing
-from bot.platforms.slack.messages import Payload, place_of, thread_of
+from bot.platforms.slack.messages import Payload, place_of, question_key, thread_of
 from bot.platforms.slack.reader import has_words, typed
 from bot.platforms.slack.whisper import speak, whisper
 from bot.platforms.slack.workspace import Workspace
@@ -40,10 +41,11 @@ class SlackMessage:
 
     @property
     def conversation(self) -> Conversation:
-        ts = self._event["ts"]
-        return self._answers.conversation(
-            self._workspace, self._channel, self._thread, ts, self._user
+        event = self._event
+        asked = Asked(
+            self._workspace, self._channel, event.get("thread_ts"), self._user, str(event["ts"])
         )
+        return self._answers.conversation(asked, self._thread)
 
     async def author(self) -> Author:
         return await self._workspace.author(self._user)

@@ -18,6 +18,7 @@ from bot.platforms.background import Background
 from bot.platforms.buttons import press
 from bot.platforms.slack.answers import Answers, SlackExchange
 from bot.platforms.slack.blocks import ButtonValue, action_of
+from bot.platforms.slack.catching_up import Asked, time_of
 from bot.platforms.slack.errors import describe, is_late, is_passing, messages_of
 from bot.platforms.slack.forms import form, submitted
 from bot.platforms.slack.home import command_buttons, home, plain_home
@@ -30,6 +31,8 @@ from bot.storage import StorageError
 
 log = structlog.get_logger()
 
+CATCH_UP = "gptoss-catch-up"
+"""The callback_id of the message shortcut."""
 Ack = Callable[..., Awaitable[Any]]
 Body = dict[str, Any]
 
@@ -46,9 +49,10 @@ class Interactions:
         """A slash command was given; the answer goes to its own address, wherever the bot is."""
         line = f"{body['command']} {body.get('text', '')}".strip()
         user, channel = body["user_id"], body["channel_id"]
-        result = await self._run(workspace, line, user, channel, body["trigger_id"])
+        url = body["response_url"]
+        result = await self._run(workspace, line, user, channel, body["trigger_id"], url)
         if result is not None:
-            await respond(workspace, body["response_url"], channel, user, result.text)
+            await respond(workspace, url, channel, user, result.text)
 
     async def button_command(self, workspace: Workspace, body: Body) -> None:
         """A button gives a command: in a channel, or for the whole workspace on the Home tab."""
@@ -61,11 +65,17 @@ class Interactions:
                 await self.show_home(workspace, user)
 
     async def _run(
-        self, workspace: Workspace, line: str, user: str, channel: str, trigger: str
+        self,
+        workspace: Workspace,
+        line: str,
+        user: str,
+        channel: str,
+        trigger: str,
+        url: str = "",
     ) -> Result | None:
         """Carry a command out; None where its form was opened. `channel` is "" on the Home tab."""
         try:
-            context = await self._context(workspace, user, channel)
+            context = await self._context(workspace, user, channel, url)
             call = parse(line, context.texts)
             if not call.needs_form:
                 return await self._core.run(call, context)
@@ -103,12 +113,34 @@ class Interactions:
         else:
             await self.show_home(workspace, user)
 
-    async def _context(self, workspace: Workspace, user: str, channel: str) -> Context:
+    async def _context(
+        self,
+        workspace: Workspace,
+        user: str,
+        channel: str,
+        url: str = "",
+        thread: str | None = None,
+    ) -> Context:
         """What a command works on. Raises StorageError, SlackApiError."""
-        here = await self._core.read(place_of(workspace.team, channel, None))
+        here = await self._core.read(place_of(workspace.team, channel, thread))
         now = f"{time.time():.6f}"
-        conversation = self._answers.conversation(workspace, channel, None, now, user)
+        asked = Asked(workspace, channel, thread, user, now, url)
+        conversation = self._answers.conversation(asked, thread)
         return self._core.context(here, await workspace.author(user), conversation)
+
+    async def catch_up(self, workspace: Workspace, body: Body) -> None:
+        """Somebody wants to know what was said from a message on."""
+        user, channel, url = body["user"]["id"], body["channel"]["id"], body["response_url"]
+        first = body["message"]
+        thread = first["thread_ts"] if first.get("thread_ts") not in (None, first["ts"]) else None
+        try:
+            context = await self._context(workspace, user, channel, url, thread)
+        except StorageError as error:
+            result = Result(self._core.storage_failed(error), done=False)
+        else:
+            since = time_of(first["ts"]).isoformat()
+            result = await self._core.run(Call(COMMANDS["summary"], {"since": since}), context)
+        await respond(workspace, url, channel, user, result.text)
 
     async def press(self, workspace: Workspace, body: Body) -> None:
         """A button under an answer was pressed."""

@@ -62,7 +62,10 @@ POSTS, POSTS_SECONDS = 1, 1.1
 the next one to get there."""
 
 PAGE = 200
-"""Messages of a thread in one call; Slack advises no more."""
+"""Messages of a thread or channel in one call; Slack advises no more."""
+
+CHANNELS_PAGE = 999
+"""Channels of a person in one call: https://docs.slack.dev/reference/methods/users.conversations"""
 
 DIRECT_MESSAGES, DIRECT_THREADS = 100, 20
 """Of a private conversation, looked through for a question; and those of them whose answers are

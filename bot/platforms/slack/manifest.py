@@ -19,6 +19,7 @@ from bot.platforms.slack.installations import (
     REDIRECT_PATH,
     SCOPES,
 )
+from bot.platforms.slack.interactions import CATCH_UP
 
 DESCRIPTION = "An assistant that runs on a GPU of your own"
 ABOUT = """\
@@ -43,6 +44,12 @@ https://slack.com/help/articles/201259356-Use-built-in-slash-commands
 """
 TEXTS = Texts(Config(), "en", "slack")
 """Whoever makes the app reads English pages."""
+SHORTCUT = {
+    "name": TEXTS("catch_up_title"),
+    "type": "message",
+    "callback_id": CATCH_UP,
+    "description": TEXTS("command_summary"),
+}
 
 
 def manifest(
@@ -85,6 +92,7 @@ def manifest(
                 "messages_tab_read_only_enabled": False,
             },
             "bot_user": {"display_name": name, "always_online": True},
+            "shortcuts": [SHORTCUT],
             "slash_commands": commands,
         },
         "oauth_config": oauth,

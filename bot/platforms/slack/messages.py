@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import structlog
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.conversation.events import Place
+from bot.conversation.events import Place, QuestionKey
 from bot.platforms.slack.blocks import ButtonValue, answer_in, buttons_in, markdown
 from bot.platforms.slack.errors import describe
 from bot.platforms.slack.limits import HISTORY_SECONDS, PAGE
-from bot.platforms.slack.sending import retried
+from bot.platforms.slack.sending import pages, retried
 from bot.platforms.slack.workspace import Workspace
 from bot.platforms.written import WrittenAnswers
 
@@ -43,6 +43,10 @@ def is_direct(channel: str) -> bool:
 def key_of(channel: str, ts: str) -> str:
     """What a message is remembered by: its timestamp is unique only in its channel."""
     return f"{channel}:{ts}"
+
+
+def question_key(workspace: Workspace, channel: str, ts: str) -> QuestionKey:
+    return QuestionKey(f"{workspace.team}:{workspace.me}", key_of(channel, ts))
 
 
 def thread_of(message: Payload) -> str:
@@ -187,23 +191,13 @@ class Threads:
 
 async def _read_pages(workspace: Workspace, channel: str, thread: str, known: _Thread) -> None:
     """Read what is new. Raises SlackApiError, OSError."""
-    cursor, newest = "", known.until
-    while True:
-        page = await retried(
-            workspace.client.conversations_replies,
-            channel=channel,
-            ts=thread,
-            oldest=known.until,
-            limit=PAGE,
-            cursor=cursor or None,
-        )
+    newest = known.until
+    read = workspace.client.conversations_replies
+    async for page in pages(read, channel=channel, ts=thread, oldest=known.until, limit=PAGE):
         messages = page.get("messages") or []
         known.messages |= {message["ts"]: message for message in messages}
         newest = max([newest, *(message["ts"] for message in messages)])
-        cursor = (page.get("response_metadata") or {}).get("next_cursor", "")
-        if not cursor:
-            known.until = newest
-            return
+    known.until = newest
 
 
 async def message_at(workspace: Workspace, channel: str, thread: str, ts: str) -> Payload | None:

@@ -31,7 +31,7 @@ from bot.platforms.slack.forms import CALLBACK
 from bot.platforms.slack.home import COMMAND
 from bot.platforms.slack.incoming import SlackMessage
 from bot.platforms.slack.installations import EVENTS_PATH, new_app, scopes_for
-from bot.platforms.slack.interactions import Ack, Body, Interactions
+from bot.platforms.slack.interactions import CATCH_UP, Ack, Body, Interactions
 from bot.platforms.slack.listener import listening
 from bot.platforms.slack.messages import (
     Payload,
@@ -133,6 +133,7 @@ class SlackPlatform:
         app.action(re.compile(f"^{PREFIX}"))(self._on_button)
         app.action(re.compile(f"^{COMMAND}"))(self._on_command_button)
         app.view(CALLBACK)(self._on_form)
+        app.message_shortcut(CATCH_UP)(self._on_catch_up)
         app.error(self._on_error)
 
     def _workspace(self, context: AsyncBoltContext, body: Body) -> Workspace:
@@ -283,6 +284,10 @@ class SlackPlatform:
     async def _on_command_button(self, ack: Ack, body: Body, context: AsyncBoltContext) -> None:
         await ack()
         await self._interactions.button_command(self._workspace(context, body), body)
+
+    async def _on_catch_up(self, ack: Ack, body: Body, context: AsyncBoltContext) -> None:
+        await ack()
+        await self._interactions.catch_up(self._workspace(context, body), body)
 
     async def _on_form(self, ack: Ack, body: Body, context: AsyncBoltContext) -> None:
         await self._interactions.submit(self._workspace(context, body), ack, body)

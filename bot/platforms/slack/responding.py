@@ -3,6 +3,8 @@
 https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
 """
 
+from collections.abc import Sequence
+
 import structlog
 from aiohttp import ClientError
 from slack_sdk.webhook.async_client import AsyncWebhookClient
@@ -15,10 +17,13 @@ from tenacity import (
 
 from bot.platforms.slack.blocks import Block, own_messages
 from bot.platforms.slack.limits import RESPONSES
-from bot.platforms.slack.whisper import whisper
+from bot.platforms.slack.whisper import show_only_to
 from bot.platforms.slack.workspace import Workspace
 
 log = structlog.get_logger()
+
+Shown = tuple[Sequence[Block], str]
+"""A message as blocks, and as text."""
 
 ATTEMPTS = 3
 LONGEST_PAUSE_SECONDS = 3.0
@@ -33,16 +38,21 @@ async def respond(workspace: Workspace, url: str, channel: str, user: str, text:
 
     Raises SlackApiError.
     """
-    messages = own_messages(text)
+    messages: list[Shown] = [*own_messages(text)] if text else []
     if len(messages) <= RESPONSES:
-        webhook = AsyncWebhookClient(url)
-        while messages and await _responded(webhook, *messages[0]):
-            messages.pop(0)
-    for _, rest in messages:
-        await whisper(workspace, channel, user, rest)
+        messages = await responded(url, messages)
+    await show_only_to(user, messages, workspace, channel)
 
 
-async def _responded(webhook: AsyncWebhookClient, blocks: list[Block], text: str) -> bool:
+async def responded(url: str, messages: Sequence[Shown]) -> list[Shown]:
+    """Show messages through the address; those that it did not take."""
+    webhook, left = AsyncWebhookClient(url), list(messages)
+    while left and await _responded(webhook, *left[0]):
+        left.pop(0)
+    return left
+
+
+async def _responded(webhook: AsyncWebhookClient, blocks: Sequence[Block], text: str) -> bool:
     """Whether the address took a message."""
 
     async def send() -> int:

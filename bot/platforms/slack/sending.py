@@ -5,9 +5,9 @@ goes on trying what must land while Slack is down.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import lru_cache
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from aiolimiter import AsyncLimiter
 
@@ -68,3 +68,12 @@ class Pace:
 async def retried(func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
     """What `func` returns, called again while Slack is busy, down or out of reach."""
     return await retrying.retried(is_passing, func, *args, **kwargs)
+
+
+async def pages(call: Callable[..., Awaitable[Any]], **arguments: Any) -> AsyncIterator[Any]:
+    """What a method answers, page by page: https://docs.slack.dev/apis/web-api/pagination"""
+    cursor: str | None = ""
+    while cursor is not None:
+        page = await retried(call, cursor=cursor or None, **arguments)
+        yield page
+        cursor = (page.get("response_metadata") or {}).get("next_cursor") or None

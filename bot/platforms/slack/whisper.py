@@ -51,15 +51,26 @@ async def whisper(
 
     under: blocks below the last message. Raises SlackApiError where that is refused in private too.
     """
+    *before, (blocks, plain) = own_messages(text)
+    messages = [*before, ([*blocks, *under], plain)]
+    await show_only_to(user, messages, workspace, channel, thread)
+
+
+async def show_only_to(
+    user: str,
+    messages: Sequence[tuple[Sequence[Block], str]],
+    workspace: Workspace,
+    channel: str,
+    thread: str | None = None,
+) -> None:
+    """Show messages, each as blocks and as text, only to this person. See `whisper`."""
     client = workspace.client
-    messages = own_messages(text)
-    for at, (blocks, plain) in enumerate(messages):
-        shown = [*blocks, *(under if at == len(messages) - 1 else ())]
+    for blocks, plain in messages:
         if channel:
             try:
                 await with_text(
                     client.chat_postEphemeral,
-                    shown,
+                    blocks,
                     plain,
                     channel=channel,
                     user=user,
@@ -73,4 +84,4 @@ async def whisper(
                 channel = ""
         opened = await retried(client.conversations_open, users=user)
         direct = opened["channel"]["id"]
-        await with_text(client.chat_postMessage, shown, plain, channel=direct)
+        await with_text(client.chat_postMessage, blocks, plain, channel=direct)

@@ -4,7 +4,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta, timezone, tzinfo
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import structlog
 from aiohttp import ClientError
@@ -14,7 +16,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.conversation.events import Author
 from bot.platforms.slack.errors import describe, is_passing
-from bot.platforms.slack.sending import retried
+from bot.platforms.slack.limits import CHANNELS_PAGE
+from bot.platforms.slack.sending import pages, retried
 
 log = structlog.get_logger()
 
@@ -33,6 +36,7 @@ REMEMBERED_SECONDS = 600.0
 class _Person:
     name: str
     admin: bool
+    zone: tzinfo | None = None
 
 
 class Workspace:
@@ -47,6 +51,8 @@ class Workspace:
         self._moderator_groups = moderator_groups
         self._unreadable: set[str] = set()
         self._asks_again_at = 0.0
+        self.url = alru_cache(maxsize=1)(self._load_url)
+        """The workspace's address, with a slash at its end. Raises SlackApiError."""
         self.file_info = alru_cache(maxsize=1000, ttl=REMEMBERED_SECONDS)(self._load_file)
         """What Slack tells of the file with an id. Raises SlackApiError."""
         self._person = alru_cache(maxsize=10_000, ttl=REMEMBERED_SECONDS)(self._load_person)
@@ -76,7 +82,24 @@ class Workspace:
             moderator=person.admin or bool(groups),
             admin=person.admin,
             roles=frozenset(groups),
+            zone=person.zone,
         )
+
+    async def channel_of(self, user: str, given: str) -> str | None:
+        """The id of a channel that the person is in, by its id or name; None for others.
+
+        Asked each time, as it is a right. Raises SlackApiError.
+        """
+        name = given.removeprefix("<").strip("#>").partition("|")[0]
+        kinds = "public_channel,private_channel"
+        read = self.client.users_conversations
+        async for page in pages(
+            read, user=user, team_id=self.team, types=kinds, limit=CHANNELS_PAGE
+        ):
+            for channel in page.get("channels") or ():
+                if name in (channel["id"], channel.get("name")):
+                    return str(channel["id"])
+        return None
 
     async def _person_of(self, user: str) -> _Person:
         return await _or_else(_Person(user, admin=False), self._person(user))
@@ -92,7 +115,7 @@ class Workspace:
         profile = found.get("profile", {})
         name = profile.get("display_name") or profile.get("real_name") or found.get("name") or user
         admin = self._has_member(found) and (found.get("is_admin") or found.get("is_owner"))
-        return _Person(name, bool(admin))
+        return _Person(name, bool(admin), _zone_of(found))
 
     def _has_member(self, person: dict[str, Any]) -> bool:
         """Whether a person is of this workspace: the rights of others are those at their own.
@@ -102,6 +125,9 @@ class Workspace:
         teams = person.get("enterprise_user", {}).get("teams", ())
         own = person.get("team_id", self.team) == self.team or self.team in teams
         return own and not person.get("is_stranger")
+
+    async def _load_url(self) -> str:
+        return str((await retried(self.client.auth_test))["url"])
 
     async def _load_channel(self, channel: str) -> str:
         answer = await self._asked(self.client.conversations_info, channel=channel)
@@ -153,6 +179,13 @@ class Workspace:
     async def _load_file(self, file: str) -> dict[str, Any]:
         found: dict[str, Any] = (await retried(self.client.files_info, file=file))["file"]
         return found
+
+
+def _zone_of(person: dict[str, Any]) -> tzinfo:
+    try:
+        return ZoneInfo(str(person.get("tz") or "UTC"))
+    except (KeyError, ValueError, OSError):  # this machine doesn't know the name
+        return timezone(timedelta(seconds=int(person.get("tz_offset") or 0)))
 
 
 async def _or_else(stand_in: T, look_up: Awaitable[T]) -> T:

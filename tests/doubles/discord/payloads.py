@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from tests.doubles.discord.state import (
     DM,
     EPOCH,
+    PRIVATE_THREAD,
     REPLY,
     THREAD,
     Attachment,
@@ -82,6 +83,7 @@ def channel_payload(channel: Channel) -> Payload:
         "parent_id": str(channel.parent.id) if channel.parent else None,
     }
     if channel.type == THREAD:
+        payload["type"] = PRIVATE_THREAD if channel.private else THREAD
         return payload | _thread_part(channel)
     kinds = {role.id: 0 for role in channel.guild.roles}
     return payload | {

@@ -14,9 +14,10 @@ from tests.doubles.discord.interactions import (
     Interaction,
 )
 from tests.doubles.discord.messages import Body
-from tests.doubles.discord.payloads import Payload, message_payload
+from tests.doubles.discord.payloads import Payload, channel_payload, message_payload
 from tests.doubles.discord.state import (
     BUTTON,
+    PRIVATE_THREAD,
     REPLY,
     Attachment,
     Channel,
@@ -92,11 +93,12 @@ class Person(User):
     def unreact(self, message: Message, emoji: str) -> None:
         self.world.react(message, self, emoji, remove=True)
 
-    def thread(self, start: Channel | Message, name: str) -> Channel:
+    def thread(self, start: Channel | Message, name: str, *, private: bool = False) -> Channel:
         """Open a thread in a channel or from a message."""
         message = start if isinstance(start, Message) else None
         channel = start.channel if isinstance(start, Message) else start
-        return self.world.start_thread(channel, self, {"name": name}, message)
+        body = {"name": name} | ({"type": PRIVATE_THREAD} if private else {})
+        return self.world.start_thread(channel, self, body, message)
 
     def _with_mentions(self, text: str, channel: Channel) -> str:
         roles = channel.guild.roles[1:] if channel.guild else []
@@ -109,7 +111,10 @@ class Person(User):
     # Interactions
 
     def slash(self, channel: Channel, name: str, /, **options: Any) -> Interaction:
-        """Give the command `/name`, "persona use" for a subcommand, with these options."""
+        """Give the command `/name`, "persona use" for a subcommand, with these options.
+
+        A channel is chosen from a list.
+        """
         return self._command(COMMAND, channel, name, options)
 
     def complete(self, channel: Channel, name: str, /, **options: Any) -> Interaction:
@@ -151,8 +156,16 @@ class Person(User):
             nested = nested["options"][0]
         options = {option["name"]: option for option in level.get("options", [])}
         assert given.keys() <= options.keys(), f"/{name} has {[*options]}, not {[*given]}"
+        chosen = {value.id: value for value in given.values() if isinstance(value, Channel)}
+        if chosen:
+            found = {str(id): _resolved(value, self) for id, value in chosen.items()}
+            data["resolved"] = {"channels": found}
         nested["options"] = [
-            {"name": key, "type": options[key]["type"], "value": value}
+            {
+                "name": key,
+                "type": options[key]["type"],
+                "value": str(value.id) if isinstance(value, Channel) else value,
+            }
             for key, value in given.items()
         ]
         if kind == AUTOCOMPLETE:
@@ -166,6 +179,14 @@ class Person(User):
 
 def _data(command: Body) -> Payload:
     return {key: command[key] for key in ("id", "name", "type", "guild_id") if key in command}
+
+
+def _resolved(channel: Channel, person: Person) -> Payload:
+    """What an interaction tells of a channel that was chosen."""
+    payload = channel_payload(channel)
+    told = {key: payload[key] for key in ("id", "name", "type", "parent_id", "guild_id")}
+    told |= {k: payload[k] for k in ("thread_metadata", "owner_id") if k in payload}
+    return told | {"permissions": str(channel.permissions_of(person))}
 
 
 def _check_options(options: dict[str, Body], given: Body) -> None:

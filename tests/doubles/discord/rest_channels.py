@@ -52,6 +52,8 @@ class Channels:
             "POST /channels/{channel}/threads": self.thread,
             "PUT /channels/{channel}/thread-members/@me": self.join_thread,
             "GET /channels/{channel}/thread-members": self.thread_members,
+            "GET /channels/{channel}/thread-members/{user}": self.thread_member,
+            "GET /channels/{channel}/threads/archived/public": self.archived_threads,
         }
 
     # Channels
@@ -170,6 +172,22 @@ class Channels:
     def thread_members(self, call: Call) -> Answer:
         thread, users = self._channel(call), self._world.users
         return [thread_member_payload(thread, users[id]) for id in sorted(thread.joined)]
+
+    def thread_member(self, call: Call) -> Answer:
+        thread, user = self._channel(call), int(call.parameters["user"])
+        if user not in thread.joined:
+            raise ApiError(10007)
+        return thread_member_payload(thread, self._world.users[user])
+
+    def archived_threads(self, call: Call) -> Answer:
+        channel = self._channel(call)
+        self._needs(channel, "read_message_history", 50001)
+        found = [thread for thread in channel.threads if thread.archived and not thread.private]
+        return {
+            "threads": [channel_payload(thread) for thread in found],
+            "members": [],
+            "has_more": False,
+        }
 
     # What a request names
 

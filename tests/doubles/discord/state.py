@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 EPOCH = 1420070400000
 """Discord's first millisecond."""
 TEXT, DM, THREAD, CATEGORY, FORUM = 0, 1, 11, 4, 15
+PRIVATE_THREAD = 12
+"""As the API says it; here it is a THREAD that is private."""
 REPLY, THREAD_CREATED, THREAD_STARTER = 19, 18, 21
 HAS_THREAD, EPHEMERAL, LOADING, COMPONENTS_V2 = 1 << 5, 1 << 6, 1 << 7, 1 << 15
 ACTION_ROW, BUTTON, TEXT_DISPLAY = 1, 2, 10
@@ -145,6 +147,8 @@ class Channel:
     auto_archive_duration: int = 1440
     joined: set[int] = field(default_factory=set)
     """Members of a thread."""
+    private: bool = False
+    """Whether only its members, and who manages threads, see a thread."""
     _taken: int = 0
 
     def __repr__(self) -> str:
@@ -165,6 +169,12 @@ class Channel:
     def threads(self) -> list["Channel"]:
         channels = self.guild.channels if self.guild else []
         return [c for c in channels if c.type == THREAD and c.parent is self]
+
+    def fill(self, *said: tuple[User, str]) -> list["Message"]:
+        """Put messages there that nobody is told of, as if they had been there before."""
+        messages = [Message(self, author, content=text) for author, text in said]
+        self.history |= {message.id: message for message in messages}
+        return messages
 
     async def next_message(self) -> "Message":
         """The oldest message of the bot that was not taken in this way yet."""
@@ -199,6 +209,8 @@ class Channel:
             value |= role.permissions
         if value & bits("administrator"):
             return ALL
+        if self.private and user.id not in self.joined and not value & bits("manage_threads"):
+            return 0
         where = self.parent if self.type == THREAD and self.parent else self
         for targets in ([roles[0].id], [r.id for r in roles[1:]], [user.id]):
             found = [where.overwrites.get(target, (0, 0)) for target in targets]

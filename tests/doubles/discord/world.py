@@ -24,6 +24,7 @@ from tests.doubles.discord.state import (
     DM,
     FORUM,
     HAS_THREAD,
+    PRIVATE_THREAD,
     TEXT,
     THREAD,
     THREAD_CREATED,
@@ -215,6 +216,7 @@ class World:
         thread.id = message.id if message else thread.id
         thread.auto_archive_duration = body.get("auto_archive_duration") or 1440
         thread.joined.add(owner.id)
+        thread.private = body.get("type") == PRIVATE_THREAD
         self.add_channel(thread)
         self.channel_changed(thread, "THREAD_CREATE", newly_created=True)
         if message:

@@ -33,6 +33,7 @@ TIERS = {1: 1, 2: 20, 3: 50, 4: 100}
 METHOD_TIERS = {
     "chat.startStream": 2,
     "chat.stopStream": 2,
+    "users.conversations": 3,
     "usergroups.list": 2,
     "usergroups.users.list": 2,
     "agents.sessions.setStatus": 3,

@@ -118,6 +118,18 @@ class Person(User):
         payload |= {"enterprise_id": grid.id, "enterprise_name": grid.name} if grid else {}
         return Interaction("slash_commands", self, payload, channel=channel)
 
+    def shortcut(self, message: Message, callback_id: str) -> Interaction:
+        """Choose an entry of the message's menu."""
+        channel = message.channel
+        payload = self._payload("message_action") | {
+            "callback_id": callback_id,
+            "action_ts": f"{time.time():.6f}",
+            "message_ts": message.ts,
+            "message": message_payload(message),
+            "channel": {"id": channel.id, "name": channel_payload(channel).get("name", "")},
+        }
+        return Interaction("interactive", self, payload, channel=channel)
+
     def click(self, where: Message | View, button: str) -> Interaction:
         """Press the button with this label."""
         found = buttons_of(where.blocks)

@@ -21,6 +21,7 @@ ANY: dict[str, tuple[str, ...]] = {
     "reactions.remove": ("reactions:write",),
     "usergroups.list": ("usergroups:read",),
     "usergroups.users.list": ("usergroups:read",),
+    "users.conversations": ("channels:read",),
     "users.info": ("users:read",),
 }
 """By method: one of these scopes is enough."""

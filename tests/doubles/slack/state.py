@@ -130,6 +130,8 @@ class Channel:
     name: str = ""
     user: User | None = None
     has_bot: bool = True
+    members: list[User] | None = None
+    """Who is in it; None: everybody in the workspace."""
     id: str = field(default_factory=lambda: new_id("C"))
     archived: bool = False
     history: dict[str, "Message"] = field(default_factory=dict)
@@ -155,6 +157,16 @@ class Channel:
     @property
     def from_bot(self) -> list["Message"]:
         return [m for m in self.messages if m.author.is_bot]
+
+    def fill(self, *said: tuple[User, str], thread: "Message | None" = None) -> list["Message"]:
+        """Put messages there that nobody is told of, as if they had been there before."""
+        messages = [Message(self, author, raw=text, thread=thread) for author, text in said]
+        self.history |= {message.ts: message for message in messages}
+        return messages
+
+    def has(self, user: User) -> bool:
+        """Whether the user is in it."""
+        return self.members is None or user in self.members
 
     async def next_message(self) -> "Message":
         """The bot's next message here that was not yet asked for."""

@@ -10,10 +10,12 @@ from tests.doubles.slack.calls import Call, Handler
 from tests.doubles.slack.errors import SlackError
 from tests.doubles.slack.limits import PAGE
 from tests.doubles.slack.payloads import channel_payload, file_payload, message_payload
-from tests.doubles.slack.state import Message, Payload, User
+from tests.doubles.slack.state import DIRECT, GROUP, PRIVATE, PUBLIC, Message, Payload, User
 
 if TYPE_CHECKING:
     from tests.doubles.slack.world import World
+
+KINDS = {"public_channel": PUBLIC, "private_channel": PRIVATE, "im": DIRECT, "mpim": GROUP}
 
 
 class Conversations:
@@ -33,6 +35,7 @@ class Conversations:
             "reactions.add": self.add_reaction,
             "reactions.remove": self.remove_reaction,
             "files.info": self.file,
+            "users.conversations": self.of_user,
         }
 
     def info(self, call: Call) -> Payload:
@@ -60,6 +63,18 @@ class Conversations:
         messages = [m for m in call.joined_channel().messages if not m.thread]
         page, cursor = self._page(call, messages[::-1], newest_first=True)
         return self._answer(page, cursor)
+
+    def of_user(self, call: Call) -> Payload:
+        """The channels that a user is in; private ones only where the bot is too."""
+        user, kinds = call.by.user(call.get("user")), call.get("types", "public_channel").split(",")
+        wanted = {KINDS[kind] for kind in kinds}
+        found = [
+            channel
+            for channel in user.workspace.channels.values()
+            if channel.kind in wanted and channel.has(user)
+            if channel.kind == PUBLIC or channel.has_bot
+        ]
+        return {"channels": [channel_payload(channel) for channel in found]}
 
     def _page(
         self, call: Call, messages: list[Message], *, newest_first: bool = False

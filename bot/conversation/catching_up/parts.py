@@ -1,0 +1,47 @@
+"""Texts in as few parts as the model's context takes."""
+
+from collections.abc import Sequence
+
+from bot.conversation.history import ChatMessage, CountTokens, estimate_tokens
+
+SAMPLED_LENGTH = 200_000
+"""Characters whose tokens are counted, to learn how long the texts' tokens are."""
+SPARE = 0.95
+"""Of a part's room; an estimate may be wrong by the rest."""
+
+
+async def in_parts(texts: Sequence[str], room: int, count: CountTokens) -> list[range]:
+    """The places of the texts of each part: in order, each in one part, about evenly.
+
+    room: tokens that a part may have; a text that is longer has a part of its own.
+    """
+    scale = await _scale(texts, count)
+    sizes = [_estimate(text) * scale for text in texts]
+    even = sum(sizes) / max(1, -(-sum(sizes) // (max(room, 1) * SPARE)))
+    parts: list[range] = []
+    begin, filled, before = 0, 0.0, 0.0
+    for at, size in enumerate(sizes):
+        is_full = filled + size > room or before + size / 2 > even * (len(parts) + 1)
+        if begin < at and is_full:
+            parts.append(range(begin, at))
+            begin, filled = at, 0.0
+        filled += size
+        before += size
+    return [*parts, range(begin, len(texts))]
+
+
+async def _scale(texts: Sequence[str], count: CountTokens) -> float:
+    """Tokens that the texts have for each that is estimated, by a sample."""
+    sample: list[str] = []
+    length = 0
+    for text in texts:
+        length += len(text)
+        if sample and length > SAMPLED_LENGTH:
+            break
+        sample.append(text)
+    message = ChatMessage(role="user", content="\n".join(sample))
+    return await count([message]) / max(1, sum(map(_estimate, sample)))
+
+
+def _estimate(text: str) -> int:
+    return estimate_tokens([ChatMessage(role="user", content=text)]) - 8 + 1

@@ -1,0 +1,242 @@
+"""What was said in a channel of Discord, told to a person who may read it."""
+
+from __future__ import annotations  # some of discord.py's types exist only for checkers
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeAlias
+
+import discord
+
+from bot.conversation.catching_up import CatchUp, Said, Unreadable
+from bot.conversation.commands import CommandError
+from bot.conversation.core import Core
+from bot.conversation.events import Author, Message, QuestionKey
+from bot.conversation.gate import check_access
+from bot.conversation.in_effect import InEffect
+from bot.conversation.texts import Texts
+from bot.platforms.background import Background
+from bot.platforms.catching_up import read_back
+from bot.platforms.discord.channel_history import may_read, said_in
+from bot.platforms.discord.history import started
+from bot.platforms.discord.messages import Channel, place_of, rights_in
+from bot.platforms.discord.reader import Reader
+from bot.platforms.discord.sending import Pace
+from bot.platforms.discord.view import DiscordView, Look, Send
+from bot.platforms.exchange import Exchange
+from bot.platforms.exchanges import Exchanges
+from bot.platforms.written import WrittenAnswers
+
+JUMP = re.compile(
+    r"<?https?://(?:\w+\.)?discord(?:app)?\.com/channels/[^\s<>()\[\]]*>?", re.IGNORECASE
+)
+
+PAGE = 100
+"""Messages after which it is told how many there are."""
+Readable: TypeAlias = "discord.guild.GuildChannel | discord.Thread | discord.DMChannel"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who wants to catch up, and where they said so.
+
+    id: of the wish: an interaction's, or another number that no message has.
+    before: the id of the message or interaction before which everything is read.
+    send: shows the person, and nobody else, the summary's messages; None where nothing can.
+    """
+
+    person: discord.User | discord.Member
+    channel: Channel
+    guild: discord.Guild | None
+    id: int
+    before: int
+    send: Send | None
+
+
+class CatchUps:
+    """Begins to tell people what was said."""
+
+    def __init__(
+        self,
+        core: Core,
+        client: discord.Client,
+        pace: Pace,
+        exchanges: Exchanges[Exchange[Any, DiscordView]],
+        reader: Reader,
+        written: WrittenAnswers,
+        background: Background,
+    ) -> None:
+        self._core = core
+        self._client = client
+        self._pace = pace
+        self._exchanges = exchanges
+        self._reader = reader
+        self._written = written
+        self._background = background
+
+    async def begin(
+        self, asked: Asked, here: InEffect, author: Author, since: datetime | None, given: str
+    ) -> None:
+        """See Conversation.summarize."""
+        me = self._client.user
+        assert me is not None
+        if asked.send is None:
+            raise CommandError(here.texts("summary_in_private"))
+        if asked.guild is not None and not self._client.intents.message_content:
+            raise CommandError(here.texts("summary_hidden"))
+        channel = await self._readable(asked, here.texts, given)
+        if given:
+            guild = asked.guild.id if asked.guild else None
+            check_access(await self._core.read(place_of(channel, guild)), author)
+        source = _Source(channel, asked, me, self._reader, here.texts)
+        wish = CatchUp(
+            Message(str(asked.id), author, ""),
+            read=partial(read_back, source, author.id, since),
+            jump=JUMP,
+            when=lambda at: f"<t:{int(at.timestamp())}:f>",
+            zone=here.zone_of(author),
+        )
+
+        async def read_question(wish: CatchUp, _: InEffect) -> CatchUp:
+            return wish
+
+        heading = here.texts("summary_heading", channel=_named(channel))
+        look = Look(here.texts, asked.person.id, asked.id, heading=heading, private=True)
+        view = DiscordView(look, asked.send, self._pace, self._written)
+        key = QuestionKey(str(me.id), str(asked.id))
+        exchange = Exchange(wish, key, author.id, here.place, read_question, view, self._core)
+        admission = await exchange.admit(author)
+        self._exchanges.add(exchange)
+        self._background.start(exchange.answer(admission))
+
+    async def _readable(self, asked: Asked, texts: Texts, given: str) -> Readable:
+        """The channel that was given, where person and bot may read it. Raises CommandError."""
+        channel = _channel(asked.guild, given) if given else self._here(asked)
+        if channel is None or not await _may_read(channel, asked.person, asked.channel.id):
+            raise CommandError(texts("summary_unreadable", channel=given or _named(asked.channel)))
+        return channel
+
+    def _here(self, asked: Asked) -> Readable | None:
+        """Where the wish was said, if the bot is there too."""
+        channel = asked.channel
+        if asked.guild is not None:
+            return asked.guild.get_channel_or_thread(channel.id)
+        mine = isinstance(channel, discord.DMChannel) and channel.me == self._client.user
+        return channel if mine and isinstance(channel, discord.DMChannel) else None
+
+
+def _channel(guild: discord.Guild | None, given: str) -> Readable | None:
+    """A server's channel or thread by its id, mention or name."""
+    name = given.strip("<#>")
+    if guild is None:
+        return None
+    if name.isdecimal() and (found := guild.get_channel_or_thread(int(name))):
+        return found
+    everything: Sequence[Readable] = [*guild.channels, *guild.threads]
+    return next((channel for channel in everything if str(channel) == name), None)
+
+
+async def _may_read(channel: Readable, person: discord.User | discord.Member, here: int) -> bool:
+    """Whether the person may read what was said in the channel, now; `here`: where they are."""
+    if not isinstance(channel, discord.Thread) or not channel.is_private():
+        return may_read(channel, person)
+    rights = rights_in(channel, person)
+    if rights is None or not (rights.view_channel and rights.read_message_history):
+        return False
+    if rights.manage_threads or channel.id == here:
+        return True
+    try:
+        await channel.fetch_member(person.id)
+    except discord.HTTPException:
+        return False
+    return True
+
+
+def _named(channel: Channel | Readable) -> str:
+    return f"<#{channel.id}>"
+
+
+class _Source:
+    """See catching_up.Source."""
+
+    def __init__(
+        self, channel: Readable, asked: Asked, me: discord.ClientUser, reader: Reader, texts: Texts
+    ) -> None:
+        self._channel = channel
+        self._asked = asked
+        self._me = me
+        self._reader = reader
+        self._texts = texts
+
+    async def pages(self, since: datetime) -> AsyncIterator[Sequence[Said]]:
+        channel = self._channel
+        if not isinstance(channel, discord.abc.Messageable):
+            if isinstance(channel, discord.ForumChannel):
+                return  # it has only threads
+            raise self._unreadable()
+        try:
+            async for page in self._back(channel, since):
+                yield self._said(page)
+        except (discord.Forbidden, discord.NotFound) as error:
+            raise self._unreadable() from error
+
+    async def threads(self, since: datetime) -> AsyncIterator[Sequence[Said]]:
+        channel = self._channel
+        if not isinstance(channel, discord.TextChannel | discord.ForumChannel):
+            return
+        for thread in await self._threads_of(channel, since):
+            if not await _may_read(thread, self._asked.person, self._asked.channel.id):
+                continue
+            with suppress(discord.HTTPException):  # the bot may not read it, or it is gone
+                async for page in self._back(thread, since):
+                    yield self._said(page, thread.name)
+
+    async def _threads_of(
+        self, channel: discord.TextChannel | discord.ForumChannel, since: datetime
+    ) -> list[discord.Thread]:
+        """Those in which something was said since then, the newest first."""
+        found = list(channel.threads)
+        with suppress(discord.HTTPException):
+            async for thread in channel.archived_threads(limit=PAGE):
+                if thread.archive_timestamp < since:
+                    break
+                found.append(thread)
+        first = discord.utils.time_snowflake(since)
+        found = [thread for thread in found if (thread.last_message_id or first) >= first]
+        return sorted(found, key=lambda thread: thread.last_message_id or 0, reverse=True)
+
+    async def _back(
+        self, channel: discord.abc.Messageable, since: datetime
+    ) -> AsyncIterator[list[discord.Message]]:
+        """Pages from the wish back to `since`, newest first. Raises discord.HTTPException."""
+        page: list[discord.Message] = []
+        async for message in said_in(channel, before=discord.Object(self._asked.before)):
+            if message.created_at < since:
+                break
+            page.append(message)
+            if len(page) == PAGE:
+                yield page
+                page = []
+        yield page
+
+    def _said(self, page: Sequence[discord.Message], thread: str = "") -> list[Said]:
+        """Those messages of a page in which something was said."""
+        read = self._reader.read_above([started(message) for message in page], self._me)
+        return [
+            Said(said, message.created_at, _link(message), thread)
+            for message, said in zip(page, read, strict=True)
+            if said.text or said.attachments
+        ]
+
+    def _unreadable(self) -> Unreadable:
+        return Unreadable(self._texts("summary_unreadable", channel=_named(self._channel)))
+
+
+def _link(message: discord.Message) -> str:
+    """To the message, or to the one in the channel that it repeats at the start of a thread."""
+    begins = message.type is discord.MessageType.thread_starter_message
+    return message.reference.jump_url if begins and message.reference else message.jump_url
