@@ -49,7 +49,7 @@ class Asked:
     send: shows the person, and nobody else, the summary's messages; None where nothing can.
     """
 
-    person: discord.User | discord.Member
+    person: discord.abc.User
     channel: Channel
     guild: discord.Guild | None
     id: int
@@ -140,7 +140,7 @@ def _channel(guild: discord.Guild | None, given: str) -> Readable | None:
     return next((channel for channel in everything if str(channel) == name), None)
 
 
-async def _may_read(channel: Readable, person: discord.User | discord.Member, here: int) -> bool:
+async def _may_read(channel: Readable, person: discord.abc.User, here: int) -> bool:
     """Whether the person may read what was said in the channel, now; `here`: where they are."""
     if not isinstance(channel, discord.Thread) or not channel.is_private():
         return may_read(channel, person)
