@@ -312,3 +312,9 @@ async def test_a_higher_effort_is_proposed_only_where_it_has_a_higher_limit(chat
     await chat.command("/effort high")
     (notice,) = (await chat.answer("Hi")).notices
     assert "higher effort" not in notice
+
+
+async def test_a_prompt_has_at_most_the_tokens_that_are_set(chat: Chat) -> None:
+    chat.configure(Config.model_validate({"conversation": {"max_tokens": 256}}))
+    await chat.answer("word " * 1000)
+    assert chat.inference.count(chat.inference.prompts[0]) <= 256

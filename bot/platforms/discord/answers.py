@@ -21,9 +21,9 @@ from bot.platforms.background import Background
 from bot.platforms.discord.buttons import ButtonId, buttons_of
 from bot.platforms.discord.catching_up import Asked, CatchUps
 from bot.platforms.discord.copies import Copies
-from bot.platforms.discord.history import read_before, replied_to
+from bot.platforms.discord.history import read_before
 from bot.platforms.discord.limits import EDITABLE_SECONDS, FILE_HOSTS, THREAD_NAME_LENGTH
-from bot.platforms.discord.messages import Channel, place_of
+from bot.platforms.discord.messages import Channel, place_of, replied_to
 from bot.platforms.discord.permissions import missing_to_answer
 from bot.platforms.discord.reader import Reader
 from bot.platforms.discord.sending import Pace
@@ -285,6 +285,12 @@ class Answers:
             found = await self._client.fetch_channel(question.id)
             return found if isinstance(found, discord.Thread) else None
         return None
+
+    async def close_thread_of(self, question: discord.Message) -> None:
+        """Delete the thread that was opened for the answer, where the bot may."""
+        if thread := self._thread_of(question):
+            with suppress(discord.HTTPException):
+                await thread.delete()
 
     async def _join(self, thread: discord.Thread) -> None:
         """Become a member, so that people see the bot among the thread's."""

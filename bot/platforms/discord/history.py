@@ -3,8 +3,8 @@
 from __future__ import annotations  # some of discord.py's types exist only for checkers
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import discord
 import structlog
@@ -12,7 +12,7 @@ import structlog
 from bot.platforms.borders import from_border
 from bot.platforms.discord.channel_history import may_read, said_in
 from bot.platforms.discord.limits import HISTORY_SECONDS, PAGE
-from bot.platforms.discord.messages import is_post
+from bot.platforms.discord.messages import is_post, reply_of, resolved_reply
 from bot.platforms.discord.sending import Pace
 from bot.platforms.reading_limits import ReadingLimits
 from bot.platforms.right_before import OWN_MESSAGES, right_before
@@ -24,13 +24,20 @@ log = structlog.get_logger()
 class Before:
     """What was said before a question, oldest first.
 
+    chain: what it replies to, or what its thread was opened from, with what that replies to.
+    said: the thread, or the private conversation.
     above: what stands in the channel before the conversation begins.
     problem: the key of a text that says why some of it may be missing.
     """
 
-    history: Sequence[discord.Message] = ()
+    chain: list[discord.Message] = field(default_factory=list)
+    said: Sequence[discord.Message] = ()
     above: Sequence[discord.Message] = ()
     problem: str = ""
+
+    @property
+    def history(self) -> list[discord.Message]:
+        return [*self.chain, *self.said]
 
 
 async def read_before(
@@ -61,33 +68,35 @@ async def _read(
     before: Before,
 ) -> None:
     """Fill `before`, the nearest first. Raises discord.HTTPException."""
-    channel, first = question.channel, question
+    channel, first, surroundings = question.channel, question, OWN_MESSAGES + 2 * most.above
     if isinstance(channel, discord.Thread | discord.DMChannel):
         said = await pace.retried(_newest, channel, question, most)
-        before.history = [*await _beginning_of_post(question, said), *map(started, said)]
+        before.said = [*await _beginning_of_post(question, said), *map(started, said)]
         parent = channel.parent if isinstance(channel, discord.Thread) else None
-        if not isinstance(channel, discord.Thread) or not isinstance(parent, discord.TextChannel):
+        if not isinstance(parent, discord.TextChannel):
             return
-        page = await pace.retried(_page, parent, discord.Object(channel.id + 1), PAGE)
-        if not page or page[0].id != channel.id:  # opened from no message, or that is gone
+        pages = _Pages(parent, pace)
+        found = await pages.read(channel.id + 1, surroundings)
+        if not found or found[0].id != channel.id:  # opened from no message, or that is gone
             if may_read(parent, asker):
-                before.above = _newest_of(page, most.above)
+                before.above = found[: most.above][::-1]
             return
-        first, channel = page.pop(0), parent
-        before.history = [first, *(m for m in said if started(m).id != first.id)]
+        first = found[0]
+        before.chain.append(first)
+        before.said = [message for message in before.said if message.id != first.id]
     else:
-        many = PAGE if _reply_of(question) else min(PAGE, OWN_MESSAGES + 2 * most.above)
-        page = await pace.retried(_page, channel, question, many)
-    chain = await _chain(first, page, most.messages, pace)
-    root = chain[0] if chain else first
-    before.history = [*chain, *before.history]
-    earlier = [message for message in page if message.id < root.id]
+        pages = _Pages(channel, pace)
+        await pages.read(question.id, PAGE if reply_of(question) else surroundings)
+    root = await _follow_replies(first, pages, most.messages, before.chain)
+    earlier = pages.before(root)
     if len(earlier) < OWN_MESSAGES + most.above and root is not first:
-        earlier = await pace.retried(_page, channel, root, OWN_MESSAGES + 2 * most.above)
-    own = _own(root, earlier)
-    before.history = [*own, *before.history]
-    if may_read(channel, asker):
-        before.above = _newest_of(earlier[len(own) :], most.above)
+        earlier = await pages.read(root.id, surroundings)
+    turns = [*before.chain, question] if first is question else before.chain
+    with_own = _with_own_words(turns, pages)
+    before.chain = [message for message in with_own if message is not question]
+    if may_read(pages.channel, asker):
+        within = {message.id for message in with_own}
+        before.above = [m for m in earlier if m.id not in within][: most.above][::-1]
 
 
 async def _newest(
@@ -109,70 +118,86 @@ async def _newest(
     return from_border(found, lambda message: message.id >> 22)
 
 
-async def _page(
-    channel: discord.abc.Messageable, before: discord.abc.Snowflake, limit: int
-) -> list[discord.Message]:
-    """What was said before, newest first; nothing where the bot may not read it."""
-    try:
-        found = [message async for message in said_in(channel, before=before, limit=limit)]
-    except (discord.Forbidden, discord.NotFound):
+class _Pages:
+    """What was read of a channel: pages without a gap, each newest first."""
+
+    def __init__(self, channel: discord.abc.Messageable, pace: Pace) -> None:
+        self.channel = channel
+        self._pace = pace
+        self._pages: list[tuple[int, list[discord.Message]]] = []
+        """With the id that each was read before."""
+
+    async def read(self, before: int, limit: int) -> list[discord.Message]:
+        """What was said before the id; nothing where the bot may not read it."""
+        page = await self._pace.retried(self._read, before, min(limit, PAGE))
+        self._pages.append((before, page))
+        return page
+
+    async def _read(self, before: int, limit: int) -> list[discord.Message]:
+        at = discord.Object(before)
+        try:
+            found = [message async for message in said_in(self.channel, before=at, limit=limit)]
+        except (discord.Forbidden, discord.NotFound):
+            return []
+        return [message for message in found if message.id < before]
+
+    def before(self, message: discord.Message) -> list[discord.Message]:
+        """The messages right before it, newest first, as far as they were read."""
+        for before, page in self._pages:
+            if page and before >= message.id > page[-1].id:
+                return [earlier for earlier in page if earlier.id < message.id]
         return []
-    return [message for message in found if message.id < before.id]
+
+    async def replied_to(self, message: discord.Message) -> discord.Message | None:
+        """What it replies to, which stands in the same channel; None where that is gone."""
+        id = reply_of(message)
+        if id is None:
+            return None
+        for _, page in self._pages:
+            for known in page:
+                if known.id == id:
+                    return known
+        if (sent_along := resolved_reply(message)) is not None:
+            return sent_along
+        page = await self.read(id + 1, PAGE)  # with it what it replies to itself, as a rule
+        return page[0] if page and page[0].id == id else None
 
 
-async def _chain(
-    message: discord.Message, page: Sequence[discord.Message], most: int, pace: Pace
-) -> list[discord.Message]:
-    """The messages that it replies to, oldest first.
+async def _follow_replies(
+    message: discord.Message, pages: _Pages, most: int, chain: list[discord.Message]
+) -> discord.Message:
+    """Put what it replies to before `chain`, and so on; the message that all began with.
 
     The chain ends where a message was deleted or can't be read.
     """
-    known = {earlier.id: earlier for earlier in page}
-    chain: list[discord.Message] = []
-    while len(chain) < most:
-        last = chain[0] if chain else message
-        earlier = await pace.retried(replied_to, last, known)
+    for _ in range(most):
+        earlier = await pages.replied_to(message)
         if earlier is None:
             break
         chain.insert(0, earlier)
-    return chain
+        message = earlier
+    return message
 
 
-def _own(root: discord.Message, earlier: Sequence[discord.Message]) -> list[discord.Message]:
-    """What the person who began the conversation had said right before; `earlier` newest first."""
-    if root.author.bot:
-        return []
-    return right_before(
-        root.created_at,
-        earlier,
-        lambda message: message.author == root.author,
-        lambda message: message.created_at,
-    )
+def _with_own_words(turns: Sequence[discord.Message], pages: _Pages) -> list[discord.Message]:
+    """The turns, each after what its author had said right before, with nobody in between."""
+    taken = {turn.id for turn in turns}
+    found: list[discord.Message] = []
+    for turn in turns:
+
+        def is_own(message: discord.Message, turn: discord.Message = turn) -> bool:
+            return message.author == turn.author and message.id not in taken and not _asks(message)
+
+        if not turn.author.bot:
+            earlier = pages.before(turn)
+            found += right_before(turn.created_at, earlier, is_own, lambda m: m.created_at)
+        found.append(turn)
+    return found
 
 
-async def replied_to(
-    message: discord.Message, known: Mapping[int, discord.Message] | None = None
-) -> discord.Message | None:
-    """The message that this one replies to; None if there is none, or it can't be read."""
-    id = _reply_of(message)
-    reference = message.reference
-    if id is None or reference is None:
-        return None
-    if isinstance(reference.resolved, discord.Message):
-        return (known or {}).get(id, reference.resolved)
-    if found := (known or {}).get(id) or reference.cached_message:
-        return found
-    try:
-        return await message.channel.fetch_message(id)
-    except (discord.NotFound, discord.Forbidden):
-        return None
-
-
-def _reply_of(message: discord.Message) -> int | None:
-    """The id of what it replies to: not of what it forwards from another place."""
-    reference = message.reference
-    replies = reference is not None and reference.type is discord.MessageReferenceType.reply
-    return reference.message_id if reference is not None and replies else None
+def _asks(message: discord.Message) -> bool:
+    """Whether it was a question to the bot, which has an answer of its own."""
+    return message.guild is not None and message.guild.me in message.mentions
 
 
 async def _beginning_of_post(
@@ -196,7 +221,3 @@ def started(message: discord.Message) -> discord.Message:
         if isinstance(resolved, discord.Message):
             return resolved
     return message
-
-
-def _newest_of(newest_first: Sequence[discord.Message], most: int) -> list[discord.Message]:
-    return list(newest_first[:most])[::-1]

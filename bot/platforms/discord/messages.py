@@ -106,3 +106,30 @@ def rights_in(
     if isinstance(person, discord.Member):
         return channel.permissions_for(person)
     return discord.Permissions.none()
+
+
+def reply_of(message: discord.Message) -> int | None:
+    """The id of what it replies to: not of what it forwards from another place."""
+    reference = message.reference
+    if reference is None or reference.type is not discord.MessageReferenceType.reply:
+        return None
+    return reference.message_id
+
+
+def resolved_reply(message: discord.Message) -> discord.Message | None:
+    """The message that this one replies to, where Discord sent it along."""
+    if reply_of(message) is None or message.reference is None:
+        return None
+    found = message.reference.resolved or message.reference.cached_message
+    return found if isinstance(found, discord.Message) else None
+
+
+async def replied_to(message: discord.Message) -> discord.Message | None:
+    """The message that this one replies to; None if there is none, or it can't be read."""
+    id, sent_along = reply_of(message), resolved_reply(message)
+    if id is None or sent_along is not None:
+        return sent_along
+    try:
+        return await message.channel.fetch_message(id)
+    except (discord.NotFound, discord.Forbidden):
+        return None

@@ -245,7 +245,9 @@ class DiscordPlatform:
     async def _take_copy(self, copy: discord.Message, original: discord.Message) -> None:
         """Answer the copy of a question in its place; a line about the original is said once."""
         await self._delete_answer_to(original.id)
-        if self._answers.exchanges.to(str(original.id)):
+        if exchange := self._answers.exchanges.to(str(original.id)):
+            if exchange.place.thread == str(original.id):
+                await self._answers.close_thread_of(original)
             copy.reference = copy.reference or original.reference
             await self._take(copy)
 

@@ -12,11 +12,12 @@ from bot.conversation.events import Message
 from bot.conversation.in_effect import InEffect
 from bot.platforms.attachments import Attachments, Draft, File, named_only
 from bot.platforms.discord.channel_history import may_read
-from bot.platforms.discord.history import replied_to
 from bot.platforms.discord.messages import (
     ANSWER_FILE,
     author_of,
     is_post,
+    replied_to,
+    resolved_reply,
     rights_in,
     without_own_lines,
 )
@@ -50,7 +51,7 @@ class Reader:
         drafts: list[Draft] = []
         seen: list[int] = []
         for message in history:
-            drafts.append(_draft(message, _resolved(message), seen, me))
+            drafts.append(_draft(message, resolved_reply(message), seen, me))
             seen.append(message.id)
         replied = await replied_to(question)
         if replied is not None and replied.id <= int(here.conversation_start):
@@ -70,7 +71,7 @@ class Reader:
         drafts = []
         for message in above:
             draft = _draft(message, None, (), me)
-            if replied := _resolved(message):
+            if replied := resolved_reply(message):
                 mark = f"in reply to {_name(replied, me)}"
                 draft = _after(draft, quoted(mark, _reminder(replied, me)) or f"[{mark}]")
             drafts.append(draft)
@@ -153,15 +154,6 @@ def _with_whole_answer(message: Message) -> Message:
         return message
     text = next((a.text for a in message.attachments if a.text is not None), message.text)
     return replace(message, text=text, attachments=(), notices=())
-
-
-def _resolved(message: discord.Message) -> discord.Message | None:
-    """The message that this one replies to, where Discord sent it along."""
-    reference = message.reference
-    if reference is None or reference.type is not discord.MessageReferenceType.reply:
-        return None
-    found = reference.resolved or reference.cached_message
-    return found if isinstance(found, discord.Message) else None
 
 
 async def _linked(question: discord.Message) -> list[discord.Message]:

@@ -209,3 +209,54 @@ async def test_what_another_webhook_says_is_no_copy(running: Running) -> None:
         luna.say(scene.general, "@bot two", extra=WEBHOOK)
         await scene.ask("three")
         assert len(scene.inference.requests) == 2
+
+
+async def test_in_thread_mode_a_copy_has_its_own_thread(running: Running) -> None:
+    async with running(message_content=True, defaults={"answer": "thread"}) as scene:
+        scene.general.allow("manage_threads")
+        luna = scene.guild.app("Luna")
+        question = scene.ann.say(scene.general, "L: @bot why do knots slip?")
+        copy = luna.say(scene.general, "@bot why do knots slip?", extra=WEBHOOK)
+        scene.discord.erase(question)
+        await scene.answer_to(copy)
+        await scene.discord.until(lambda: scene.general.threads == [copy.thread])
+
+
+async def test_what_the_asker_said_right_before_a_reply_belongs_to_it_in_every_turn(
+    running: Running,
+) -> None:
+    async with running(message_content=True) as scene:
+        answer = await scene.ask("one")
+        scene.ben.say(scene.general, "Lunch?")
+        scene.ann.say(scene.general, "oars.remove(oar)")
+        second = await scene.answer_to(scene.ann.say(scene.general, "fix it", reply_to=answer))
+        prompt = scene.inference.prompts[-1]
+        assert [m["content"] for m in prompt[1:3]] == ["one", "Hello there."]
+        assert prompt[-1]["content"].startswith("oars.remove(oar)\n\n")
+        assert "Lunch?" not in str(prompt)
+        await scene.answer_to(scene.ann.say(scene.general, "sure?", reply_to=second))
+        assert scene.inference.prompts[-1][: len(prompt)] == prompt
+
+
+async def test_a_long_chain_of_replies_takes_few_requests(running: Running) -> None:
+    async with running(message_content=True) as scene:
+        last = scene.ann.say(scene.general, "number 0")
+        for at in range(1, 150):
+            last = (scene.ann, scene.ben)[at % 2].say(scene.general, f"number {at}", reply_to=last)
+        before = len(scene.discord.requests)
+        await scene.ask("how many?", reply_to=last)
+        reads = [c for c in scene.discord.requests[before:] if c.route.startswith("GET")]
+        assert len(reads) <= 4
+        prompt = str(scene.inference.prompts[-1])
+        assert [at for at in range(150) if f"number {at}\\n" in prompt] == [*range(150)]
+
+
+async def test_a_long_thread_is_read_as_far_as_the_models_context_goes(running: Running) -> None:
+    async with running(message_content=True) as scene:
+        scene.inference.model["max_model_len"] = 131_072
+        thread = scene.ann.thread(scene.general, "Numbers")
+        for at in range(150):
+            (scene.ann, scene.ben)[at % 2].say(thread, f"number {at} {'and so on ' * 20}")
+        await scene.answer_to(scene.ann.say(thread, "@bot how many?"))
+        prompt = str(scene.inference.prompts[-1])
+        assert [at for at in range(150) if f"number {at} " in prompt] == [*range(150)]

@@ -69,3 +69,13 @@ async def test_out_of_the_channel_it_is_silent_in_its_threads(scene: Scene) -> N
     await scene.answer_to(scene.ann.dm("three"))
     assert len(scene.inference.requests) == 2
     assert scene.ann.ephemerals == []
+
+
+async def test_a_long_thread_is_read_as_far_as_the_models_context_goes(scene: Scene) -> None:
+    scene.inference.model["max_model_len"] = 131_072
+    root = scene.ann.say(scene.general, "Numbers")
+    for at in range(150):
+        (scene.ann, scene.ben)[at % 2].say(scene.general, f"number {at} and so on", thread=root)
+    await scene.ask("how many?", thread=root)
+    prompt = str(scene.last_prompt())
+    assert [at for at in range(150) if f"number {at} " in prompt] == [*range(150)]
