@@ -17,6 +17,7 @@ from bot.config.schema import (
     Config,
     DiscordConfig,
     Effort,
+    McpConfig,
     Permission,
     PermissionsConfig,
     PersonaConfig,
@@ -26,6 +27,7 @@ from bot.config.schema import (
     SlackConfig,
     StatusConfig,
     ToolsConfig,
+    WebConfig,
     fernet_keys,
 )
 
@@ -43,6 +45,7 @@ __all__ = [
     "ConfigError",
     "DiscordConfig",
     "Effort",
+    "McpConfig",
     "Permission",
     "PermissionsConfig",
     "PersonaConfig",
@@ -53,6 +56,7 @@ __all__ = [
     "StatusConfig",
     "Text",
     "ToolsConfig",
+    "WebConfig",
     "builtin_config_dir",
     "builtin_languages",
     "builtin_texts",

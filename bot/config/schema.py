@@ -2,6 +2,7 @@
 
 import base64
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -148,6 +149,20 @@ def _token_keys(value: SecretStr) -> SecretStr:
                 " and older such keys after commas"
             )
     return value
+
+
+def _words(value: Any) -> Any:
+    """A command as people write it is its words."""
+    try:
+        return shlex.split(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError(f"allowed: a command and its arguments; {error}") from error
+
+
+def _mcp_name(name: str) -> str:
+    if not re.fullmatch(r"[a-zA-Z0-9-]{1,24}", name):
+        raise ValueError("allowed: 1 to 24 letters, digits and -")
+    return name
 
 
 Secret = Annotated[SecretStr, AfterValidator(_sendable)]
@@ -318,7 +333,47 @@ class ToolsConfig(Section):
     timeout_seconds: float = Field(30, gt=0, le=600)
 
 
+class WebConfig(Section):
+    """Where the web is searched; with `search` none, models can't reach it at all."""
+
+    search: Literal["none", "searxng", "brave"] = "none"
+    url: Annotated[str, AfterValidator(_unless_empty(_web_address))] = ""
+    api_key: Secret = SecretStr("")
+    fetch: bool = True
+
+    @model_validator(mode="after")
+    def _engine_is_reachable(self) -> "WebConfig":
+        if self.search == "searxng" and not self.url:
+            raise ValueError("allowed: search: searxng with the url of a SearXNG")
+        if self.search == "brave" and not self.api_key.get_secret_value():
+            raise ValueError("allowed: search: brave with an api_key")
+        return self
+
+
 Ids = frozenset[Annotated[str, Field(coerce_numbers_to_str=True)]]
+
+
+class McpConfig(Section):
+    """An MCP server: which of its tools may be used, by whom and where, and what needs a button.
+
+    Where `servers`, `channels` or `roles` have entries, each kind has to be met.
+    """
+
+    url: Annotated[str, AfterValidator(_unless_empty(_web_address))] = ""
+    headers: dict[str, Secret] = {}
+    command: Annotated[list[str], BeforeValidator(_words)] = []
+    env: dict[str, SecretStr] = {}
+    allow: list[str] = []
+    approve: Literal["always", "writes", "never"] = "writes"
+    servers: Ids = frozenset()
+    channels: Ids = frozenset()
+    roles: Ids = frozenset()
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "McpConfig":
+        if bool(self.url) == bool(self.command):
+            raise ValueError("allowed: url or command, and one of them")
+        return self
 
 
 class AccessList(Section):
@@ -466,6 +521,7 @@ class Config(Section):
     servers: dict[str, ServerConfig] = {}
     conversation: ConversationConfig = ConversationConfig()
     tools: ToolsConfig = ToolsConfig()
+    web: WebConfig = WebConfig()
     access: AccessConfig = AccessConfig()
     quotas: QuotasConfig = QuotasConfig()
     texts: dict[str, str] = {}

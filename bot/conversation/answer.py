@@ -27,6 +27,7 @@ from bot.client import (
     Unreachable,
 )
 from bot.config import Config, Effort
+from bot.conversation.asking import asking
 from bot.conversation.calling import TURNS_SHARE, Calling, tokens_of
 from bot.conversation.events import Question
 from bot.conversation.history import ChatMessage, Prompt, estimate_tokens, fitting_prompt
@@ -75,9 +76,8 @@ class Answer:
 
     def __post_init__(self) -> None:
         self.config, self.texts = self.here.config, self.here.texts
-        self._calling = Calling(
-            self.toolbox.open(self.config), self.reply, self.config.tools.max_calls
-        )
+        session = self.toolbox.open(self.config, asking(self.question, self.here))
+        self._calling = Calling(session, self.reply, self.config.tools.max_calls)
         self._counts = TokenCounts(0, 0, 0, 0.0)
         """Of the requests that have ended."""
         self._text_before = self._reasoning_before = 0
@@ -90,6 +90,7 @@ class Answer:
         started = time.monotonic()
         while (ended := await self._request()) is not None:
             end, prompt, offered = ended
+            self._write(self._calling.session.rest())
             self._count(end)
             if not (end.calls and offered):
                 return await self._finish(end, prompt, time.monotonic() - started)
@@ -207,6 +208,7 @@ class Answer:
         may_call: bool = True,
     ) -> Finished:
         """Fill the reply with what comes. Raises InferenceError."""
+        self._calling.session.rest()  # of a request that broke off
         sampling = self.here.persona.sampling
         stream = self.client.chat(
             messages,
@@ -247,12 +249,16 @@ class Answer:
                 reply.completion_tokens += 1
                 reply.change(ReplyState.THINKING)
             case TextDelta(text):
-                apart = reply.text and len(reply.text) == self._text_before
-                reply.text += f"\n\n{text.lstrip()}" if apart else text
+                self._write(self._calling.session.shown(text))
                 reply.completion_tokens += 1
                 reply.change(ReplyState.WRITING)
             case CallDelta():
                 reply.completion_tokens += 1
+
+    def _write(self, text: str) -> None:
+        """Add to the answer; what another request brings begins a paragraph."""
+        apart = text and self.reply.text and len(self.reply.text) == self._text_before
+        self.reply.text += f"\n\n{text.lstrip()}" if apart else text
 
     def _count(self, end: Finished) -> None:
         """Add what a request took."""
@@ -269,6 +275,7 @@ class Answer:
 
     async def _finish(self, end: Finished, prompt: Prompt, seconds: float) -> None:
         reply, texts = self.reply, self.texts
+        reply.sources = self._calling.session.sources
         if prompt.cut_characters:
             reply.notices.append(texts("question_cut", count=prompt.cut_characters))
         if end.reason == "length":

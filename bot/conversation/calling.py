@@ -28,8 +28,9 @@ class Calling:
     """
 
     def __init__(self, session: Session, reply: Reply, most: int) -> None:
-        self._session = session
+        self.session = session
         self._reply = reply
+        reply.receipt = session.receipt
         self._left = most
         self._turns: list[dict[str, Any]] = []
         self.used = 0
@@ -43,7 +44,7 @@ class Calling:
     @property
     def definitions(self) -> list[dict[str, Any]]:
         """All tools of the answer."""
-        return self._session.definitions
+        return self.session.definitions
 
     def offered(self, budget: int) -> list[dict[str, Any]]:
         """The tools of the next request; none where it must be the last, of `budget` tokens."""
@@ -91,7 +92,7 @@ class Calling:
 
     async def _make(self, call: ToolCall) -> Outcome:
         """Make a call; whatever is wrong with it is a result too, from which the model learns."""
-        tool = self._session.named(call.name)
+        tool = self.session.named(call.name)
         step = Step(call.id, tool.name if tool else call.name[:64])
         self._reply.steps.append(step)
         outcome = Outcome("Error: no call was made", failed=True)
@@ -99,17 +100,18 @@ class Calling:
             if self._left <= 0:
                 outcome = Outcome("Error: no more calls may be made, so answer now", failed=True)
             elif tool is None:
-                outcome = self._session.unknown(call.name)
+                outcome = self.session.unknown(call.name)
             else:
                 try:
                     arguments = parsed(call.arguments)
                 except ToolError as error:
                     outcome = Outcome(f"Error: {error}", failed=True)
                 else:
-                    step.about = self._session.about(tool, arguments)
+                    step.about = self.session.about(tool, arguments)
                     self._reply.change(ReplyState.CALLING)
-                    outcome = await self._session.call(tool, arguments)
+                    outcome = await self.session.call(call.id, tool, arguments, self._reply.ask)
         finally:  # also where the answer is stopped in the middle of it
+            self._reply.sources = self.session.sources
             self._left -= 1
             step.state = StepState.FAILED if outcome.failed else StepState.DONE
             step.output = outcome.shown

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from bot.storage import ScopeKey
+from bot.tools import SearchHere
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,14 @@ class Message:
     attachments: Sequence[Attachment] = ()
     notices: Sequence[str] = ()
     """Lines for the person: what of the message could not be read."""
+    foreign: bool = False
+    """Whether words of others stand in it: forwarded, quoted, or of a page that it links to."""
+
+    @property
+    def may_give_orders(self) -> bool:
+        """Whether somebody who can't speak to the bot may have written what it says."""
+        files = any(attachment.text is not None for attachment in self.attachments)
+        return self.author.is_app or self.foreign or files
 
 
 @dataclass(frozen=True)
@@ -94,3 +103,5 @@ class Question:
     """What stands above in the channel, before the conversation begins: context, no turns of it."""
     notices: Sequence[str] = ()
     """Lines for the person about what could not be read."""
+    search: SearchHere | None = field(default=None, repr=False)
+    """The platform's own search, with the asker's rights; None where there is none."""

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.config import Effort
+from bot.tools import Approval, Receipt
+
+APPROVAL_SECONDS = 600.0
+"""How long a call waits for its asker."""
 
 
 class ReplyState(StrEnum):
@@ -84,12 +88,18 @@ class Reply:
         self.reasoning = ""
         self.text = ""
         self.steps: list[Step] = []
+        self.approval: Approval | None = None
+        """The call that waits for the asker."""
+        self.sources: list[tuple[str, str]] = []
+        """Titles and addresses of the pages that it is made from."""
+        self.receipt = Receipt()
         self.notices: list[str] = []
         """Lines for the person about this answer, such as why it ends early."""
         self.usage: TokenCounts | None = None
         self.prompt_tokens = 0
         self.completion_tokens = 0
         """What it took so far: counted by the pieces that came, until the service tells."""
+        self._decision: asyncio.Future[bool] | None = None
         self._abandoned = False
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()
@@ -120,6 +130,27 @@ class Reply:
         if state.final:
             self._ended.set()
         self._changed.set()
+
+    async def ask(self, approval: Approval) -> bool:
+        """Let the asker decide on a call; no answer within APPROVAL_SECONDS is a no."""
+        self.approval, self._decision = approval, asyncio.get_running_loop().create_future()
+        self.change(ReplyState.CALLING)
+        try:
+            async with asyncio.timeout(APPROVAL_SECONDS):
+                return await self._decision
+        except TimeoutError:
+            return False
+        finally:
+            self.approval = self._decision = None
+            self.change(ReplyState.CALLING)
+
+    def decide(self, key: str, *, allowed: bool) -> bool:
+        """The asker decided on the call with this key; False where it doesn't wait any more."""
+        if self.approval is None or self._decision is None or self.approval.key != key:
+            return False
+        if not self._decision.done():
+            self._decision.set_result(allowed)
+        return True
 
     async def ended(self) -> None:
         """Return once the reply is final or abandoned."""

@@ -43,7 +43,7 @@ class Responder:
 
     def __init__(self, client: InferenceClient, toolbox: Toolbox) -> None:
         self._client = client
-        self._toolbox = toolbox
+        self.toolbox = toolbox
         self._running: dict[asyncio.Task[None], Answer] = {}
         self.on_end: list[Callable[[Answer], None]] = []
         """What is told of each answer that has ended."""
@@ -57,7 +57,7 @@ class Responder:
             show_reasoning=here.settings.show_reasoning.value,
         )
         reply.notices.extend(question.notices)
-        client, toolbox = self._client, self._toolbox
+        client, toolbox = self._client, self.toolbox
         answer = (
             Summary(question=question, reply=reply, here=here, client=client, toolbox=toolbox)
             if isinstance(question, CatchUp)

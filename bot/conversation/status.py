@@ -4,7 +4,12 @@ from collections import Counter
 
 from bot.conversation.reply import Reply, ReplyState, Step, StepState
 from bot.conversation.texts import Texts
+from bot.tools import Approval, Receipt
 
+SHOWN_ARGUMENTS = 1000
+"""Characters of a call's arguments that the asker sees before they allow it."""
+SHOWN_HOSTS = 8
+APOSTROPHE = "\u02bc"
 SHOWN_STEPS = 3
 """Calls that are shown while an answer comes; all are named at its end."""
 
@@ -40,6 +45,8 @@ def _status(reply: Reply, texts: Texts, prefix: str) -> str:
 
 def waiting_lines(reply: Reply, texts: Texts) -> list[str]:
     """What an unfinished reply waits for, and what it called lately; nothing while text comes."""
+    if reply.approval is not None:
+        return approval_lines(reply.approval, texts)
     if reply.text.strip() and (not reply.steps or reply.state is ReplyState.WRITING):
         return []
     lines = [step_line(step, texts) for step in reply.steps[-SHOWN_STEPS:]]
@@ -49,7 +56,44 @@ def waiting_lines(reply: Reply, texts: Texts) -> list[str]:
 def step_line(step: Step, texts: Texts) -> str:
     """A call in one line, and how far it is."""
     key = "calling" if step.state is StepState.RUNNING else f"step_{step.state}"
-    return texts(key, call=_called(step))
+    call = f"{step.tool}: {as_code(step.about)}" if step.about else step.tool
+    return texts(key, call=call)
+
+
+def approval_lines(approval: Approval, texts: Texts) -> list[str]:
+    """What the asker is asked, with all that would be handed on, as far as there is room."""
+    arguments = approval.arguments
+    left_out = len(arguments) - SHOWN_ARGUMENTS
+    more = texts("approval_more", count=left_out) if left_out > 0 else ""
+    question = texts(f"approval_{approval.reason}", tool=approval.tool)
+    return [question, as_code(arguments[:SHOWN_ARGUMENTS]), more]
+
+
+def as_code(text: str) -> str:
+    """A line in which nothing is a link, whose preview a platform would fetch, or pings anybody."""
+    return f"`{text.replace('`', APOSTROPHE)}`" if text else ""
+
+
+def receipt_lines(reply: Reply, texts: Texts) -> list[str]:
+    """What left for an answer; nothing where nothing did."""
+    if not reply.receipt:
+        return []
+    return [texts("receipt", what=receipt_text(reply.receipt, texts))]
+
+
+def receipt_text(receipt: Receipt, texts: Texts) -> str:
+    """Hosts, by which tools, and how many bytes."""
+    sent = [
+        texts("receipt_host", host=host, tools=", ".join(sorted(one.tools)), size=size(one.bytes))
+        for host, one in receipt
+    ]
+    rest = len(sent) - SHOWN_HOSTS
+    return "; ".join(sent[:SHOWN_HOSTS]) + (f"; +{rest}" if rest > 0 else "")
+
+
+def size(count: int) -> str:
+    """A number of bytes as people read it: `612 B`, `12 KB`."""
+    return f"{count} B" if count < 10_000 else f"{count // 1000} KB"
 
 
 def _called(step: Step) -> str:

@@ -46,6 +46,8 @@ def _extractor(kind: Kind) -> Callable[[bytes], Iterator[str]]:
             from bot.documents.extraction.sheets import extract
         case Kind.WEB_PAGE:
             from bot.documents.extraction.web_page import extract
+        case Kind.ARTICLE:
+            from bot.documents.extraction.article import extract
         case _:
             from bot.documents.extraction.encodings import extract
     return extract

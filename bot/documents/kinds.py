@@ -13,6 +13,8 @@ class Kind(StrEnum):
     WORD = "word"
     SHEETS = "sheets"
     WEB_PAGE = "web_page"
+    ARTICLE = "article"
+    """A web page of which only what it is about is wanted."""
     PICTURE = "picture"
     SOUND = "sound"
     VIDEO = "video"
@@ -29,7 +31,7 @@ class Kind(StrEnum):
         return self in _READABLE and self is not Kind.TEXT
 
 
-_READABLE = {Kind.TEXT, Kind.PDF, Kind.WORD, Kind.SHEETS, Kind.WEB_PAGE}
+_READABLE = {Kind.TEXT, Kind.PDF, Kind.WORD, Kind.SHEETS, Kind.WEB_PAGE, Kind.ARTICLE}
 
 _BY_SUFFIX = {
     ".pdf": Kind.PDF,

@@ -18,6 +18,8 @@ from bot.storage import StorageError
 class Action(StrEnum):
     """What a button does."""
 
+    ALLOW = "allow"
+    DENY = "deny"
     STOP = "stop"
     REGENERATE = "regenerate"
     HARDER = "harder"
@@ -28,6 +30,7 @@ class Action(StrEnum):
     DOWN = "down"
 
 
+DECISIONS = (Action.ALLOW, Action.DENY)
 VOTES = {Action.UP: 1, Action.DOWN: -1}
 
 
@@ -37,7 +40,8 @@ def buttons_under(reply: Reply, *, again: bool = True, private: bool = False) ->
     again: whether it can be made again. private: whether only the asker sees it.
     """
     if not reply.state.final:
-        return (Action.STOP,)
+        asked = (Action.ALLOW, Action.DENY) if reply.approval else ()
+        return (*asked, Action.STOP)
     if private:
         return ()
     buttons = [Action.REGENERATE] if again else []
@@ -61,6 +65,11 @@ class Press(Protocol):
     @property
     def asker(self) -> str:
         """The id of who asked the question."""
+        ...
+
+    @property
+    def call(self) -> str:
+        """The key of the call that the button allows or doesn't; "" for other buttons."""
         ...
 
     @property
@@ -113,12 +122,18 @@ async def _press(press: Press, core: Core, background: Background) -> str | None
             place.platform, place.server, place.channel, press.message, author.id, VOTES[action]
         )
         return here.texts("thanks")
-    if author.id != press.asker and not press.moderates(author):
-        return here.texts("not_yours")
+    if author.id != press.asker:
+        if action in DECISIONS:
+            return here.texts("not_yours_to_allow")
+        if not press.moderates(author):
+            return here.texts("not_yours")
     exchange = await press.exchange(here)
     if exchange is None:
         return here.texts("question_gone")
     match action:
+        case Action.ALLOW | Action.DENY:
+            if not exchange.decide(press.call, allowed=action is Action.ALLOW):
+                return here.texts("nothing_to_allow")
         case Action.DELETE:
             if await press.is_sure(here.texts):
                 await exchange.delete()

@@ -121,6 +121,10 @@ class Exchange(Generic[AQuestion, AView]):
         if self._reply is not None:
             self._reply.stop()
 
+    def decide(self, call: str, *, allowed: bool) -> bool:
+        """The asker decided on a call, by its key; False where it doesn't wait any more."""
+        return self._reply is not None and self._reply.decide(call, allowed=allowed)
+
     async def say_cut_off(self) -> None:
         """Say that an answer that looks as if it were being written was cut off."""
         here = await self._core.read(self.place)

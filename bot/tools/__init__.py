@@ -1,7 +1,23 @@
 """What a model can call in an answer, and the one gate through which calls reach other hosts."""
 
+from bot.tools.approval import Approval, Reason
+from bot.tools.asking import Asking, Hit, SearchHere
 from bot.tools.definition import Output, Tool, ToolError
+from bot.tools.receipt import Receipt
 from bot.tools.session import Outcome, Session
 from bot.tools.toolbox import Toolbox
 
-__all__ = ["Outcome", "Output", "Session", "Tool", "ToolError", "Toolbox"]
+__all__ = [
+    "Approval",
+    "Asking",
+    "Hit",
+    "Outcome",
+    "Output",
+    "Reason",
+    "Receipt",
+    "SearchHere",
+    "Session",
+    "Tool",
+    "ToolError",
+    "Toolbox",
+]

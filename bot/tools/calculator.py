@@ -152,5 +152,5 @@ CALCULATOR = Tool(
         "additionalProperties": False,
     },
     _run,
-    about="expression",
+    about=lambda arguments: str(arguments.get("expression", "")),
 )

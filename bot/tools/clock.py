@@ -37,24 +37,27 @@ def _zone(name: str) -> ZoneInfo:
     raise ToolError(f"unknown time zone {name[:64]!r}: {hint}")
 
 
-async def _run(arguments: Arguments) -> Output:
-    found = now(arguments.get("timezone") or "")
-    return Output(found, json.loads(found)["time"])
+def clock(default: str) -> Tool:
+    """The tool; `default` is the zone of a call that names none, "" the machine's."""
 
+    async def run(arguments: Arguments) -> Output:
+        found = now(arguments.get("timezone") or default)
+        return Output(found, json.loads(found)["time"])
 
-NOW = Tool(
-    "now",
-    "The current date, time and weekday.",
-    {
-        "type": "object",
-        "properties": {
-            "timezone": {
-                "type": "string",
-                "description": "An IANA name such as Europe/Berlin; left out: the bot's own",
-            }
+    here = f"the default is {default}" if default else "left out: the bot's own"
+    return Tool(
+        "now",
+        "The current date, time and weekday.",
+        {
+            "type": "object",
+            "properties": {
+                "timezone": {
+                    "type": "string",
+                    "description": f"An IANA name such as Europe/Berlin; {here}",
+                }
+            },
+            "additionalProperties": False,
         },
-        "additionalProperties": False,
-    },
-    _run,
-    about="timezone",
-)
+        run,
+        about=lambda arguments: str(arguments.get("timezone") or ""),
+    )

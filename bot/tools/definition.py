@@ -1,9 +1,9 @@
 """A tool, as it is offered to a model and run."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, best_match
@@ -23,24 +23,36 @@ class Output:
 
     text: for the model.
     shown: the same in a few words, for the person.
+    failed: whether it is an error in the tool's own words.
     """
 
     text: str
     shown: str = ""
+    failed: bool = False
 
 
 @dataclass(frozen=True)
 class Tool:
     """`parameters` is the JSON schema of the arguments that `run` takes.
 
-    about: the argument that says best what a call is about.
+    about: what a call is about, for the person.
+    reads_outside: whether what it gives was written by others, who may give orders in it.
+    sends_words: whether words of the model's leave with a call.
+    writes: whether it changes something.
+    approve: which calls the person has to allow even where nothing else asks for it.
+    addresses: those that a call would reach or hand on.
     """
 
     name: str
     description: str
     parameters: Mapping[str, Any]
     run: Callable[[Arguments], Awaitable[Output]]
-    about: str = ""
+    about: Callable[[Arguments], str] = lambda arguments: ""
+    reads_outside: bool = False
+    sends_words: bool = False
+    writes: bool = False
+    approve: Literal["always", "writes", "never"] = "never"
+    addresses: Callable[[Arguments], Sequence[str]] = lambda arguments: ()
 
     @property
     def definition(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The tools of one answer: what may be called, and what came of it."""
+"""The tools of one answer: what may be called, what came of it, and what left for it."""
 
 import asyncio
 from collections.abc import Iterable
@@ -8,13 +8,21 @@ from typing import Any
 import structlog
 
 from bot.config import ToolsConfig
+from bot.tools.approval import Ask, approval_for, reason_to_ask
 from bot.tools.definition import Arguments, Tool, ToolError
+from bot.tools.receipt import Receipt
+from bot.tools.rendering import Quiet
+from bot.tools.taint import Taint
+from bot.tools.web.browser import Browser
+from bot.tools.web.citations import Citations
 
 log = structlog.get_logger()
 
 RESULT_LENGTH = 20_000
 """Characters of a result that the model is given."""
 ABOUT_LENGTH = 80
+SOURCES = 5
+"""That are named under an answer."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +35,27 @@ class Outcome:
 
 
 class Session:
-    """One answer's."""
+    """One answer's.
 
-    def __init__(self, tools: Iterable[Tool], limits: ToolsConfig) -> None:
+    taint: what it may depend on that others wrote.
+    receipt: what left for it.
+    """
+
+    def __init__(
+        self,
+        tools: Iterable[Tool],
+        limits: ToolsConfig,
+        taint: Taint | None = None,
+        receipt: Receipt | None = None,
+        browser: Browser | None = None,
+    ) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._limits = limits
+        self._browser = browser
+        self.taint = taint or Taint([], tainted=False)
+        self.receipt = Receipt() if receipt is None else receipt
+        self._citations = Citations(browser.pages if browser else [])
+        self._quiet = Quiet(self.taint)
 
     @property
     def definitions(self) -> list[dict[str, Any]]:
@@ -39,18 +63,28 @@ class Session:
         return [tool.definition for tool in self._tools.values()]
 
     def named(self, name: str) -> Tool | None:
-        """The tool that a call names; some models write `functions.` before it."""
-        return self._tools.get(name) or self._tools.get(name.removeprefix("functions."))
+        """The tool that a call names: some models write `functions.` before it, or no dot."""
+        plain = name.removeprefix("functions.")
+        with_dot = plain.replace("browser_", "browser.", 1)
+        found = (self._tools.get(one) for one in (name, plain, with_dot))
+        return next((tool for tool in found if tool), None)
 
     def about(self, tool: Tool, arguments: Arguments) -> str:
         """What a call is about, in a few words; "" where there is nothing to say."""
-        value = " ".join(str(arguments.get(tool.about) or "").split())
+        value = " ".join(tool.about(arguments).split())
         return value if len(value) <= ABOUT_LENGTH else f"{value[:ABOUT_LENGTH]}…"
 
-    async def call(self, tool: Tool, arguments: Arguments) -> Outcome:
-        """Make a call within its time. Errors are told to the model, which may call again."""
+    async def call(self, id: str, tool: Tool, arguments: Arguments, ask: Ask) -> Outcome:
+        """Make a call within its time, once the asker has allowed it where that is needed.
+
+        Errors are told to the model, which may call again.
+        """
         try:
             tool.check(arguments)
+            if reason := reason_to_ask(tool, arguments, self.taint):
+                if not await ask(approval_for(id, tool, arguments, reason)):
+                    return failed("the person who asked did not allow this call")
+                self.taint.allow(tool.addresses(arguments))
             async with asyncio.timeout(self._limits.timeout_seconds):
                 output = await tool.run(arguments)
         except ToolError as error:
@@ -60,15 +94,43 @@ class Session:
         except Exception:
             log.exception("a tool failed", tool=tool.name)
             return failed("the tool failed")
+        if tool.reads_outside:
+            self.taint.read(results=tool.name == "browser.search")
+            self.taint.allow(self._browser.found if self._browser else ())
         text = output.text
         if len(text) > RESULT_LENGTH:
             left_out = len(text) - RESULT_LENGTH
             text = f"{text[:RESULT_LENGTH]}\n[{left_out} more characters were left out]"
-        return Outcome(text, output.shown)
+        return Outcome(text, output.shown, output.failed)
 
     def unknown(self, name: str) -> Outcome:
         """What a call of no tool gives."""
         return failed(f"there is no tool {name[:64]!r}; there are: {', '.join(self._tools)}")
+
+    def shown(self, text: str) -> str:
+        """What may be shown of the answer with its next piece: citations as links, and no pictures.
+
+        What may become one of them is held until `rest`.
+        """
+        return self._quiet.add(self._citations.add(text) if self._has_pages else text)
+
+    def rest(self) -> str:
+        """What was held at the end of a request."""
+        held = self._quiet.add(self._citations.rest()) if self._has_pages else ""
+        return held + self._quiet.rest()
+
+    @property
+    def sources(self) -> list[tuple[str, str]]:
+        """Titles and addresses of what was cited, else of what was read."""
+        if cited := self._citations.sources:
+            return cited
+        pages = self._browser.pages if self._browser else []
+        read = {page.url: page.title or page.url for page in pages if page.url}
+        return [(title, url) for url, title in read.items()][:SOURCES]
+
+    @property
+    def _has_pages(self) -> bool:
+        return bool(self._browser and self._browser.pages)
 
 
 def failed(reason: str) -> Outcome:

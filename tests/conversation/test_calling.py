@@ -7,7 +7,7 @@ import pytest
 
 from bot.config import Config, ToolsConfig
 from bot.conversation.reply import Reply, ReplyState, StepState
-from bot.tools import Output, Session, Tool, Toolbox
+from bot.tools import Asking, Output, Session, Tool, Toolbox
 from bot.tools.definition import Arguments
 from tests.conversation.conftest import Chat, finished
 from tests.doubles.inference import Call, Drop, Error, Fail, Say
@@ -202,6 +202,7 @@ class Slow(Toolbox):
     """Its tool ends only when it is cancelled."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.begun = asyncio.Event()
         self.cancelled = False
 
@@ -213,7 +214,7 @@ class Slow(Toolbox):
             self.cancelled = True
         return Output("")
 
-    def open(self, config: Config) -> Session:
+    def open(self, config: Config, asking: Asking) -> Session:
         tool = Tool("slow", "Takes for ever.", {"type": "object"}, self.run)
         return Session([tool], config.tools)
 
@@ -221,7 +222,7 @@ class Slow(Toolbox):
 @pytest.fixture
 def slow(chat: Chat) -> Slow:
     slow = Slow()
-    chat.core.responder._toolbox = slow
+    chat.core.responder.toolbox = slow
     chat.inference.script(Call("slow"))
     return slow
 
@@ -246,13 +247,13 @@ async def test_a_call_that_takes_too_long_is_an_error(chat: Chat, slow: Slow) ->
 
 async def test_a_long_result_leaves_room_for_the_answer(chat: Chat) -> None:
     class Long(Toolbox):
-        def open(self, config: Config) -> Session:
+        def open(self, config: Config, asking: Asking) -> Session:
             async def run(arguments: Arguments) -> Output:
                 return Output("word " * 100_000)
 
             return Session([Tool("long", "Long.", {"type": "object"}, run)], config.tools)
 
-    chat.core.responder._toolbox = Long()
+    chat.core.responder.toolbox = Long()
     chat.inference.model["max_model_len"] = 4096
     for _ in range(3):
         chat.inference.script(Call("long"))

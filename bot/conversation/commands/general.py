@@ -7,7 +7,9 @@ from bot.client import InferenceError
 from bot.conversation.access import Window
 from bot.conversation.commands.definition import Command, CommandError, Context
 from bot.conversation.settings import Setting
+from bot.conversation.status import receipt_text
 from bot.conversation.texts import Texts
+from bot.tools.toolbox import PAGES
 
 
 async def settings(context: Context) -> str:
@@ -129,7 +131,17 @@ async def status(context: Context) -> str:
 
 
 async def privacy(context: Context) -> str:
-    return context.texts("privacy")
+    """What is stored, what tools may reach, and what has left for this server."""
+    texts, place, config = context.texts, context.place, context.config
+    lines = [texts("privacy")]
+    if hosts := context.responder.toolbox.reachable(config):
+        named = [texts("privacy_pages") if host == PAGES else host for host in hosts]
+        lines.append(texts("privacy_may_leave", hosts=", ".join(named)))
+    if sent := context.responder.toolbox.sent(place.platform, place.server):
+        lines.append(texts("privacy_left", what=receipt_text(sent, texts)))
+    else:
+        lines.append(texts("privacy_nothing_left"))
+    return "\n".join(lines)
 
 
 COMMANDS = [

@@ -36,6 +36,7 @@ T = TypeVar("T")
 MENTION = re.compile(r"^@bot(?![\w-])[ ,:]*", re.IGNORECASE)
 PROMPT = ANSI("\x1b[1;34myou\x1b[0m ")
 PLACE = Place("console", "console", "terminal", local=True)
+YES = ("y", "yes", "j", "ja")
 BOT = Author("bot", "bot", is_bot=True)
 
 
@@ -168,13 +169,13 @@ class ConsolePlatform:
         here = await self._core.read(PLACE)
         key = QuestionKey("console", message.id)
         admission = await self._core.admit(here, self._person, key, self._person.id)
-        view = ConsoleView(self._out, self._err, here.texts)
+        view = ConsoleView(self._out, self._err, here.texts, asks=self._interactive)
         reply = self._core.responder.answer(Question(message, tuple(history)), here)
         self._reply = reply
         following = asyncio.create_task(view.follow(reply))
         try:
             if self._interactive:
-                await self._take_commands(following)
+                await self._take_commands(following, reply)
             await following
         finally:
             self._reply = None
@@ -185,15 +186,22 @@ class ConsolePlatform:
         if reply.text:
             history.append(Message(next(self._ids), BOT, reply.text))
 
-    async def _take_commands(self, following: asyncio.Task[None]) -> None:
-        """Carry out commands typed during an answer; other lines wait for its end."""
+    async def _take_commands(self, following: asyncio.Task[None], reply: Reply) -> None:
+        """Carry out commands typed during an answer, and decide on calls that wait for the person.
+
+        Other lines wait for the answer's end.
+        """
 
         def wanted(line: str) -> bool:
-            return self._is_command(_text_of(line))
+            return reply.approval is not None or self._is_command(_text_of(line))
 
         with self._lines.reading():
             while (line := await _unless(following, self._lines.next(wanted))) is not None:
-                await self._take(line)
+                text = _text_of(line)
+                if reply.approval is not None and not self._is_command(text):
+                    reply.decide(reply.approval.key, allowed=text.lower() in YES)
+                else:
+                    await self._take(line)
 
 
 class _Console(Console):

@@ -9,14 +9,25 @@ from rich.status import Status
 from rich.text import Text
 
 from bot.conversation.reply import Reply, ReplyState
-from bot.conversation.status import end_lines, footer_line, status_line, step_line
+from bot.conversation.status import (
+    approval_lines,
+    end_lines,
+    footer_line,
+    receipt_lines,
+    status_line,
+    step_line,
+)
 from bot.conversation.texts import Texts
+from bot.tools import Approval
 
 
 class ConsoleView:
     """Shows one reply: the answer on `out`, all else on `err`."""
 
-    def __init__(self, out: Console, err: Console, texts: Texts) -> None:
+    def __init__(self, out: Console, err: Console, texts: Texts, *, asks: bool) -> None:
+        """`asks`: whether a person is there who can allow calls."""
+        self._asks = asks
+        self._asked = ""
         self._out = out
         self._err = err
         self._texts = texts
@@ -43,6 +54,8 @@ class ConsoleView:
             self._status.stop()
             write(self._err, f"{step_line(step, self._texts)}\n", "dim")
         self._shown_steps = len(reply.steps)
+        if reply.approval is not None and reply.approval.key != self._asked:
+            self._ask(reply, reply.approval)
         reasoning = reply.reasoning[self._shown_reasoning :] if reply.show_reasoning else ""
         text = reply.text[self._shown_text :]
         if reasoning or text:
@@ -55,6 +68,17 @@ class ConsoleView:
         self._shown_text += len(text)
         if not (self._shown_reasoning or self._shown_text or reply.state.final):
             self._wait(reply)
+
+    def _ask(self, reply: Reply, approval: Approval) -> None:
+        """Show a call that waits for the person; where nobody can be asked, it isn't allowed."""
+        self._asked = approval.key
+        self._status.stop()
+        for line in filter(None, approval_lines(approval, self._texts)):
+            write(self._err, f"{line}\n", "yellow")
+        if self._asks:
+            write(self._err, f"{self._texts('approval_typed')}\n", "yellow")
+        else:
+            reply.decide(approval.key, allowed=False)
 
     def _wait(self, reply: Reply) -> None:
         """Tell what a reply without any text waits for; in a pipe each stage of loading once."""
@@ -81,6 +105,10 @@ class ConsoleView:
             write(self._err, "\n")
         for notice in end_lines(reply, self._texts):
             write(self._err, f"{notice}\n", "yellow")
+        for title, url in reply.sources:
+            write(self._err, f"{title}: {url}\n", "dim")
+        for line in receipt_lines(reply, self._texts):
+            write(self._err, f"{line}\n", "dim")
         if self._out.is_terminal and (footer := footer_line(reply, self._texts)):
             write(self._out, f"{footer}\n", "dim")
         if self._shown_text or self._out.is_terminal:

@@ -9,9 +9,11 @@ import discord
 
 from bot.config import Effort
 from bot.conversation.texts import Texts
-from bot.platforms.buttons import VOTES, Action
+from bot.platforms.buttons import DECISIONS, VOTES, Action
 
 EMOJI = {
+    Action.ALLOW: "✅",
+    Action.DENY: "🚫",
     Action.STOP: "⏹️",
     Action.REGENERATE: "🔁",
     Action.HARDER: "🧠",
@@ -23,6 +25,7 @@ EMOJI = {
 TEMPLATE = (
     r"gptoss:(?P<action>[a-z]+):(?P<asker>\d+):(?P<question>\d+):(?P<effort>[a-z]+)"
     r"(?::(?P<answer>\d+))?"
+    r"(?::c(?P<call>[0-9a-f]+))?"
 )
 
 
@@ -32,6 +35,7 @@ class ButtonId:
 
     question: the id of the question's message.
     answer: that of the answer's last message, where the button stands in another one.
+    call: the key of the call that it decides on, if it does.
     """
 
     action: Action
@@ -39,6 +43,7 @@ class ButtonId:
     question: int
     effort: Effort
     answer: int | None = None
+    call: str = ""
 
     @classmethod
     def parse(cls, match: re.Match[str]) -> "ButtonId":
@@ -49,11 +54,13 @@ class ButtonId:
             int(match["question"]),
             Effort(match["effort"]),
             int(match["answer"]) if match["answer"] else None,
+            match["call"] or "",
         )
 
     def __str__(self) -> str:
         known = (self.action, self.asker, self.question, self.effort, self.answer)
-        return ":".join(["gptoss", *(str(part) for part in known if part is not None)])
+        id = ":".join(["gptoss", *(str(part) for part in known if part is not None)])
+        return f"{id}:c{self.call}" if self.call else id
 
 
 class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMPLATE):
@@ -91,12 +98,21 @@ def buttons_of(message: discord.Message) -> Iterator[ButtonId]:
 
 
 def view_of(
-    actions: Sequence[Action], asker: int, question: int, effort: Effort, texts: Texts
+    actions: Sequence[Action],
+    asker: int,
+    question: int,
+    effort: Effort,
+    texts: Texts,
+    call: str = "",
 ) -> discord.ui.View | None:
-    """The buttons as discord.py's view; None for none."""
+    """The buttons as discord.py's view; None for none. `call`: the one that they decide on."""
     if not actions:
         return None
-    return _view([ButtonId(action, asker, question, effort) for action in actions], texts)
+    ids = [
+        ButtonId(action, asker, question, effort, call=call if action in DECISIONS else "")
+        for action in actions
+    ]
+    return _view(ids, texts)
 
 
 def deletion_view(pressed: ButtonId, answer: int, texts: Texts) -> discord.ui.View:

@@ -171,6 +171,7 @@ class DiscordPress:
         self.action = id.action
         self.effort = id.effort
         self.asker = str(id.asker)
+        self.call = id.call
         self.place = _place(interaction)
         self.message = str(interaction.message.id) if interaction.message else ""
         self._id = id

@@ -94,7 +94,8 @@ def _draft(
     text = _text(message, me)
     if title := _title_of_post(message):
         text = f"[post: {title}]\n\n{text}".strip()
-    draft = Draft(Message(str(message.id), author, text), _files(message, me))
+    foreign = _has_others_words(message)
+    draft = Draft(Message(str(message.id), author, text, foreign=foreign), _files(message, me))
     if replied is None or author.is_bot or seen[-1:] == [replied.id]:
         return draft
     mark = f"in reply to {_name(replied, me)}"
@@ -108,7 +109,15 @@ def _with_quotation(
 ) -> Draft:
     """The draft after the message's words, and with its files."""
     quotation = quoted(mark, _text(message, me)) or f"[{mark}]"
-    return Draft(_after(draft, quotation).message, [*_files(message, me), *draft.files])
+    written = _after(draft, quotation).message
+    if message.author.id != me.id and (message.author.bot or _has_others_words(message)):
+        written = replace(written, foreign=True)
+    return Draft(written, [*_files(message, me), *draft.files])
+
+
+def _has_others_words(message: discord.Message) -> bool:
+    """Whether there is more than its author typed: what was forwarded, or a page's preview."""
+    return bool(message.message_snapshots or message.embeds)
 
 
 def _after(draft: Draft, quotation: str) -> Draft:

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from secrets import token_hex
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from bot.conversation.status import (
     calls_line,
     end_lines,
     footer_line,
+    receipt_lines,
     waiting_lines,
 )
 from bot.conversation.texts import Texts
@@ -24,6 +25,7 @@ from bot.platforms.discord.buttons import view_of
 from bot.platforms.discord.limits import CONTENT_LENGTH, EMBED_LENGTH
 from bot.platforms.discord.messages import ANSWER_FILE, own_line
 from bot.platforms.discord.sending import Pace
+from bot.platforms.discord.sources import sources_line
 from bot.platforms.markdown.discord import DiscordStyle
 from bot.platforms.markdown.splitting import Splitter
 from bot.platforms.written import WrittenAnswers
@@ -52,12 +54,16 @@ class Send(Protocol):
 
 @dataclass(frozen=True)
 class Part:
-    """One message of an answer. `file` is the whole answer's text."""
+    """One message of an answer. `file` is the whole answer's text.
+
+    call: the key of the call that the buttons decide on.
+    """
 
     content: str
     buttons: tuple[Action, ...] = ()
     reasoning: str = ""
     file: str | None = None
+    call: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,19 +162,37 @@ class DiscordView:
             lines.insert(0, look.texts("answer_in_file" if reply.state.final else "thinking"))
             file = text if reply.state.final else None
         if reply.state.final:
-            lines += [calls_line(reply, look.texts), footer_line(reply, look.texts)]
+            lines += [
+                sources_line(reply, look.texts),
+                *receipt_lines(reply, look.texts),
+                calls_line(reply, look.texts),
+                footer_line(reply, look.texts),
+            ]
         else:
             lines += waiting_lines(reply, look.texts)
         reasoning = reply.reasoning if reply.show_reasoning and look.embeds else ""
-        *full, last = sources or [""]
-        contents = [*full, self._content(last, lines)]
-        if look.heading:
-            contents[0] = f"{own_line(look.heading)[: OWN_LINES_LENGTH // 2]}\n{contents[0]}"
+        heading = own_line(look.heading)[: OWN_LINES_LENGTH // 2] if look.heading else ""
+        whole = bool(reply.approval or reply.receipt)
+        contents = self._with_lines(sources or [""], lines, whole=whole)
+        if heading:
+            contents[0] = f"{heading}\n{contents[0]}"
         parts = [Part(content) for content in contents]
         buttons = buttons_under(reply, again=look.again, private=look.private)
-        parts[-1] = Part(contents[-1], buttons, file=file)
-        parts[0] = Part(parts[0].content, parts[0].buttons, reasoning, parts[0].file)
+        call = reply.approval.key if reply.approval else ""
+        parts[-1] = Part(contents[-1], buttons, file=file, call=call)
+        parts[0] = replace(parts[0], reasoning=reasoning)
         return parts
+
+    def _with_lines(self, texts: Sequence[str], lines: Sequence[str], *, whole: bool) -> list[str]:
+        """The contents with lines of the bot's own under the last text.
+
+        whole: whether none may be left out; where they have no room there, a message has them.
+        """
+        *full, last = texts
+        content = self._content(last, lines)
+        if not whole or all(own_line(line) in content for line in lines if line):
+            return [*full, content]
+        return [*full, last, self._content("", lines)]
 
     def _content(self, text: str, lines: Sequence[str]) -> str:
         """A message's content with lines of the bot's own under the text."""
@@ -239,7 +263,7 @@ class DiscordView:
                 everyone=False, roles=False, users=[asker], replied_user=False
             )
         }
-        view = view_of(part.buttons, look.asker, look.question, effort, look.texts)
+        view = view_of(part.buttons, look.asker, look.question, effort, look.texts, part.call)
         if view is not None:
             options["view"] = view
         if part.reasoning:

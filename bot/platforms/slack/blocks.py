@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from xml.sax.saxutils import escape
 
 from bot.config import Effort
 from bot.conversation.texts import Texts
@@ -14,7 +15,13 @@ from bot.platforms.markdown.splitting import split_markdown
 from bot.platforms.markdown.style import Piece
 from bot.platforms.markdown.tables import Table, plain
 from bot.platforms.slack.limits import OWN_LENGTH, SUMMARY_LENGTH, TEXT_LENGTH
-from bot.platforms.slack.mrkdwn import Escaped, plain_markdown, plain_text, plain_text_within
+from bot.platforms.slack.mrkdwn import (
+    Escaped,
+    is_linkable,
+    plain_markdown,
+    plain_text,
+    plain_text_within,
+)
 
 Block = dict[str, Any]
 
@@ -26,6 +33,8 @@ PREFIX = "gptoss:"
 """Begins the action_id of every button."""
 
 
+MOST_SOURCES = 5
+TITLE_LENGTH = 60
 SECTIONS = 3
 """Of a command's answer in one message: together they stay below PART_LENGTH."""
 VOTE_SIGNS = {Action.UP: "👍", Action.DOWN: "👎"}
@@ -37,6 +46,7 @@ class ButtonValue:
 
     question, thread: timestamps of the question and of the thread that it stands in.
     earlier: those of the answer's messages before the one with the button.
+    call: the key of the call that they decide on, if they do.
     """
 
     asker: str
@@ -44,6 +54,7 @@ class ButtonValue:
     thread: str
     effort: Effort
     earlier: tuple[str, ...] = ()
+    call: str = ""
 
     @classmethod
     def parse(cls, value: str) -> "ButtonValue":
@@ -97,6 +108,27 @@ def own_lines(lines: Sequence[str], block_id: str = OWN) -> list[Block]:
         return []
     element = {"type": "mrkdwn", "text": text, "verbatim": True}
     return [{"type": "context", "block_id": block_id, "elements": [element]}]
+
+
+def sources(links: Sequence[tuple[str, str]], heading: Callable[[str], str]) -> list[Block]:
+    """The pages that an answer is made from: titles and addresses, as links.
+
+    heading: puts the links into a line.
+    """
+    shown = [
+        f"<{escape(url)}|{number}. {_title(title)}>"
+        for number, (title, url) in enumerate(links[:MOST_SOURCES], 1)
+        if is_linkable(url)
+    ]
+    if not shown:
+        return []
+    element = {"type": "mrkdwn", "text": heading(" · ".join(shown)), "verbatim": True}
+    return [{"type": "context", "block_id": f"{OWN}-sources", "elements": [element]}]
+
+
+def _title(title: str) -> str:
+    words = " ".join(re.sub(r"[<>|*_~`]", " ", title).split())
+    return plain_text(words if len(words) <= TITLE_LENGTH else f"{words[:TITLE_LENGTH]}…")
 
 
 def own_text(lines: Sequence[str]) -> str:

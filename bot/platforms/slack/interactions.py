@@ -187,6 +187,7 @@ class SlackPress:
         self.action = action_of(action["action_id"])
         self.effort = self._value.effort
         self.asker = self._value.asker
+        self.call = self._value.call
         self._person = str(body["user"]["id"])
         self.place = place_of(workspace.team, self._channel, self._value.thread)
         self.message = str(body["container"]["message_ts"])

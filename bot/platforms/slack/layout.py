@@ -8,6 +8,7 @@ from bot.conversation.status import (
     calls_line,
     end_lines,
     footer_line,
+    receipt_lines,
     status_line,
     waiting_lines,
 )
@@ -22,6 +23,7 @@ from bot.platforms.slack.blocks import (
     buttons,
     own_lines,
     own_text,
+    sources,
     summary,
 )
 from bot.platforms.slack.limits import PART_LENGTH, PLAIN_LENGTH
@@ -80,9 +82,12 @@ class Layout:
         if plain:
             said = "\n".join(filter(None, [last.text, own_text(lines)]))
             return [*drafts, replace(last, text=said)]
-        value = replace(value, earlier=(*value.earlier, *shown[: len(drafts)]))
+        call = reply.approval.key if reply.approval else ""
+        value = replace(value, earlier=(*value.earlier, *shown[: len(drafts)]), call=call)
         actions = buttons(buttons_under(reply), value, self._texts)
-        return [*drafts, replace(last, under=[*own_lines(lines), *actions])]
+        from_pages = reply.sources if reply.state.final else []
+        links = sources(from_pages, lambda links: self._texts("sources", links=links))
+        return [*drafts, replace(last, under=[*links, *own_lines(lines), *actions])]
 
     def own(self, lines: Sequence[str], *, plain: bool) -> list[Draft]:
         """A message of the bot's own lines."""
@@ -97,6 +102,8 @@ class Layout:
     def _lines(self, reply: Reply, text: str) -> list[str]:
         lines = end_lines(reply, self._texts)
         if reply.state.final:
-            return [*lines, calls_line(reply, self._texts), footer_line(reply, self._texts)]
+            called = calls_line(reply, self._texts)
+            left = receipt_lines(reply, self._texts)
+            return [*lines, *left, called, footer_line(reply, self._texts)]
         waiting = waiting_lines(reply, self._texts)
         return [*lines, *(waiting or ([] if text else [status_line(reply, self._texts)]))]

@@ -63,7 +63,8 @@ async def _draft(message: Payload, workspace: Workspace) -> Draft:
         return Draft(Message(message["ts"], author, answer))
     text = await _shown(words(message), workspace)
     files = [await _file(file, workspace) for file in attached_files(message)]
-    return Draft(Message(message["ts"], author, text), files)
+    foreign = bool(message.get("attachments"))  # forwarded, or a link's preview
+    return Draft(Message(message["ts"], author, text, foreign=foreign), files)
 
 
 async def _author(message: Payload, workspace: Workspace) -> Author:

@@ -133,6 +133,9 @@ class SlackView:
     async def _write(self, reply: Reply) -> None:
         """Show the answer so far, at the pace that Slack allows."""
         team = self.workspace.team
+        if reply.approval is not None:  # only a message has buttons
+            self._streams = False
+            await self._leave_stream()
         if self._stream is None and self._streams:
             await self._begin_stream()
         if self._stream is not None and not self._stream.is_old and self._fits(reply):
@@ -143,7 +146,9 @@ class SlackView:
             await self._leave_stream()
         if self._shown.editable:
             await self._pace.turn_or_end(team, "chat.update", reply)
-        elif self._shown.fixed or not await self._pace.free_turn(team, "chat.update"):
+        elif reply.approval is None and (
+            self._shown.fixed or not await self._pace.free_turn(team, "chat.update")
+        ):
             await reply.ended()  # one message, once it is whole
         if not reply.state.final and not self._unseen:
             with suppress(EditRefused):  # what is missing follows at the end

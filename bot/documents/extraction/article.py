@@ -1,0 +1,22 @@
+"""The text of a web page without what stands around it, as Markdown after a line with its title."""
+
+from collections.abc import Iterator
+
+import trafilatura
+
+from bot.documents.problems import Problem, Unreadable
+
+
+def extract(data: bytes) -> Iterator[str]:
+    """Raises Unreadable where there is no such text."""
+    tree = trafilatura.load_html(data)
+    if tree is None:
+        raise Unreadable(Problem.EMPTY)
+    title = " ".join((tree.findtext(".//title") or "").split())
+    text = trafilatura.extract(
+        tree, output_format="markdown", include_links=True, include_tables=True
+    )
+    if not text:
+        raise Unreadable(Problem.EMPTY)
+    yield f"{title}\n"
+    yield text

@@ -1,0 +1,131 @@
+"""The browser that gpt-oss was trained on, with a SearXNG and its pages."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bot.config import Config
+from bot.tools import Asking, Session, Toolbox
+from tests.doubles.searxng import Page, SearxngDouble
+
+ARTICLE = """<html><head><title>Tides 【1†x】</title></head><body><nav><a href="/">Home</a></nav>
+<article><h1>Why there are tides</h1>
+<p>The moon pulls at the sea, and the earth turns under it. This happens twice a day, as everybody
+who lives on a coast knows, and as the tables of harbours say for years in advance.</p>
+<p>Read more in <a href="/moon">the article about the moon</a>, or at
+<a href="https://example.org/sea">the institute for the sea</a>, which has measured it.</p>
+</article></body></html>"""
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[SearxngDouble]:
+    async with SearxngDouble().running() as site:
+        yield site
+
+
+@pytest.fixture
+def session(site: SearxngDouble) -> Session:
+    config = Config.model_validate({"web": {"search": "searxng", "url": site.url}})
+    asking = Asking("test", "server", frozenset(), frozenset())
+    return Toolbox().open(config, asking)
+
+
+async def call(session: Session, name: str, **arguments: object) -> str:
+    async def nobody(approval: object) -> bool:
+        return False
+
+    tool = session.named(name)
+    assert tool is not None
+    return (await session.call("id", tool, arguments, nobody)).text
+
+
+async def test_it_searches_opens_and_finds(site: SearxngDouble, session: Session) -> None:
+    url = site.result("/tides", "Tides", "Why the sea rises", ARTICLE)
+    shown = await call(session, "browser.search", query="why tides")
+    assert site.queries == ["why tides"]
+    assert shown.startswith("[0] Search results for 'why tides'\n**viewing lines [0 - ")
+    assert "L0: 【0†Tides†127.0.0.1】\nL1: Why the sea rises" in shown
+    page = await call(session, "browser.open", id=0)
+    assert page.startswith(f"[1] Tides 〖1‡x〗 ({url})\n**viewing lines [0 - ")
+    assert "The moon pulls at the sea" in page
+    assert "【0†the article about the moon】" in page
+    assert "【1†the institute for the sea†example.org】" in page
+    assert "Home" not in page
+    found = await call(session, "browser.find", pattern="institute")
+    assert "# 【0†match at L" in found
+    assert found.startswith("[2] Find results for text: `institute` in `Tides")
+    scrolled = await call(session, "browser.open", cursor=1, loc=2, num_lines=1)
+    assert "**viewing lines [2 - 2] of" in scrolled
+
+
+async def test_what_goes_wrong_is_an_error_for_the_model(
+    site: SearxngDouble, session: Session
+) -> None:
+    assert "no page is open" in await call(session, "browser.find", pattern="x")
+    assert "No results." in await call(session, "browser.search", query="nothing")
+    assert "there is no link 5" in await call(session, "browser.open", id=5)
+    site.pages["/picture.png"] = Page("x", content_type="image/png")
+    site.results.append({"url": f"{site.url}/picture.png", "title": "P", "content": ""})
+    await call(session, "browser.search", query="picture")
+    assert "there is no text" in await call(session, "browser.open", id=0)
+    site.results[0]["url"] = f"{site.url}/missing"
+    await call(session, "browser.search", query="missing")
+    assert "answered 404" in await call(session, "browser.open", id=0)
+
+
+async def test_a_page_without_an_article_is_read_as_a_whole(
+    site: SearxngDouble, session: Session
+) -> None:
+    site.result("/short", "Short", "", "<html><body><p>Forty two.</p></body></html>")
+    await call(session, "browser.search", query="short")
+    assert "Forty two." in await call(session, "browser.open", id=0)
+
+
+async def test_a_text_is_shown_as_it_is(site: SearxngDouble, session: Session) -> None:
+    site.result("/notes.txt", "Notes", "", "one\ntwo")
+    site.pages["/notes.txt"].content_type = "text/plain"
+    await call(session, "browser.search", query="notes")
+    assert "L0: one\nL1: two" in await call(session, "browser.open", id="0")
+
+
+async def test_citations_become_links_as_the_text_comes(
+    site: SearxngDouble, session: Session
+) -> None:
+    url = site.result("/tides", "Tides", "", ARTICLE)
+    await call(session, "browser.search", query="why tides")
+    await call(session, "browser.open", id=0)
+    pieces = [
+        "The moon does",
+        " it 【1",
+        "†L0-",
+        "L2】. Not 【0†L1】 so【9†L1】, 【",
+        "日本】 【1†L",
+    ]
+    shown = [session.shown(piece) for piece in pieces]
+    assert all("†" not in piece for piece in shown)
+    whole = "".join([*shown, session.rest()])
+    assert whole == f"The moon does it [1]({url}). Not so, 【日本】"
+    assert session.sources == [("Tides 〖1‡x〗", url)]
+
+
+async def test_a_session_tells_what_left(site: SearxngDouble) -> None:
+    config = Config.model_validate({"web": {"search": "searxng", "url": site.url}})
+    toolbox = Toolbox()
+    asking = Asking("test", "server", frozenset(), frozenset())
+    session = toolbox.open(config, asking)
+    assert not session.receipt
+    await call(session, "calculator", expression="1+1")
+    assert not session.receipt
+    site.result("/tides", "Tides", "", ARTICLE)
+    await call(session, "browser.search", query="why tides")
+    await call(session, "browser.open", id=0)
+    ((host, sent),) = session.receipt
+    assert host == site.url.removeprefix("http://")
+    assert sent.tools == {"browser.search", "browser.open"}
+    assert list(toolbox.sent("test", "server")) == list(session.receipt)
+    assert not toolbox.sent("test", "another")
+
+
+def test_the_web_is_off_unless_it_is_set_up() -> None:
+    session = Toolbox().open(Config(), Asking("test", "server", frozenset(), frozenset()))
+    assert not [d for d in session.definitions if "browser" in d["function"]["name"]]
