@@ -90,7 +90,7 @@ class Answer:
         started = time.monotonic()
         while (ended := await self._request()) is not None:
             end, prompt, offered = ended
-            self._write(self._calling.session.rest())
+            self._add_text(self._calling.session.rest())
             self._count(end)
             if not (end.calls and offered):
                 return await self._finish(end, prompt, time.monotonic() - started)
@@ -249,13 +249,13 @@ class Answer:
                 reply.completion_tokens += 1
                 reply.change(ReplyState.THINKING)
             case TextDelta(text):
-                self._write(self._calling.session.shown(text))
+                self._add_text(self._calling.session.shown(text))
                 reply.completion_tokens += 1
                 reply.change(ReplyState.WRITING)
             case CallDelta():
                 reply.completion_tokens += 1
 
-    def _write(self, text: str) -> None:
+    def _add_text(self, text: str) -> None:
         """Add to the answer; what another request brings begins a paragraph."""
         apart = text and self.reply.text and len(self.reply.text) == self._text_before
         self.reply.text += f"\n\n{text.lstrip()}" if apart else text
