@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Three workers for two cores: a test in four waits for another process, or for a platform's pace.
 PARALLEL := --numprocesses=3 --dist=worksteal
 
-.PHONY: chat test test-slow soak fuzz lint audit format docs bench clean
+.PHONY: chat test test-slow soak fuzz lint audit format docs screenshots bench clean
 
 chat: .venv/inference
 	@$(BIN)/bot chat
@@ -46,6 +46,10 @@ audit: .venv/dev
 format: .venv/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The status page's pictures in docs/images; needs a browser.
+screenshots: .venv/dev
+	STATUS_IMAGES=docs/images $(BIN)/pytest tests/status/test_browser.py -k overview
 
 # The site, into site/; before it, what is made from the schema and from the figures.
 docs: .venv/dev

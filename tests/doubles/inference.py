@@ -103,6 +103,10 @@ class ScriptedInference:
             "reasoning": "none",
         }
         self.finish_reason = "stop"
+        self.metrics = b""
+        """What it answers at `/metrics`; empty: there is nothing."""
+        self.version = ""
+        """Likewise at `/version`."""
         self.api_key = ""
         """What `/v1` asks for; empty: nothing."""
         self.url = ""
@@ -113,6 +117,8 @@ class ScriptedInference:
         application.add_routes(
             [
                 web.get("/health", self._health),
+                web.get("/metrics", self._metrics),
+                web.get("/version", self._version),
                 web.get("/v1/models", self._models),
                 web.post("/tokenize", self._tokenize),
                 web.post("/v1/chat/completions", self._chat),
@@ -153,6 +159,16 @@ class ScriptedInference:
             return web.json_response({"status": "ready", "running": 0, "waiting": 0})
         body = {"status": self.stage, "progress": 0.5, "detail": ""}
         return web.json_response(body, status=503)
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        if not self.metrics:
+            raise web.HTTPNotFound
+        return web.Response(body=self.metrics, content_type="text/plain")
+
+    async def _version(self, _: web.Request) -> web.Response:
+        if not self.version:
+            raise web.HTTPNotFound
+        return web.json_response({"version": self.version})
 
     async def _models(self, _: web.Request) -> web.Response:
         if not self.lists_models:

@@ -1,4 +1,4 @@
-// The plots, and times in the reader's own time zone. Everything else is HTML from the bot.
+// The plots, and times as the reader's browser writes them. Everything else is HTML from the bot.
 "use strict";
 
 (() => {
@@ -15,7 +15,7 @@
     const form = span === "hour"
       ? {hour: "2-digit", minute: "2-digit"}
       : {day: "numeric", month: "short"};
-    const format = new Intl.DateTimeFormat(language, form);
+    const format = new Intl.DateTimeFormat(navigator.language, form);
     return (_, seconds) => seconds.map(at => format.format(at * 1000));
   }
 
@@ -93,7 +93,7 @@
   }
 
   function localTimes(root) {
-    const format = new Intl.DateTimeFormat(language, {dateStyle: "medium", timeStyle: "short"});
+    const format = new Intl.DateTimeFormat(navigator.language, {dateStyle: "medium", timeStyle: "short"});
     for (const time of root.querySelectorAll("time[datetime]"))
       time.textContent = format.format(new Date(time.dateTime));
   }
