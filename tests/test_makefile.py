@@ -1,12 +1,14 @@
 """`make chat` sets up its virtual environment, or says in one line why it can't."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 GOOD = sys.executable
@@ -37,6 +39,15 @@ def make(clone: Path, python: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=120,
     )
+
+
+def test_contributors_changes_are_tried_by_targets_that_exist() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"))
+    runs = [step.get("run", "") for job in workflow["jobs"].values() for step in job["steps"]]
+    targets = {word for run in runs if run.startswith("make ") for word in run.split()[1:-1]}
+    known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert targets == {"lint", "test", "docs", "test-slow"}
+    assert targets <= known
 
 
 def test_a_python_that_is_too_old_is_named_with_what_is_needed(clone: Path) -> None:
