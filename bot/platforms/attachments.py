@@ -171,7 +171,7 @@ def _with_files(draft: Draft, results: Mapping[str, Result], here: InEffect) -> 
         if isinstance(result, Document):
             attachments.append(Attachment(name, result.text, note=CUT if result.cut else ""))
             if result.cut:
-                limit = limits.attachment_max_bytes // 1024
+                limit = _size(limits.attachment_max_bytes)
                 notices.append(texts("file_cut", name=shown_name, limit=limit))
             continue
         attachments.append(Attachment(name, None, _called(file.kind), REASONS[result]))
@@ -182,6 +182,11 @@ def _with_files(draft: Draft, results: Mapping[str, Result], here: InEffect) -> 
         notices += unseen  # nothing else could be read: the model has only the names
     everything = (*message.notices, *notices)
     return replace(message, attachments=tuple(attachments), notices=everything)
+
+
+def _size(count: int) -> str:
+    """So many bytes, as people say it."""
+    return f"{count >> 20} MiB" if count >= 1 << 20 else f"{count >> 10} KiB"
 
 
 def _unread(file: File) -> str:

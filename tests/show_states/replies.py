@@ -21,7 +21,7 @@ REASONING = "The person asks about Rayleigh scattering. Its strength goes with 1
 ENDS = ("failed", "cut_off_by_restart", "still_unavailable", "only_thought", "nothing_written")
 """Keys of texts that stand in place of an answer."""
 NOTICES = {
-    "file_cut": {"name": "server.log", "limit": 1024},
+    "file_cut": {"name": "server.log", "limit": "1 MiB"},
     "file_skipped": {"name": "eleventh.txt", "count": 10},
     "file_unseen": {"name": "plan.png"},
     "file_not_text": {"name": "build.bin"},

@@ -35,7 +35,13 @@ async def speak(workspace: Workspace, channel: str, thread: str, text: str) -> N
     """Say something in a thread. Raises SlackApiError."""
     for blocks, plain in own_messages(text):
         await with_text(
-            workspace.client.chat_postMessage, blocks, plain, channel=channel, thread_ts=thread
+            workspace.client.chat_postMessage,
+            blocks,
+            plain,
+            channel=channel,
+            thread_ts=thread,
+            unfurl_links=False,
+            unfurl_media=False,
         )
 
 

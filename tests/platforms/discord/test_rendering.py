@@ -10,6 +10,9 @@ ANSWER = (
     "##### Drag\n\nDrag is \\[ F = \\tfrac12 \\rho v^2 C A \\] and [more](https://a.example/b)."
 )
 
+SUPPRESS_EMBEDS = 1 << 2
+"""https://docs.discord.com/developers/resources/message#message-object-message-flags"""
+
 
 async def test_people_see_columns_bold_headings_signs_and_quiet_links(scene: Scene) -> None:
     scene.script(Say(ANSWER))
@@ -18,6 +21,7 @@ async def test_people_see_columns_bold_headings_signs_and_quiet_links(scene: Sce
     assert "**Drag**" in answer.text
     assert "F = 1/2" in answer.text
     assert "[more](<https://a.example/b>)" in answer.text
+    assert answer.flags & SUPPRESS_EMBEDS
     assert "\\" not in answer.text
     assert "|" not in answer.text
 
