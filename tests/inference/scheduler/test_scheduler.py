@@ -59,7 +59,12 @@ class Bench:
         )
 
     def submit(
-        self, user: str = "server/user", *, max_tokens: int = 10**9, effort: str | None = None
+        self,
+        user: str = "server/user",
+        *,
+        max_tokens: int = 10**9,
+        effort: str | None = None,
+        weight: float = 1.0,
     ) -> Job:
         sequence = Sequence([1, 2, 3])
         generation = Generation(FORMAT, sequence, max_tokens=max_tokens)
@@ -68,7 +73,7 @@ class Bench:
             generation,
             request_id="id",
             user=user,
-            weight=1.0,
+            weight=weight,
             effort=effort,
             max_tokens=max_tokens,
         )
@@ -358,6 +363,16 @@ async def test_one_user_with_many_long_requests_delays_another_by_one_generation
         other = it.submit("server/other")
         await events(other)
         assert it.engine.admitted[1] is other.sequence
+
+
+async def test_a_server_of_weight_two_gets_twice_the_answers_of_the_same_length() -> None:
+    async with bench(ScriptedEngine(says(50))) as it:
+        with it.engine.paused():
+            light = [it.submit("light/user") for _ in range(12)]
+            heavy = [it.submit("heavy/user", weight=2.0) for _ in range(12)]
+        await asyncio.gather(*map(events, [*light, *heavy]))
+        first = it.ended[:15]
+        assert sum(job in heavy for job in first) == pytest.approx(10, abs=1)
 
 
 async def test_a_server_with_many_users_does_not_hold_up_another_server() -> None:
