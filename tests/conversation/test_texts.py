@@ -96,6 +96,16 @@ def test_each_field_of_the_english_texts_is_explained_to_translators() -> None:
                 notes.append("")
 
 
+@pytest.mark.parametrize("language", builtin_languages())
+def test_what_menus_show_fits_them(language: str) -> None:
+    """https://docs.discord.com/developers/interactions/application-commands"""
+    for key, text in builtin_texts(language).items():
+        if key.startswith(("command_", "group_", "option_")):
+            assert len(text) <= 100, key
+        if key in ("ask_title", "catch_up_title"):
+            assert len(text) <= 32, key
+
+
 @pytest.mark.parametrize("words", ["is no ", "anew", "shall", "in force", " alone"])
 def test_the_texts_are_plain_english(words: str) -> None:
     for key, text in builtin_texts("en").items():

@@ -23,8 +23,10 @@ async def settings(context: Context) -> str:
         )
         for key, setting in context.here.listed
     ]
-    in_channel = bool(context.place.channel)
-    return "\n".join([*lines, texts("settings_scope" if in_channel else "settings_everywhere")])
+    if not context.place.direct:  # there it is all the same
+        in_channel = bool(context.place.channel)
+        lines.append(texts("settings_scope" if in_channel else "settings_everywhere"))
+    return "\n".join(lines)
 
 
 def _in_words(key: str, setting: Setting[object], texts: Texts) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # some of discord.py's types exist only for checkers
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -156,7 +157,7 @@ class Interactions:
         """A button under an answer was pressed."""
         await interaction.response.defer()
         if id.action is Action.KEEP:
-            await interaction.delete_original_response()
+            await _take_away(interaction)
             return
         pressed = DiscordPress(interaction, id, self._answers, self._pace)
         await press(pressed, self._core, self._background)
@@ -192,7 +193,7 @@ class DiscordPress:
     async def is_sure(self, texts: Texts) -> bool:
         interaction = self._interaction
         if self._id.answer is not None:
-            await interaction.delete_original_response()  # the question that was answered
+            await _take_away(interaction)  # the question that was answered
             return True
         assert interaction.message is not None
         view = deletion_view(self._id, interaction.message.id, texts)
@@ -231,6 +232,12 @@ def _asked(interaction: discord.Interaction) -> Asked:
     assert interaction.channel is not None
     channel, guild = interaction.channel, interaction.guild
     return Asked(interaction.user, channel, guild, interaction.id, interaction.id, send)
+
+
+async def _take_away(interaction: discord.Interaction) -> None:
+    """Delete the message whose button was pressed; who saw it may have dismissed it."""
+    with suppress(discord.HTTPException):
+        await interaction.delete_original_response()
 
 
 def _me(interaction: discord.Interaction) -> discord.ClientUser:
