@@ -78,7 +78,9 @@ def _model(config: "InferenceConfig", folder: Path | None, preset: Preset | None
     if folder:
         return Finding("model", True, f"{config.model}, on disk")
     size = f" ({preset.size_text})" if preset else ""
-    fetched = f"{config.model}{size} is fetched at the first start, or before it by bot models fetch"
+    fetched = (
+        f"{config.model}{size} is fetched at the first start, or before it by bot models fetch"
+    )
     return Finding("model", True, fetched)
 
 
