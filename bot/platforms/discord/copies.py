@@ -24,7 +24,7 @@ class Copies:
 
     def asked(self, question: discord.Message) -> None:
         """A person wrote a message to the bot."""
-        if not question.author.bot:
+        if not question.author.bot and question.webhook_id is None:
             self._asked.append(question)
 
     def original_of(self, message: discord.Message) -> discord.Message | None:

@@ -211,7 +211,7 @@ class DiscordPlatform:
     def _may_ask(self, message: discord.Message) -> bool:
         """Whether its author may be answered: a person, or another bot where that is allowed."""
         place = place_of(message.channel, message.guild.id if message.guild else None)
-        if not message.author.bot:
+        if not message.author.bot and message.webhook_id is None:
             self._other_bots.person_spoke(place)
             return True
         if message.author == self._me or self._me not in message.mentions:

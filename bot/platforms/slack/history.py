@@ -16,6 +16,7 @@ from bot.platforms.slack.messages import (
     Threads,
     is_direct,
     is_of_app,
+    number_of,
     thread_of,
 )
 from bot.platforms.slack.workspace import Workspace
@@ -86,7 +87,7 @@ class Conversations:
         going_on = _without_silence(root, [m for m in page.messages if m["ts"] > since])
         begun = going_on[-DIRECT_THREADS:]
         if len(begun) < len(going_on):
-            begun = from_border(begun, lambda message: int(message["ts"].replace(".", "")))
+            begun = from_border(begun, number_of)
         threads = await asyncio.gather(
             *(self.threads.whole(workspace, channel, message) for message in begun)
         )

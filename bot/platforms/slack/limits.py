@@ -67,7 +67,7 @@ PAGE = 200
 CHANNELS_PAGE = 999
 """Channels of a person in one call: https://docs.slack.dev/reference/methods/users.conversations"""
 
-DIRECT_MESSAGES, DIRECT_THREADS = 100, 20
+DIRECT_MESSAGES, DIRECT_THREADS = 100, 32
 """Of a private conversation, looked through for a question; and those of them whose answers are
 read, a call each where they aren't known: tier 3 has 50 a minute."""
 

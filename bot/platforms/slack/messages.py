@@ -10,6 +10,7 @@ import structlog
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.conversation.events import Place, QuestionKey
+from bot.platforms.borders import from_border
 from bot.platforms.slack.blocks import ButtonValue, answer_in, buttons_in, markdown
 from bot.platforms.slack.errors import describe
 from bot.platforms.slack.limits import HISTORY_SECONDS, PAGE
@@ -47,6 +48,11 @@ def key_of(channel: str, ts: str) -> str:
 
 def question_key(workspace: Workspace, channel: str, ts: str) -> QuestionKey:
     return QuestionKey(f"{workspace.team}:{workspace.me}", key_of(channel, ts))
+
+
+def number_of(message: Payload) -> int:
+    """Its timestamp in microseconds."""
+    return int(message["ts"].replace(".", ""))
 
 
 def thread_of(message: Payload) -> str:
@@ -111,7 +117,7 @@ class Threads:
         earlier = [m for ts, m in sorted(known.items()) if ts < message["ts"]]
         shown = [m for m in earlier if is_shown(m, workspace)]
         if len(shown) > limit > 1:  # the message that the thread is about stays
-            shown = [shown[0], *shown[1 - limit :]]
+            shown = [shown[0], *from_border(shown[1 - limit :], number_of)]
         return History([self._as_written(channel, m) for m in shown[-limit:]], problem)
 
     async def whole(self, workspace: Workspace, channel: str, root: Payload) -> History:
