@@ -148,7 +148,7 @@ async def test_own_lines_are_no_part_of_the_conversation(scene: Scene) -> None:
     question = scene.ann.say(scene.general, "@bot one")
     await scene.answer_to(question)
     scene.ann.say(scene.general, "@bot /effort low", thread=question)
-    await scene.slack.until(lambda: len(question.replies) == 3)
+    await scene.slack.until(lambda: "Effort is now" in _seen_last(scene))
     await scene.answer_to(scene.ann.say(scene.general, "two", thread=question))
     prompt = str(scene.last_prompt())
     assert " · " not in prompt
