@@ -15,7 +15,7 @@ from bot.conversation.in_effect import InEffect
 from bot.conversation.responder import Responder
 from bot.conversation.settings import Settings, resolve
 from bot.conversation.texts import Texts
-from bot.storage import StorageError, Store
+from bot.storage import StorageError, Store, TakenQuestion
 
 log = structlog.get_logger()
 
@@ -53,11 +53,16 @@ class Core:
 
         Raises StorageError.
         """
-        id, scopes = f"{question.bot}:{question.message}", place.scopes()
-        in_thread = place.thread is not None and not place.direct
-        thread = (place.channel, str(place.thread), question.message) if in_thread else None
-        stored = await self.store.take_question(id, place.platform, place.server, scopes, thread)
+        taken, scopes = _taken(question, place), place.scopes()
+        stored = await self.store.take_question(taken, scopes, joins=not place.direct)
         return None if stored is None else InEffect.at(place, self.config(), stored)
+
+    async def settle(self, question: QuestionKey, place: Place) -> None:
+        """A question that was taken gets no answer: no later run need take it again."""
+        try:
+            await self.store.questions.settle(_taken(question, place))
+        except StorageError as error:
+            log.error("a question could not be noted as done", error=str(error))
 
     async def admit(
         self, here: InEffect, author: Author, question: QuestionKey, asker: str
@@ -107,6 +112,12 @@ class Core:
         log.error("the database failed", error=str(error))
         config = self.config()
         return Texts(config, config.defaults.language)("storage_failed")
+
+
+def _taken(question: QuestionKey, place: Place) -> TakenQuestion:
+    return TakenQuestion(
+        place.platform, question.bot, question.message, place.server, place.channel, place.thread
+    )
 
 
 def _check_access(call: Call, context: Context) -> None:

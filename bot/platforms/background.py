@@ -15,7 +15,9 @@ class Background:
     """Tasks that nobody awaits until the end; `refused` are errors that the platform answers."""
 
     def __init__(
-        self, refused: type[Exception], describe: Callable[[Exception], str] = str
+        self,
+        refused: type[Exception] | tuple[type[Exception], ...],
+        describe: Callable[[Exception], str] = str,
     ) -> None:
         self._refused = refused
         self._describe = describe

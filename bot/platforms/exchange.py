@@ -34,6 +34,13 @@ class View(Protocol):
         """The messages that show the answer so far, by the platform's ids."""
         ...
 
+    def taken_away(self, message: str) -> None:
+        """Somebody deleted a message of the answer: the rest is not wanted either."""
+
+    async def text(self) -> str:
+        """What the messages say of an answer, as it is shown."""
+        ...
+
 
 AQuestion = TypeVar("AQuestion")
 AView = TypeVar("AView", bound=View)
@@ -92,17 +99,16 @@ class Exchange(Generic[AQuestion, AView]):
             finally:
                 await admission.withdraw()  # nothing once it has ended
 
-    async def resume(self, admission: Admission, attempts: int) -> None:
+    async def resume(self, admission: Admission, *, again: bool) -> None:
         """Go on with an answer that an earlier run began: answer again, or say that it was cut off.
 
-        An answer that was begun `attempts` times is tried no third time: it may be what ends the
-        process.
+        again: whether it can and may be made again.
         """
-        if attempts <= 2:
+        if again:
             await self.answer(admission)
             return
         async with self._lock:
-            await self._fail(admission.here, admission.here.texts("cut_off_by_restart"))
+            await self._say_cut_off(admission.here)
         await admission.end(0, 0)
 
     @property
@@ -112,8 +118,9 @@ class Exchange(Generic[AQuestion, AView]):
 
     @property
     def running(self) -> bool:
-        """Whether an answer is being made or taken away."""
-        return self._lock.locked()
+        """Whether an answer is being made or taken away, and has not come to its end."""
+        ended = self._reply is not None and self._reply.state.final
+        return self._lock.locked() and not ended
 
     def stop(self) -> None:
         """Stop an answer that is being written, or asked for, and keep what came."""
@@ -125,11 +132,16 @@ class Exchange(Generic[AQuestion, AView]):
         """The asker decided on a call, by its key; False where it doesn't wait any more."""
         return self._reply is not None and self._reply.decide(call, allowed=allowed)
 
+    def taken_away(self, message: str) -> None:
+        """Somebody deleted a message of the answer: it is stopped, and no more of it is shown."""
+        self.view.taken_away(message)
+        self.stop()
+
     async def say_cut_off(self) -> None:
-        """Say that an answer that looks as if it were being written was cut off."""
+        """Say under an answer that looks as if it were being written that it was cut off."""
         here = await self._core.read(self.place)
         async with self._lock:
-            await self._fail(here, here.texts("cut_off_by_restart"))
+            await self._say_cut_off(here)
 
     async def delete(self) -> None:
         """Stop and take the answer away."""
@@ -167,12 +179,12 @@ class Exchange(Generic[AQuestion, AView]):
             await self.view.follow(reply)
         except Exception:
             reply.stop()
-            await self._fail(here, here.texts("failed"), reply)
+            await self._fail(here, here.texts("failed"), reply.text)
             raise
         finally:
             reply.stop()  # nobody sees the rest; nothing if it has ended
-            self._reply = None
             await admission.end(reply.prompt_tokens, reply.completion_tokens)
+            self._reply = None
 
     async def _ask(self, here: InEffect, admission: Admission) -> Question:
         """Show that an answer is on its way, while the question is read."""
@@ -188,10 +200,12 @@ class Exchange(Generic[AQuestion, AView]):
     async def _read_question(self, here: InEffect) -> Question:
         return await self._read(self.question, here)
 
-    async def _fail(self, here: InEffect, line: str, so_far: Reply | None = None) -> None:
-        """Show why the answer fails or ends early."""
+    async def _say_cut_off(self, here: InEffect) -> None:
+        await self._fail(here, here.texts("cut_off_by_restart"), await self.view.text())
+
+    async def _fail(self, here: InEffect, line: str, so_far: str = "") -> None:
+        """Show why the answer fails, or ends early with the text `so_far`."""
         reply = Reply(asker=self.asker, effort=here.effort.value, show_reasoning=False)
-        if so_far is not None:
-            reply.text = so_far.text
+        reply.text = so_far
         reply.change(ReplyState.FAILED, line)
         await self.view.follow(reply)

@@ -1,5 +1,6 @@
 """Which answer belongs to which question, and which questions were heard before."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ class Exchanges(Generic[AnExchange]):
     def __init__(self, core: Core) -> None:
         self._core = core
         self._exchanges: OrderedDict[str, AnExchange | None] = OrderedDict()
+        self._hearing: dict[str, asyncio.Event] = {}
         self._refused: OrderedDict[tuple[str, str, str], None] = OrderedDict()
         """Who was told where that they may not use the bot there."""
 
@@ -43,11 +45,26 @@ class Exchanges(Generic[AnExchange]):
         if question.message in self._exchanges:
             return None
         self._remember(question.message, None)
+        self._hearing[question.message] = asyncio.Event()
         try:
-            return await self._core.take(question, place)
+            here = await self._core.take(question, place)
+            if here is None:  # what becomes of it is not this run's business
+                self._exchanges.pop(question.message, None)
+                self.heard(question.message)
+            return here
         except StorageError as error:  # the person gets the answer all the same
             log.error("a question could not be noted", error=str(error))
             return await self._core.read(place)
+
+    def heard(self, message: str) -> None:
+        """It is settled what becomes of a message that was taken: an exchange, or none."""
+        if hearing := self._hearing.pop(message, None):
+            hearing.set()
+
+    async def until_heard(self, message: str) -> None:
+        """Wait until that is settled, where the message was taken a moment ago."""
+        if hearing := self._hearing.get(message):
+            await hearing.wait()
 
     def is_first_refusal(self, place: Place, author: Author) -> bool:
         """Whether the author was not told yet, in this run, that they may not use the bot here.

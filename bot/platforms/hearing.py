@@ -8,6 +8,7 @@ from bot.conversation.core import Core
 from bot.conversation.events import Author, Place, QuestionKey
 from bot.conversation.gate import Admission, Barred, Refused, check_access
 from bot.conversation.in_effect import InEffect
+from bot.platforms.background import Background
 from bot.platforms.exchange import Exchange
 from bot.platforms.exchanges import AnExchange, Exchanges
 from bot.storage import StorageError
@@ -59,11 +60,14 @@ async def hear(
     message: IncomingMessage,
     core: Core,
     exchanges: Exchanges[AnExchange],
+    background: Background,
     *,
     again: bool = False,
 ) -> None:
     """Answer a message, carry out the command in it, or say why not; each message once.
 
+    Returns once the message is taken, and does the rest in the background: a platform that repeats
+    what was not acknowledged is told so only then.
     again: whether it was heard before, and has changed since.
     """
     try:
@@ -71,29 +75,47 @@ async def hear(
             here: InEffect | None = await core.read(message.place)
         else:
             here = await exchanges.take(message.key, message.place)
-        if here is not None:
-            await _hear(message, here, core, exchanges)
-    except (Refused, StorageError) as error:
+    except StorageError as error:
         await message.whisper(core.explained(error))
+        return
+    if here is not None:
+        background.start(_settled(message, here, core, exchanges))
+
+
+async def _settled(
+    message: IncomingMessage, here: InEffect, core: Core, exchanges: Exchanges[AnExchange]
+) -> None:
+    """Do what a message asks for, and note where that is all that becomes of it."""
+    try:
+        answered = await _hear(message, here, core, exchanges)
+    except (Refused, StorageError) as error:
+        answered = False
+        await message.whisper(core.explained(error))
+    finally:
+        exchanges.heard(message.key.message)
+    if not answered:
+        await core.settle(message.key, message.place)
 
 
 async def _hear(
     message: IncomingMessage, here: InEffect, core: Core, exchanges: Exchanges[AnExchange]
-) -> None:
+) -> bool:
+    """Whether an answer is on its way."""
     author, text = await message.author(), await message.text()
     if is_command(text, here.texts):
         result = await core.run(text, core.context(here, author, message.conversation))
         if result.text and (not result.barred or exchanges.is_first_refusal(here.place, author)):
             await message.whisper(result.text)
-        return None
+        return False
     try:
         check_access(here, author)
     except Barred:
         if exchanges.is_first_refusal(here.place, author):
             raise
-        return None
+        return False
     if key := message.unanswerable(text):
-        return await message.say(here.texts(key))
+        await message.say(here.texts(key))
+        return False
     admission = await core.admit(here, author, message.key, author.id)
     try:
         await message.answer(admission)
@@ -101,7 +123,7 @@ async def _hear(
         await admission.withdraw()
         await message.say(here.texts("failed"))
         raise
-    return None
+    return True
 
 
 async def hear_edit(message: IncomingMessage, exchange: Exchange[Any, Any], core: Core) -> None:

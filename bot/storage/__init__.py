@@ -5,6 +5,7 @@ from bot.storage.changes import Change
 from bot.storage.database import StorageError, check_database
 from bot.storage.hours import AnswerCounts, AnswersKey, Load, StoredHours
 from bot.storage.personas import StoredPersona, TooManyPersonas
+from bot.storage.questions import TakenQuestion
 from bot.storage.settings import SettingsByScope
 from bot.storage.store import Store, StoredPlace
 from bot.storage.tables import ScopeKey
@@ -24,6 +25,7 @@ __all__ = [
     "StoredHours",
     "StoredPersona",
     "StoredPlace",
+    "TakenQuestion",
     "TooManyPersonas",
     "UsageSum",
     "check_database",

@@ -126,9 +126,9 @@ class StoredAnswers(Stored):
         session: AsyncSession,
         platform: str,
         bot: str,
-        mine: Callable[[RunningAnswer], bool],
+        is_mine: Callable[[str], bool],
     ) -> list[RunningAnswer]:
-        """The answers of a bot's ended runs that are `mine`; from now on they are this run's."""
+        """The answers of a bot's ended runs in servers that are mine: they are this run's now."""
         row = RunningAnswerRow
         query = select(row).where(row.platform == platform, row.bot == bot, row.run != self.run)
         taken = []
@@ -149,7 +149,7 @@ class StoredAnswers(Stored):
                 messages=tuple(found.messages),
                 attempts=found.attempts + 1,
             )
-            if not runs.goes_on(found.run) and mine(answer):
+            if not runs.goes_on(found.run) and is_mine(found.server):
                 found.run, found.attempts = self.run, answer.attempts
                 taken.append(answer)
         return taken

@@ -9,13 +9,18 @@ from typing import Any
 
 from sqlalchemy import event, inspect
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 0x626F74
 """PostgreSQL's advisory lock, which every writing transaction holds; any number will do."""
+
+
+LOCKED_SECONDS = 30.0
+"""How long a start waits for another process that opens the same new file."""
 
 
 class StorageError(Exception):
@@ -42,11 +47,26 @@ async def open_database(url: str) -> AsyncIterator[Database]:
     try:
         with storage_errors(where):
             _make_file(database.writing.url)
-            async with database.writing.begin() as connection:
-                await connection.run_sync(_migrate, where)
+            await _migrate_once_free(database, where)
         yield database
     finally:
         await database.dispose()
+
+
+def _is_locked(error: BaseException) -> bool:
+    """Whether SQLite was busy: it does not always wait while another process begins to use WAL."""
+    return isinstance(error, OperationalError) and "locked" in str(error.orig)
+
+
+@retry(
+    retry=retry_if_exception(_is_locked),
+    wait=wait_random(0.05, 0.25),
+    stop=stop_after_delay(LOCKED_SECONDS),
+    reraise=True,
+)
+async def _migrate_once_free(database: Database, where: str) -> None:
+    async with database.writing.begin() as connection:
+        await connection.run_sync(_migrate, where)
 
 
 async def check_database(url: str) -> None:

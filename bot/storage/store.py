@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from sqlalchemy import and_, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,7 +14,7 @@ from bot.storage.conversations import StoredConversationStarts, conversation_sta
 from bot.storage.database import Database, open_database
 from bot.storage.hours import StoredHours
 from bot.storage.personas import StoredPersona, StoredPersonas, personas_in
-from bot.storage.runs import goes_on
+from bot.storage.questions import StoredQuestions, TakenQuestion, take_in
 from bot.storage.settings import SettingsByScope, StoredSettings, settings_in
 from bot.storage.tables import (
     AnswersHourRow,
@@ -25,7 +25,6 @@ from bot.storage.tables import (
     RegisteredCommandsRow,
     ScopeKey,
     SettingRow,
-    TakenRow,
     UsageRow,
 )
 from bot.storage.threads import StoredThreads, join_in
@@ -34,8 +33,6 @@ from bot.storage.usage import StoredUsage
 
 NOBODY = ""
 """In the place of a person's id after they asked to be forgotten."""
-TAKEN_FOR = timedelta(days=2)
-"""How long a question is remembered; Slack repeats an event for at most an hour or so."""
 CLOSING_SECONDS = 5.0
 """How long transactions that run may take at the end."""
 
@@ -112,6 +109,7 @@ class Store(Stored):
         self.conversation_starts = StoredConversationStarts(transactions)
         self.personas = StoredPersonas(transactions)
         self.answers = StoredAnswers(transactions)
+        self.questions = StoredQuestions(transactions, self.answers.run)
         self.threads = StoredThreads(transactions)
         self.feedback = StoredFeedback(transactions)
         self.usage = StoredUsage(transactions)
@@ -156,27 +154,21 @@ class Store(Stored):
     async def take_question(
         self,
         session: AsyncSession,
-        question: str,
-        platform: str,
-        server: str,
+        question: TakenQuestion,
         scopes: Sequence[ScopeKey],
-        thread: tuple[str, str, str] | None = None,
+        *,
+        joins: bool = False,
     ) -> StoredPlace | None:
-        """Take a question by its id, and read its place; None where any process took it before.
+        """Take a question, and read its place; None where any process took it before.
 
-        What a run took that ended before it admitted the question can be taken again.
-        thread: the channel, the thread and the message that the bot takes part in it with.
+        joins: whether the bot takes part in the question's thread from now on.
         """
-        now, run = datetime.now(UTC), self.answers.run
-        if taken := await session.get(TakenRow, (platform, question)):
-            if taken.run is None or goes_on(taken.run):
-                return None
-            taken.run = run
-        else:
-            await session.execute(delete(TakenRow).where(TakenRow.taken_at < now - TAKEN_FOR))
-            session.add(TakenRow(platform=platform, question=question, taken_at=now, run=run))
-        if thread is not None:
-            await join_in(session, platform, server, *thread)
+        if not await take_in(session, question, self.answers.run):
+            return None
+        platform, server = question.platform, question.server
+        if joins and question.thread is not None:
+            channel, thread = question.channel, question.thread
+            await join_in(session, platform, server, channel, thread, question.message)
         return await _place_in(session, platform, server, scopes)
 
     @writes

@@ -109,6 +109,9 @@ class TakenRow(Base):
     taken_at: Mapped[datetime]
     run: Mapped[str | None]
     """The run that took it, until the question is admitted; see RunningAnswerRow."""
+    server: Mapped[str | None]
+    channel: Mapped[str | None]
+    thread: Mapped[str | None]
 
 
 class RunningAnswerRow(Base):

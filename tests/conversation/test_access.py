@@ -123,17 +123,17 @@ async def test_an_answer_is_recorded_until_it_ends_and_found_by_the_next_run(
     admission = await chat.admit()
     await admission.shown_in(THREAD, ["1", "2"])
     mine = chat.core.store.answers
-    assert await mine.take_cut_off("test", "bot", lambda answer: True) == []
+    assert await mine.take_cut_off("test", "bot", lambda server: True) == []
     async with Store.open(f"sqlite+aiosqlite:///{tmp_path / 'bot.db'}") as later:
-        assert await later.answers.take_cut_off("test", "bot", lambda answer: True) == []
+        assert await later.answers.take_cut_off("test", "bot", lambda server: True) == []
         monkeypatch.setattr(runs, "goes_on", lambda run: False)
-        assert await later.answers.take_cut_off("test", "bot", lambda answer: False) == []
-        (found,) = await later.answers.take_cut_off("test", "bot", lambda answer: True)
+        assert await later.answers.take_cut_off("test", "bot", lambda server: False) == []
+        (found,) = await later.answers.take_cut_off("test", "bot", lambda server: True)
         assert (found.question, found.thread, found.messages) == ("m", "thread", ("1", "2"))
         assert found.attempts == 2
-        assert await later.answers.take_cut_off("test", "bot", lambda answer: True) == []
-        assert await mine.take_cut_off("test", "bot", lambda answer: True) != []
+        assert await later.answers.take_cut_off("test", "bot", lambda server: True) == []
+        assert await mine.take_cut_off("test", "bot", lambda server: True) != []
     await admission.end(1, 2)
-    assert await mine.take_cut_off("test", "bot", lambda answer: True) == []
+    assert await mine.take_cut_off("test", "bot", lambda server: True) == []
     usage = await chat.core.store.usage.of("test", user_id=ANN.id)
     assert (usage.requests, usage.prompt_tokens, usage.completion_tokens) == (1, 1, 2)

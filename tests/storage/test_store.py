@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, text
 
-from bot.storage import ScopeKey, StorageError, Store, UsageSum, runs
+from bot.storage import ScopeKey, StorageError, Store, TakenQuestion, UsageSum, runs
 from bot.storage.database import MIGRATIONS
 from bot.storage.tables import Base
 
@@ -369,10 +369,18 @@ def test_a_run_goes_on_as_long_as_its_process() -> None:
 async def test_what_a_run_took_and_did_not_admit_is_taken_again_once_it_has_ended(
     database: str,
 ) -> None:
+    question = TakenQuestion("test", "bot", "1", "home", "general", "thread")
     async with Store.open(database) as store:
-        assert await store.take_question("bot:1", "test", "home", [])
-        assert await store.take_question("bot:1", "test", "home", []) is None
+        assert await store.take_question(question, [])
+        assert await store.take_question(question, []) is None
         async with Store.open(database) as beside:
-            assert await beside.take_question("bot:1", "test", "home", []) is None
+            assert await beside.take_question(question, []) is None
+            assert await beside.questions.left("test", "bot") == []
     async with Store.open(database) as store:
-        assert await store.take_question("bot:1", "test", "home", [])
+        assert await store.questions.left("test", "bot") == [question]
+        assert await store.take_question(question, [])
+        assert await store.questions.left("test", "bot") == []
+        await store.questions.settle(question)
+    async with Store.open(database) as store:
+        assert await store.questions.left("test", "bot") == []
+        assert await store.take_question(question, []) is None

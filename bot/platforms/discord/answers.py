@@ -26,7 +26,7 @@ from bot.platforms.discord.limits import EDITABLE_SECONDS, FILE_HOSTS, THREAD_NA
 from bot.platforms.discord.messages import Channel, place_of, replied_to
 from bot.platforms.discord.permissions import missing_to_answer
 from bot.platforms.discord.reader import Reader
-from bot.platforms.discord.sending import Pace
+from bot.platforms.discord.sending import Pace, said_in_reply
 from bot.platforms.discord.view import DiscordView, Look, Send, SentMessage
 from bot.platforms.discord.words import typed
 from bot.platforms.download import Downloader
@@ -36,12 +36,11 @@ from bot.platforms.joined import JoinedThreads
 from bot.platforms.questions import question_of
 from bot.platforms.reading_limits import reading_limits
 from bot.platforms.written import WrittenAnswers
-from bot.storage import RunningAnswer
 
 log = structlog.get_logger()
 
-HAS_THREAD, INVALID_FORM = 160004, 50035
-"""Of a message that has a thread already; of one that refers to what is gone:
+HAS_THREAD = 160004
+"""Of a message that has a thread already:
 https://docs.discord.com/developers/topics/opcodes-and-status-codes#json"""
 SEARCHED = 50
 """Messages that are looked through for an answer to make again."""
@@ -134,18 +133,21 @@ class Answers:
             await self._join(question.channel)
         asker = asker or self.copies.asker_of(question).id
         above = here.config.discord.file_above_characters
+        channel = thread or question.channel
         look = Look(
             here.texts,
             asker,
             question.id,
+            getattr(channel, "name", "") or "",
             embeds=allowed.embeds and here.settings.show_reasoning.value,
             file_above=above if allowed.files else None,
         )
-        send = _send_after(question, thread, reply=allowed.replies)
-        view = DiscordView(look, send, self._pace, self.written, messages)
+        send = send_after(question, thread, reply=allowed.replies)
+        whisper = self._pace.whisper_to(self.copies.asker_of(question))
+        view = DiscordView(look, send, whisper, self._pace, self.written, messages)
         exchange = Exchange(
             question,
-            self._key(question.id),
+            self.key_of(question.id),
             str(asker),
             place,
             self._reader(allowed.notices),
@@ -179,41 +181,6 @@ class Answers:
         shown = messages if age < EDITABLE_SECONDS else ()
         return await self.open(question, here, shown, button.asker)
 
-    async def find_cut_off(self, running: RunningAnswer) -> DiscordExchange | None:
-        """The exchange about a question whose answer an earlier run began; None where it is gone.
-
-        Raises StorageError, discord.HTTPException.
-        """
-        if known := self.exchanges.to(running.question):
-            return known
-        number = int(running.question)
-        try:
-            channel = await self._client.fetch_channel(int(running.thread or running.channel))
-            opened_from_it = isinstance(channel, discord.Thread) and channel.id == number
-            asked_in = getattr(channel, "parent", None) if opened_from_it else channel
-            if not isinstance(asked_in, discord.abc.Messageable):
-                return None
-            question = await asked_in.fetch_message(number)
-        except (discord.NotFound, discord.Forbidden):
-            return None
-        assert isinstance(channel, discord.abc.Messageable)
-        shown = await self._messages_of(channel, question, [int(id) for id in running.messages])
-        here = await self._core.read(await self.place_of_answer(question))
-        return await self.open(question, here, shown, int(running.asker))
-
-    async def _messages_of(
-        self, channel: discord.abc.Messageable, question: discord.Message, recorded: list[int]
-    ) -> list[discord.Message]:
-        """The messages of an answer: each replies to the one before, the first to the question."""
-        found: dict[int, discord.Message] = {}
-        with suppress(discord.Forbidden):
-            async for message in channel.history(limit=SEARCHED, after=question):
-                before = message.reference.message_id if message.reference else None
-                belongs = message.id in recorded or before in (question.id, *found)
-                if message.author == self._client.user and belongs:
-                    found[message.id] = message
-        return list(found.values())
-
     def conversation(self, asked: Asked, place: Place) -> ChannelConversation[DiscordExchange]:
         """What a command acts on that was given as `asked` says."""
         return ChannelConversation(
@@ -226,7 +193,7 @@ class Answers:
             background=self._background,
         )
 
-    def _key(self, question: int) -> QuestionKey:
+    def key_of(self, question: int) -> QuestionKey:
         assert self._client.user is not None
         return QuestionKey(str(self._client.user.id), str(question))
 
@@ -338,7 +305,12 @@ async def _starter(channel: Channel) -> str | None:
     return str(started.author.id if started else channel.owner_id)
 
 
-def _send_after(question: discord.Message, thread: discord.Thread | None, *, reply: bool) -> Send:
+def send_after(
+    question: discord.Message | discord.PartialMessage,
+    thread: discord.Thread | None,
+    *,
+    reply: bool,
+) -> Send:
     """`reply`: whether messages may refer to others, which takes the right to read them."""
 
     async def send(after: SentMessage | None, content: str, **options: Any) -> discord.Message:
@@ -346,13 +318,6 @@ def _send_after(question: discord.Message, thread: discord.Thread | None, *, rep
         channel = thread or question.channel
         if not reply or (after is None and thread is not None):
             return await channel.send(content, **options)
-        try:
-            return await (after or question).reply(content, **options)
-        except discord.HTTPException as error:
-            if error.status not in (403, 404) and error.code != INVALID_FORM:
-                raise
-            # The message before is gone, or must not be referred to.
-            log.warning("discord refused a reply", code=error.code, status=error.status)
-        return await channel.send(content, **options)
+        return await said_in_reply(after or question, channel, content, **options)
 
     return send

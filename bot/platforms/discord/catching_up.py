@@ -106,7 +106,8 @@ class CatchUps:
 
         heading = here.texts("summary_heading", channel=_named(channel))
         look = Look(here.texts, asked.person.id, asked.id, heading=heading, private=True)
-        view = DiscordView(look, asked.send, self._pace, self._written)
+        whisper = self._pace.whisper_to(asked.person)
+        view = DiscordView(look, asked.send, whisper, self._pace, self._written)
         key = QuestionKey(str(me.id), str(asked.id))
         exchange = Exchange(wish, key, author.id, here.place, read_question, view, self._core)
         admission = await exchange.admit(author)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import discord
+import structlog
 
 from bot.conversation.commands import Conversation
 from bot.conversation.events import Author, Place, QuestionKey
@@ -22,10 +23,12 @@ from bot.platforms.discord.messages import (
     place_of,
     rights_in,
 )
-from bot.platforms.discord.sending import Pace
+from bot.platforms.discord.sending import Pace, is_passing, said_in_reply
 from bot.platforms.discord.view import SentMessage
 from bot.platforms.discord.words import has_more_than_text, typed
 from bot.platforms.markdown.splitting import split_markdown
+
+log = structlog.get_logger()
 
 WHISPER_SECONDS = 300.0
 """How long an answer to a typed command stays in a channel, where anybody can read it."""
@@ -87,7 +90,7 @@ class DiscordMessage:
 
     async def say(self, line: str) -> None:
         for part in split_markdown(line, CONTENT_LENGTH // 2):
-            await self._pace.retried(self._message.reply, own_line(part.text))
+            await self._say(own_line(part.text))
 
     async def whisper(self, line: str) -> None:
         """Discord shows it to everybody in the channel: it makes no sound, and goes by itself."""
@@ -95,8 +98,20 @@ class DiscordMessage:
         if self._message.guild is not None:
             options["delete_after"] = WHISPER_SECONDS
         for part in split_markdown(line, CONTENT_LENGTH - len(OWN_MESSAGE)):
-            say = partial(self._message.reply, own_message(part.text), **options)
+            await self._say(own_message(part.text), **options)
+
+    async def _say(self, text: str, **options: Any) -> None:
+        """Reply with lines of the bot's own, or tell them to the author where it can't."""
+        message = self._message
+        say = partial(said_in_reply, message, message.channel, text, **options)
+        try:
             await self._pace.retried(say)
+        except discord.HTTPException as error:
+            if is_passing(error):
+                raise
+            log.warning("discord refused a line, only its author sees it", code=error.code)
+            asker = self._answers.copies.asker_of(message)
+            await self._pace.whisper_to(asker)(text)
 
     async def answer(self, admission: Admission) -> None:
         exchange = await self._answers.open(self._message, admission.here)

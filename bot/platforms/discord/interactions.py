@@ -78,8 +78,9 @@ class Interactions:
         await interaction.response.send_modal(CommandForm(call.command, filled, texts, submit))
 
     async def _answer(self, interaction: discord.Interaction, answer: str) -> None:
+        """Each message says for itself that it is private."""
         for part in split_markdown(answer, CONTENT_LENGTH) if answer else ():
-            await self._pace.retried(interaction.followup.send, part.text)
+            await self._pace.retried(interaction.followup.send, part.text, ephemeral=True)
 
     async def _run(self, call: Call, interaction: discord.Interaction) -> Result:
         try:
@@ -132,11 +133,13 @@ class Interactions:
                 here.texts,
                 sent.user.id,
                 sent.id,
+                getattr(sent.channel, "name", "") or "",
                 heading=heading,
                 again=False,
                 embeds=here.settings.show_reasoning.value,
             )
-            view = DiscordView(look, send, self._pace, self._answers.written)
+            whisper = self._pace.whisper_to(sent.user)
+            view = DiscordView(look, send, whisper, self._pace, self._answers.written)
             key = QuestionKey(str(_me(sent).id), str(sent.id))
             exchange = Exchange(text, key, author.id, place, read_question, view, self._core)
             try:

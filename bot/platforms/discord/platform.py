@@ -22,13 +22,13 @@ from bot.platforms.discord.interactions import Interactions
 from bot.platforms.discord.messages import is_spoken, own_line, place_of
 from bot.platforms.discord.missed import missed_mentions
 from bot.platforms.discord.permissions import invitation, missing_to_send
+from bot.platforms.discord.recovering import Recovering
 from bot.platforms.discord.sending import Pace, is_passing
 from bot.platforms.discord.words import has_more_than_text
 from bot.platforms.hearing import addressee, hear, hear_edit
 from bot.platforms.other_bots import OtherBots
 from bot.platforms.recovery import recover
 from bot.platforms.retrying import out_of_reach, reached
-from bot.storage import RunningAnswer
 
 log = structlog.get_logger()
 
@@ -129,16 +129,10 @@ class DiscordPlatform:
         """A new session knows the servers: go on with what stayed unanswered without one."""
         if not self._recovered:  # in this run
             self._recovered = True
-            find, me = self._answers.find_cut_off, str(self._me.id)
-            await recover("discord", me, find, self._core, self._background, self._hears_of)
+            finds = Recovering(self._core, self._client, self._answers, self._pace, self._take)
+            await recover("discord", str(self._me.id), finds, self._core, self._background)
         for message in await missed_mentions(self._client, self._pace):
             await self.on_message(message)
-
-    def _hears_of(self, answer: RunningAnswer) -> bool:
-        """Whether this process's shards have the answer's server; the first has what is private."""
-        if answer.server.startswith("dm-"):
-            return 0 in getattr(self._client, "shards", {0: None})
-        return self._client.get_guild(int(answer.server)) is not None
 
     @property
     def _me(self) -> discord.ClientUser:
@@ -166,7 +160,8 @@ class DiscordPlatform:
         An edit may also make a question of what was none: by adding the mention, or its words.
         """
         edited, exchanges = event.message, self._answers.exchanges
-        exchange = exchanges.to(str(event.message_id))
+        await self._until_heard(edited.id)
+        exchange = exchanges.to(str(edited.id))
         if exchange is None:
             if edited.edited_at is None:
                 return  # Discord adds previews to what was said
@@ -199,12 +194,11 @@ class DiscordPlatform:
         if exchanges.to(str(message)) or message in self._hearing:
             self._background.start(self._delete_answer_to(message))
         elif exchange := exchanges.showing(str(message)):
-            exchange.stop()
+            exchange.taken_away(str(message))
 
     async def _delete_answer_to(self, message: int) -> None:
         """Take the answer away, also if it is only about to begin."""
-        if hearing := self._hearing.get(message):
-            await asyncio.wait({hearing})
+        await self._until_heard(message)
         if exchange := self._answers.exchanges.to(str(message)):
             await exchange.delete()
 
@@ -242,6 +236,10 @@ class DiscordPlatform:
         self._hearing[message.id] = task = self._background.start(self._take(message, again=again))
         task.add_done_callback(lambda _: self._hearing.pop(message.id, None))
 
+    async def _until_heard(self, message: int) -> None:
+        if hearing := self._hearing.get(message):
+            await asyncio.wait({hearing})
+
     async def _take_copy(self, copy: discord.Message, original: discord.Message) -> None:
         """Answer the copy of a question in its place; a line about the original is said once."""
         await self._delete_answer_to(original.id)
@@ -256,8 +254,9 @@ class DiscordPlatform:
         if missing := missing_to_send(message.channel):
             await self._tell_owner(message, missing.permission)
         else:
-            incoming = await self._incoming(message)
-            await hear(incoming, self._core, self._answers.exchanges, again=again)
+            incoming, exchanges = await self._incoming(message), self._answers.exchanges
+            await hear(incoming, self._core, exchanges, self._background, again=again)
+            await exchanges.until_heard(str(message.id))
 
     async def _incoming(self, message: discord.Message) -> DiscordMessage:
         place = await self._answers.place_of_answer(message)

@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import aiohttp
 import discord
+import structlog
 from aiolimiter import AsyncLimiter
 
 from bot.conversation.reply import Reply, ReplyState
@@ -26,6 +27,15 @@ from bot.platforms.retrying import retried
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+log = structlog.get_logger()
+
+Whisper = Callable[[str], Awaitable[None]]
+"""Tells one person lines in private, where that is possible."""
+
+INVALID_FORM = 50035
+"""Of a message that refers to what is gone, among others:
+https://docs.discord.com/developers/topics/opcodes-and-status-codes#json"""
 
 
 class Pace:
@@ -46,6 +56,18 @@ class Pace:
             yield turns
         finally:
             turns.close()
+
+    def whisper_to(self, person: discord.abc.User) -> "Whisper":
+        """How a person is told own lines in private that can't be said where they asked."""
+        assert isinstance(person, discord.abc.Messageable)  # it is not the bot itself
+
+        async def whisper(line: str) -> None:
+            try:
+                await self.retried(person.send, line)
+            except discord.HTTPException as error:
+                log.warning("discord: a person can't be told", code=error.code)
+
+        return whisper
 
     async def retried(
         self, func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
@@ -103,6 +125,25 @@ class Turns:
             self._running[self._channel] -= 1
             if not self._running[self._channel]:
                 del self._running[self._channel]
+
+
+async def said_in_reply(
+    to: discord.Message | discord.PartialMessage | discord.WebhookMessage,
+    channel: discord.abc.Messageable,
+    content: str,
+    **options: Any,
+) -> discord.Message:
+    """A message in reply to another one; by itself where that is gone, or must not be referred to.
+
+    Raises discord.HTTPException.
+    """
+    try:
+        return await to.reply(content, **options)
+    except discord.HTTPException as error:
+        if error.status not in (403, 404) and error.code != INVALID_FORM:
+            raise
+        log.warning("discord refused a reply", code=error.code, status=error.status)
+    return await channel.send(content, **options)
 
 
 def is_passing(error: BaseException) -> bool:

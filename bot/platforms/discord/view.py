@@ -1,5 +1,6 @@
 """How a reply looks on Discord: one message, more when it gets long, edited as the text comes."""
 
+import asyncio
 import io
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,8 +24,8 @@ from bot.conversation.texts import Texts
 from bot.platforms.buttons import Action, buttons_under
 from bot.platforms.discord.buttons import view_of
 from bot.platforms.discord.limits import CONTENT_LENGTH, EMBED_LENGTH
-from bot.platforms.discord.messages import ANSWER_FILE, own_line
-from bot.platforms.discord.sending import Pace
+from bot.platforms.discord.messages import ANSWER_FILE, own_line, without_own_lines
+from bot.platforms.discord.sending import Pace, Whisper, is_passing
 from bot.platforms.discord.sources import sources_line
 from bot.platforms.markdown.discord import DiscordStyle
 from bot.platforms.markdown.splitting import Splitter
@@ -34,14 +35,26 @@ log = structlog.get_logger()
 
 OWN_LINES_LENGTH = 400
 """Characters kept free in each message for the bot's own lines."""
+UNKNOWN_CHANNEL, UNKNOWN_MESSAGE = 10003, 10008
+"""https://docs.discord.com/developers/topics/opcodes-and-status-codes#json"""
+AWAY_SECONDS = 1.0
+"""In which Discord says that somebody deleted a message, after an edit of it was refused."""
 
 
 SentMessage = discord.PartialMessage | discord.WebhookMessage
 """What is kept of a message; an interaction's answers can only be edited through its webhook."""
 
 
-class Gone(Exception):
-    """A message of the answer was deleted."""
+class CannotPost(Exception):
+    """Discord lets the bot say nothing here; `refusal` is its word."""
+
+    def __init__(self, refusal: discord.HTTPException) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
+class TakenAway(Exception):
+    """Somebody deleted a message of the answer."""
 
 
 class Send(Protocol):
@@ -71,6 +84,7 @@ class Look:
     """What doesn't change while an answer comes.
 
     asker, question: ids of the person and of the message they wrote.
+    channel: the name of the channel or thread that it is answered in.
     heading: one of the bot's own lines above the text; "" for none.
     again: whether the answer can be made again.
     private: whether only the asker sees it.
@@ -81,6 +95,7 @@ class Look:
     texts: Texts
     asker: int
     question: int
+    channel: str = ""
     heading: str = ""
     again: bool = True
     private: bool = False
@@ -95,6 +110,7 @@ class DiscordView:
         self,
         look: Look,
         send: Send,
+        whisper: Whisper,
         pace: Pace,
         written: WrittenAnswers,
         messages: Sequence[discord.Message | discord.PartialMessage] = (),
@@ -102,33 +118,42 @@ class DiscordView:
         self.look = look
         self.messages = [_partial(m) for m in messages]
         self._send = send
+        self._whisper = whisper
         self._pace = pace
         self._written = written
         self._shown: list[Part | None] = [None for _ in messages]
         self._splitter = Splitter(CONTENT_LENGTH - OWN_LINES_LENGTH, DiscordStyle())
+        self._away = asyncio.Event()
+        self._gone: set[str] = set()
+        """The messages that somebody deleted."""
+        self._unseen = False
+        """Whether nothing of this answer can or should be shown any more."""
 
     async def open(self) -> None:
         """See exchange.View."""
-        await self._say(self.look.texts("thinking"))
+        self._begin()
+        await self._shown_or_told(
+            [Part(self._content("", [self.look.texts("thinking")]))], Effort.LOW
+        )
 
     async def follow(self, reply: Reply) -> None:
         """See exchange.View. Changes at the pace that the channel allows, the last always.
 
-        Somebody who takes the answer's message away has no more of it. Raises
-        discord.HTTPException.
+        Returns early where nobody could see the answer. Raises discord.HTTPException while Discord
+        is down for long.
         """
+        if self._unseen:
+            return
         channel = self.messages[0].channel.id if self.messages else 0
         with self._pace.turns(channel, reply) as turns:
             async for _ in reply.updates():
+                if self._unseen:
+                    break
                 if not reply.state.final:
                     if self.parts(reply) == self._shown:
                         continue
                     await turns.next()
-                try:
-                    await self._apply(self.parts(reply), reply.effort)
-                except Gone:
-                    log.info("an answer's message was deleted while it was written")
-                    reply.abandon()
+                await self._shown_or_told(self.parts(reply), reply.effort)
         self._written.put([str(sent.id) for sent in self.messages], reply.text.strip())
 
     def shows(self, message: str) -> bool:
@@ -143,13 +168,44 @@ class DiscordView:
         """See exchange.View."""
         await self._remove(0)
 
-    async def _say(self, text: str) -> None:
-        """Show a line of the bot's own instead of an answer."""
-        line = [Part(self._content("", [text]))]
+    def taken_away(self, message: str) -> None:
+        """See exchange.View."""
+        self._gone.add(message)
+        self._unseen = True
+        self._away.set()
+
+    async def text(self) -> str:
+        """See exchange.View."""
+        found: list[str] = []
+        for message in self.messages:
+            with suppress(discord.NotFound):
+                shown = await self._pace.retried(message.fetch)
+                found.append(without_own_lines(shown.content))
+        return "\n".join(filter(None, found))
+
+    def _begin(self) -> None:
+        """What somebody deleted stays away; the answer to come is another one."""
+        kept = [at for at, sent in enumerate(self.messages) if str(sent.id) not in self._gone]
+        self.messages = [self.messages[at] for at in kept]
+        self._shown = [self._shown[at] for at in kept]
+        self._gone.clear()
+        self._away.clear()
+        self._unseen = False
+
+    async def _shown_or_told(self, parts: Sequence[Part], effort: Effort) -> None:
+        """Show the parts; where Discord takes none, tell the asker where and why."""
         try:
-            await self._apply(line, Effort.LOW)
-        except Gone:  # it is said in a new message
-            await self._apply(line, Effort.LOW)
+            await self._apply(parts, effort)
+        except TakenAway:
+            log.info("an answer's message was deleted while it was written")
+        except CannotPost as error:
+            self._unseen = True
+            code, texts = error.refusal.code, self.look.texts
+            log.warning("discord refused an answer", code=code, status=error.refusal.status)
+            key = "gone" if code == UNKNOWN_CHANNEL else "on_discord"
+            reason = texts(f"cannot_post_{key}", code=code)
+            told = texts("cannot_post", channel=self.look.channel, reason=reason)
+            await self._whisper(own_line(told))
 
     def parts(self, reply: Reply) -> list[Part]:
         """The messages as they should be; the bot's own lines stand under the last."""
@@ -205,13 +261,12 @@ class DiscordView:
                 if part != self._shown[index]:
                     await self._edit(index, part, effort)
             else:
-                await self._add(part, effort)
+                self.messages.append(await self._new(index, part, effort))
+                self._shown.append(None)
             self._shown[index] = part
+            if self._unseen:
+                raise TakenAway
         await self._remove(len(parts))
-
-    async def _add(self, part: Part, effort: Effort) -> None:
-        self.messages.append(await self._new(len(self.messages), part, effort))
-        self._shown.append(part)
 
     async def _new(self, index: int, part: Part, effort: Effort) -> SentMessage:
         """A message with a part, after the one that shows the part before."""
@@ -227,7 +282,12 @@ class DiscordView:
                 after, part.content, nonce=nonce, suppress_embeds=quiet, **options
             )
 
-        return _partial(await self._pace.retried(send))
+        try:
+            return _partial(await self._pace.retried(send))
+        except discord.HTTPException as error:
+            if is_passing(error):
+                raise
+            raise CannotPost(error) from error
 
     async def _edit(self, index: int, part: Part, effort: Effort) -> None:
         before = self._shown[index]
@@ -244,15 +304,22 @@ class DiscordView:
 
         try:
             await self._pace.retried(edit)
-        except discord.NotFound as error:
-            del self.messages[index:], self._shown[index:]
-            raise Gone from error
         except discord.HTTPException as error:
-            # Too old for one more edit (30046), in a closed thread, not allowed any more: the part
-            # is said again in a message that can be edited.
+            if is_passing(error):
+                raise
+            if error.code == UNKNOWN_MESSAGE and await self._is_taken_away():
+                raise TakenAway from error
+            # Gone, too old for one more edit (30046), in a closed thread, not allowed any more: the
+            # part is said again in a message that can be edited.
             log.warning("discord refused an edit", code=error.code, status=error.status)
-            again = await self._new(index, part, effort)
-            self.messages[index] = again
+            self.messages[index] = await self._new(index, part, effort)
+
+    async def _is_taken_away(self) -> bool:
+        """Whether somebody deleted a message: Discord's word of it may come after its refusal."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(AWAY_SECONDS):
+                await self._away.wait()
+        return self._away.is_set()
 
     def options(self, part: Part, effort: Effort) -> dict[str, Any]:
         """Nobody but the asker can be pinged, whatever the model writes."""

@@ -145,6 +145,19 @@ def fence_in(line: str) -> FenceLine | None:
     return FenceLine(fence, marker_at, info_at, opens=sign == "~" or "`" not in info)
 
 
+def fence_open_at(text: str, place: int) -> Fence | None:
+    """The fence that is open at a place."""
+    fence, at = None, 0
+    while (end := text.find("\n", at, place)) >= 0:
+        line, at = text[at:end], end + 1
+        if fence is None or not fence.holds(line):
+            found = fence_in(line)
+            fence = found.fence if found and found.opens else None
+        elif fence.missing(line) == 0:
+            fence = None
+    return fence
+
+
 def may_begin_fence(text: str, at: int) -> bool:
     """Whether the line at `at` is worth a closer look."""
     return text[at] in "`~" or text[at] in _CONTAINERS

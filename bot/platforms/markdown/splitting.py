@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.platforms.markdown.code import Code
-from bot.platforms.markdown.lines import ZERO_WIDTH_SPACE, begins_block
+from bot.platforms.markdown.code import LONGEST_LANGUAGE, Code
+from bot.platforms.markdown.lines import ZERO_WIDTH_SPACE, Fence, begins_block, fence_open_at
 from bot.platforms.markdown.prose import Prose
 from bot.platforms.markdown.rows import Rows
 from bot.platforms.markdown.source import Open, Source
@@ -63,11 +63,16 @@ class Splitter:
         self._parts: list[Part] = []
         self._open = Open()
         self._before = ""
+        self._begin = 0
 
-    def split(self, text: str) -> list[Part]:
-        """The parts of the answer so far; another answer than the last one begins again."""
-        if not text.startswith(self._before):
-            self._parts, self._open, self._before = [], Open(), ""
+    def split(self, text: str, begin: int = 0) -> list[Part]:
+        """The parts of the answer so far, from `begin` on: what is before that stands elsewhere.
+
+        Another answer than the last one begins again.
+        """
+        if begin != self._begin or not text.startswith(self._before):
+            self._parts, self._open = [], Open(begin, self._fence_at(text, begin))
+            self._before, self._begin = text[:begin], begin
         end = len(text.rstrip())
         source = Source(text, end, self._limit, self._style, self._style.tables)
         while self._open.at < end:
@@ -80,6 +85,16 @@ class Splitter:
             self._parts.append(Part(reading.pieces(stop), text[begin : stop.at]))
             self._open, self._before = stop, text[: stop.at]
         return list(self._parts)
+
+    def _fence_at(self, text: str, place: int) -> Fence | None:
+        """The fence that is open at a place, where a part has room for it."""
+        fence, most = fence_open_at(text, place), self._limit // 8
+        if fence is None or len(fence.marker) > most:
+            return None
+        return fence._replace(
+            prefix=fence.prefix if len(fence.prefix) <= most else "",
+            language=fence.language if len(fence.language) <= min(LONGEST_LANGUAGE, most) else "",
+        )
 
 
 def split_markdown(text: str, limit: int, style: Style | None = None) -> list[Part]:

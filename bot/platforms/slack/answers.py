@@ -1,12 +1,10 @@
 """The answers that the bot gives to messages: each is opened here, and found again."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import structlog
-from slack_sdk.errors import SlackApiError
 
 from bot.conversation.core import Core
 from bot.conversation.events import Question
@@ -34,7 +32,6 @@ from bot.platforms.slack.reader import Reader
 from bot.platforms.slack.sending import Pace
 from bot.platforms.slack.view import Look, SlackView
 from bot.platforms.slack.workspace import Workspace
-from bot.storage import RunningAnswer
 
 log = structlog.get_logger()
 
@@ -93,26 +90,6 @@ class Answers:
             return None
         here = await self._core.read(place_of(workspace.team, channel, thread_of(question)))
         return self.open(workspace, channel, question, here, [*button.earlier, last])
-
-    async def find_cut_off(
-        self, workspace: Workspace, running: RunningAnswer
-    ) -> SlackExchange | None:
-        """The exchange about a question whose answer an earlier run began; None where it is gone.
-
-        Raises SlackApiError, StorageError.
-        """
-        if known := self.exchanges.to(running.question):
-            return known
-        channel, _, ts = running.question.partition(":")
-        question = await message_at(workspace, channel, running.thread or ts, ts)
-        if question is None:
-            return None
-        shown = await self.conversations.threads.answer_to(workspace, channel, question)
-        for message in shown:
-            with suppress(SlackApiError):  # only a stream that is open has to be ended
-                await workspace.client.chat_stopStream(channel=channel, ts=message)
-        here = await self._core.read(place_of(workspace.team, channel, thread_of(question)))
-        return self.open(workspace, channel, question, here, shown)
 
     def conversation(self, asked: Asked, thread: str | None) -> ChannelConversation[SlackExchange]:
         """What a command acts on that was given as `asked` says; `thread` is where it belongs."""

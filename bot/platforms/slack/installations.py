@@ -77,6 +77,8 @@ async def new_app(config: SlackConfig, store: Store) -> AsyncApp:
     options: dict[str, Any] = {
         "client": client,
         "signing_secret": config.signing_secret.get_secret_value(),
+        # Else Slack is told that the bot has a question before the database is.
+        "process_before_response": True,
         # Else Bolt keeps back that somebody deleted a message of the bot.
         "ignoring_self_events_enabled": False,
     }

@@ -62,18 +62,20 @@ class Layout:
         self._plain_splitter = Splitter(PLAIN_LENGTH, Escaped())
 
     def answer(
-        self, text: str, reply: Reply, value: ButtonValue, shown: Sequence[str], *, plain: bool
+        self, begin: int, reply: Reply, value: ButtonValue, shown: Sequence[str], *, plain: bool
     ) -> list[Draft]:
-        """The messages that show `text`, which is the reply's or the rest of it.
+        """The messages that show the reply's text from `begin` on.
 
         shown: the timestamps of the messages that these take the place of.
         """
-        lines = self._lines(reply, text)
+        text = reply.text.strip()
+        lines = self._lines(reply, text[begin:])
         if plain:
-            parts = self._plain_splitter.split(text)
+            lines.append(self._texts("without_buttons"))
+            parts = self._plain_splitter.split(text, begin)
             drafts = [Draft(plain_text(part.text), part.source) for part in parts]
         else:
-            parts = self._splitter.split(text)
+            parts = self._splitter.split(text, begin)
             drafts = [
                 Draft(summary(part.source), part.source, answer_blocks(part.pieces))
                 for part in parts

@@ -12,7 +12,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from bot.conversation.events import Place, QuestionKey
 from bot.platforms.borders import from_border
 from bot.platforms.slack.blocks import ButtonValue, answer_in, buttons_in, markdown
-from bot.platforms.slack.errors import describe
+from bot.platforms.slack.errors import code_of, describe
 from bot.platforms.slack.limits import HISTORY_SECONDS, PAGE
 from bot.platforms.slack.sending import pages, retried
 from bot.platforms.slack.workspace import Workspace
@@ -26,6 +26,8 @@ SPOKEN = {None, "file_share", "thread_broadcast"}
 """Subtypes of messages that people wrote: https://docs.slack.dev/reference/events/message"""
 SHOWN = {*SPOKEN, "bot_message", "me_message"}
 """Those that people see as words of somebody, apps included."""
+GONE = {"message_not_found", "thread_not_found"}
+"""Slack's words for a message that was deleted."""
 THREADS = 500
 """Threads that are remembered, so that a turn reads only what is new."""
 
@@ -146,6 +148,15 @@ class Threads:
                         return button, ts
         return None
 
+    async def shown_in(
+        self, workspace: Workspace, channel: str, thread: str, messages: Sequence[str]
+    ) -> str:
+        """The answer that messages of a thread show, by their timestamps."""
+        self.forget(channel, thread)
+        known, _ = await self._read(workspace, channel, thread)
+        found = [answer_in(known[ts]) for ts in messages if ts in known]
+        return "\n".join(filter(None, found))
+
     async def answer_to(self, workspace: Workspace, channel: str, question: Payload) -> list[str]:
         """The timestamps of the bot's messages that answer a question.
 
@@ -209,6 +220,15 @@ async def _read_pages(workspace: Workspace, channel: str, thread: str, known: _T
 async def message_at(workspace: Workspace, channel: str, thread: str, ts: str) -> Payload | None:
     """A person's message as it is now; None where it is gone or can't be read."""
     try:
+        return await asked_at(workspace, channel, thread, ts)
+    except SlackApiError as error:
+        log.warning("slack: a question can't be read", reason=describe(error))
+        return None
+
+
+async def asked_at(workspace: Workspace, channel: str, thread: str, ts: str) -> Payload | None:
+    """A person's message as it is now; None where it is gone. Raises SlackApiError."""
+    try:
         found = await retried(
             workspace.client.conversations_replies,
             channel=channel,
@@ -219,7 +239,8 @@ async def message_at(workspace: Workspace, channel: str, thread: str, ts: str) -
             limit=1,
         )
     except SlackApiError as error:
-        log.warning("slack: a question can't be read", reason=describe(error))
-        return None
+        if code_of(error) in GONE:
+            return None
+        raise
     messages: list[Payload] = found.get("messages") or []
     return next((m for m in messages if m["ts"] == ts and is_spoken(m)), None)

@@ -3,7 +3,6 @@
 import asyncio
 import re
 from contextlib import AsyncExitStack
-from functools import partial
 
 import structlog
 from aiohttp import ClientError
@@ -42,6 +41,7 @@ from bot.platforms.slack.messages import (
     place_of,
     thread_of,
 )
+from bot.platforms.slack.recovering import Recovering
 from bot.platforms.slack.workspace import Workspace
 from bot.storage import StorageError
 
@@ -53,7 +53,7 @@ class SlackPlatform:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._background = Background(SlackApiError, describe)
+        self._background = Background((SlackApiError, OSError, ClientError), describe)
         self._answers = Answers(core, self._background)
         self._interactions = Interactions(core, self._answers, self._background)
         self._workspaces: dict[str, Workspace] = {}
@@ -151,9 +151,9 @@ class SlackPlatform:
         workspace = Workspace(team, me, client, self._core.config().slack.moderator_groups)
         self._workspaces[team] = workspace
         if first:
-            find = partial(self._answers.find_cut_off, workspace)
-            cut_off = recover("slack", f"{team}:{me}", find, self._core, self._background)
-            self._background.start(cut_off)
+            finds = Recovering(self._core, workspace, self._answers, self._hear)
+            left = recover("slack", f"{team}:{me}", finds, self._core, self._background)
+            self._background.start(left)
         return workspace
 
     # Events
@@ -168,7 +168,7 @@ class SlackPlatform:
             case "message_changed" if event["message"].get("user") == workspace.me:
                 pass  # the bot edits its answers
             case "message_changed":
-                await self._changed(channel, event["message"], workspace)
+                self._background.start(self._changed(channel, event["message"], workspace))
             case "message_deleted":
                 self._deleted(
                     channel, event.get("previous_message", {}) | {"ts": event["deleted_ts"]}
@@ -182,7 +182,7 @@ class SlackPlatform:
             if not is_direct(message["channel"]):
                 place = place_of(workspace.team, message["channel"], thread_of(message))
                 self._joined.turned_to(place, key_of(message["channel"], message["ts"]))
-            self._background.start(self._hear(message, workspace))
+            await self._hear(message, workspace)
 
     async def _changed(self, channel: str, message: Payload, workspace: Workspace) -> None:
         """The asker edits the question: the answer is made again in place.
@@ -191,13 +191,14 @@ class SlackPlatform:
         """
         self._answers.conversations.forget(channel, message)
         exchanges, key = self._answers.exchanges, key_of(channel, message["ts"])
+        await exchanges.until_heard(key)
         exchange = exchanges.to(key)
         edited = message | {"channel": channel}
         if exchange is None:
             if "edited" not in message:
                 return  # Slack adds previews to what was said
             if exchanges.was_heard(key):
-                self._background.start(self._hear(edited, workspace, again=True))
+                await self._hear(edited, workspace, again=True)
             else:
                 await self._on_spoken(edited, workspace)
         elif exchange.question.get("text") != message.get("text"):
@@ -215,8 +216,7 @@ class SlackPlatform:
         if exchange := exchanges.to(key):
             self._background.start(exchange.delete())
         elif exchange := exchanges.showing(key):
-            exchange.view.taken_away(message["ts"])
-            exchange.stop()
+            exchange.taken_away(message["ts"])
 
     def _may_ask(self, event: Payload, workspace: Workspace) -> bool:
         """Whether its author may be answered: a person, or another app where that is allowed."""
@@ -249,8 +249,8 @@ class SlackPlatform:
         return since is not None and since < key_of(channel, event["ts"])
 
     async def _hear(self, event: Payload, workspace: Workspace, *, again: bool = False) -> None:
-        incoming = self._incoming(event, workspace)
-        await hear(incoming, self._core, self._answers.exchanges, again=again)
+        incoming, exchanges = self._incoming(event, workspace), self._answers.exchanges
+        await hear(incoming, self._core, exchanges, self._background, again=again)
 
     def _incoming(self, event: Payload, workspace: Workspace) -> SlackMessage:
         return SlackMessage(event, workspace, self._answers, self._background)
@@ -265,25 +265,28 @@ class SlackPlatform:
                 exchange.stop()
 
     async def _on_home_opened(self, event: Payload, body: Body, context: AsyncBoltContext) -> None:
-        workspace = self._workspace(context, body)
+        workspace, shows = self._workspace(context, body), self._interactions
         if event.get("tab") == "messages":
-            await self._interactions.suggest(workspace, event["channel"])
+            self._background.start(shows.suggest(workspace, event["channel"]))
         else:
-            await self._interactions.show_home(workspace, event["user"])
+            self._background.start(shows.show_home(workspace, event["user"]))
 
-    # Interactions: acknowledged at once, carried out afterwards
+    # Interactions: carried out in the background, as what returns here is acknowledged
 
     async def _on_command(self, ack: Ack, body: Body, context: AsyncBoltContext) -> None:
         await ack()
-        await self._interactions.command(self._workspace(context, body), body)
+        workspace = self._workspace(context, body)
+        self._background.start(self._interactions.command(workspace, body))
 
     async def _on_button(self, ack: Ack, body: Body, context: AsyncBoltContext) -> None:
         await ack()
-        await self._interactions.press(self._workspace(context, body), body)
+        workspace = self._workspace(context, body)
+        self._background.start(self._interactions.press(workspace, body))
 
     async def _on_command_button(self, ack: Ack, body: Body, context: AsyncBoltContext) -> None:
         await ack()
-        await self._interactions.button_command(self._workspace(context, body), body)
+        workspace = self._workspace(context, body)
+        self._background.start(self._interactions.button_command(workspace, body))
 
     async def _on_catch_up(self, ack: Ack, body: Body, context: AsyncBoltContext) -> None:
         await ack()

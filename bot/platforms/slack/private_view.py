@@ -88,6 +88,13 @@ class PrivateView:
         """See exchange.View."""
         return False
 
+    def taken_away(self, message: str) -> None:
+        """See exchange.View."""
+
+    async def text(self) -> str:
+        """See exchange.View: Slack tells nothing of what only one person sees."""
+        return ""
+
     def message_ids(self) -> list[str]:
         """See exchange.View. They have none that could be used."""
         return []

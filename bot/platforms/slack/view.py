@@ -86,10 +86,7 @@ class SlackView:
         """See exchange.View. Returns early where nobody could see the answer."""
         try:
             async with self._waiting.kept():
-                async for _ in reply.updates():
-                    if self._unseen:
-                        break
-                    await self._follow(reply)
+                await self._follow_all(reply)
         except CannotPost as error:
             await self._tell_asker(error)
         finally:
@@ -113,14 +110,28 @@ class SlackView:
         messages = [*self._shown.fixed, *self._shown.editable, *streamed]
         return any(message == key_of(self.look.channel, ts) for ts in messages)
 
-    def taken_away(self, ts: str) -> None:
-        """Somebody deleted a message of the answer: the rest is not wanted either."""
+    def taken_away(self, message: str) -> None:
+        """See exchange.View."""
         self._unseen = True
-        self._shown.taken_away(ts)
-        if self._stream is not None and self._stream.ts == ts:
+        self._shown.taken_away(message)
+        if self._stream is not None and self._stream.ts == message:
             self._stream = None
 
+    async def text(self) -> str:
+        """See exchange.View."""
+        look = self.look
+        messages = [*self._shown.fixed, *self._shown.editable]
+        return await self._threads.shown_in(self.workspace, look.channel, look.thread, messages)
+
     # The answer
+
+    async def _follow_all(self, reply: Reply) -> None:
+        if self._unseen:
+            return
+        async for _ in reply.updates():
+            if self._unseen:
+                return
+            await self._follow(reply)
 
     async def _follow(self, reply: Reply) -> None:
         if reply.state.final:
@@ -255,10 +266,11 @@ class SlackView:
 
     def _drafts(self, reply: Reply) -> list[Draft]:
         """The messages as they should be, without what stands where nothing can be edited."""
-        rest = reply.text.strip().removeprefix(self._shown.source)
+        source = self._shown.source
+        begin = len(source) if reply.text.strip().startswith(source) else 0
         value = self._button_value(reply.effort)
         shown = self._shown.editable
-        return self._layout.answer(rest, reply, value, shown, plain=self._shown.plain)
+        return self._layout.answer(begin, reply, value, shown, plain=self._shown.plain)
 
     def _fits(self, reply: Reply) -> bool:
         """Whether the answer so far has room in one message."""

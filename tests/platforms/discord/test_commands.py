@@ -98,6 +98,24 @@ async def test_a_form_opens_only_for_who_may_save(scene: Scene) -> None:
     assert answer.ephemeral
 
 
+async def test_a_refusal_is_seen_by_the_person_alone_where_the_answer_is_for_all(
+    scene: Scene,
+) -> None:
+    for options in ({"level": "high"}, {"level": "high", "scope": "server"}):
+        given = scene.ann.slash(scene.general, "effort", **options)
+        await scene.discord.until(lambda g=given: g.messages and not g.messages[-1].loading)
+        assert all(message.ephemeral for message in given.messages)
+
+
+async def test_every_message_of_a_private_answer_is_private(running: Running) -> None:
+    prompt = "Reckon tides in feet and name the sluice. " * 76
+    async with running(personas={"tidewatch": prompt}) as scene:
+        given = scene.ann.slash(scene.general, "persona show", name="tidewatch")
+        await scene.discord.until(lambda: len(given.messages) == 2)
+        assert "".join(m.text for m in given.messages).count("Reckon") == 76
+        assert all(message.ephemeral for message in given.messages)
+
+
 async def test_settings_tell_where_each_value_comes_from(scene: Scene) -> None:
     await say(admin(scene), scene.general, "effort", level="low", scope="server")
     answer = await say(scene.ann, scene.general, "settings")

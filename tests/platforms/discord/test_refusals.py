@@ -50,16 +50,50 @@ async def test_an_edit_that_is_refused_is_said_in_a_new_message(scene: Scene, co
     assert answer.text.startswith("One two.")
 
 
-async def test_a_deleted_answer_ends_the_request_and_is_edited_no_more(scene: Scene) -> None:
+async def test_an_answer_whose_message_is_gone_goes_on_in_a_new_one(scene: Scene) -> None:
     go_on = asyncio.Event()
     scene.script(Say("One "), Wait(go_on), Say("two."))
-    scene.ann.say(scene.general, "@bot hi")
+    question = scene.ann.say(scene.general, "@bot hi")
     message = await scene.general.next_message()
     await scene.discord.until(lambda: message.text.startswith("One"))
     gone = scene.discord.fail("PATCH", f"/messages/{message.id}", 10008, times=9)
-    scene.inference.default = [Say("Hello there.")]
     go_on.set()
-    await scene.discord.until(lambda: gone.calls)
-    assert (await scene.ask("still there?")).text.startswith("Hello there.")
+    answer = await scene.answer_to(question)
+    assert answer is not message
+    assert answer.text.startswith("One two.")
     assert len(gone.calls) == 1
-    assert len(scene.general.from_bot) == 2
+
+
+async def test_an_answer_that_somebody_deletes_ends_and_does_not_come_back(scene: Scene) -> None:
+    scene.script(Say("One "), Wait(asyncio.Event()))
+    scene.ann.say(scene.general, "@bot hi")
+    message = await scene.general.next_message()
+    await scene.discord.until(lambda: message.text.startswith("One"))
+    scene.guild.member("Mo", "manage_messages").delete(message)
+    await scene.inference.cancelled.wait()
+    assert (await scene.ask("still there?")).text.startswith("Hello there.")
+    assert len(scene.general.from_bot) == 1
+
+
+@pytest.mark.parametrize("code", [10003, 50001])
+async def test_where_nothing_can_be_said_the_asker_is_told_in_private(
+    scene: Scene, code: int
+) -> None:
+    scene.script(Say("One "), Wait(asyncio.Event()))
+    scene.ann.say(scene.general, "@bot hi")
+    message = await scene.general.next_message()
+    await scene.discord.until(lambda: message.text.startswith("One"))
+    channel = f"/channels/{scene.general.id}/messages"
+    for method in ("PATCH", "POST"):
+        scene.discord.fail(method, channel, code, times=99)
+    await scene.ann.click(message, "Stop").acknowledged()
+    told = await scene.discord.until(lambda: next(iter(scene.ann.dms.from_bot), None))
+    assert "I can't answer in #general" in told.text
+
+
+async def test_a_line_whose_question_is_gone_is_said_without_a_reply(scene: Scene) -> None:
+    scene.discord.fail("POST", "/messages$", 50035)
+    scene.ann.say(scene.general, "@bot /effort")
+    line = await scene.general.next_message()
+    assert line.reference is None
+    assert "level" in line.text

@@ -82,6 +82,18 @@ def test_the_sources_joined_are_the_answer(text: str, limit: int) -> None:
     assert joined == (text if text.strip() else "")
 
 
+@given(markdown.map(without_containers), limits, st.data())
+def test_the_rest_of_an_answer_begins_with_the_fence_that_is_open(
+    text: str, limit: int, data: st.DataObject
+) -> None:
+    begin = data.draw(st.integers(0, len(text)))
+    parts = Splitter(limit).split(text, begin)
+    assert "".join(part.source for part in parts) == (text[begin:] if text[begin:].strip() else "")
+    for part in parts:
+        assert len(part.text) <= limit
+        assert all(is_closed(fence, part.text) for fence in fences_of(part.text))
+
+
 @given(markdown | noise)
 def test_a_part_is_its_source_in_a_frame_of_fences_alone(text: str) -> None:
     assume(not re.search(r"(```|~~~).{30}", text))  # too long an info string becomes code

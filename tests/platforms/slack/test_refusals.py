@@ -49,6 +49,7 @@ async def test_an_answer_whose_blocks_are_refused_is_text(scene: Scene, error: s
     question = scene.ann.say(scene.general, "@bot when?")
     await scene.slack.until(lambda: "medium · " in shown(question))
     assert "Low water is at <05:26>." in shown(question)
+    assert "Mention me with /bot-stop, /bot-regenerate" in shown(question)
     assert [message.blocks for message in question.replies] == [[]]
     await nothing_stays(scene, question)
     assert RULE in scene.bot.err.text
@@ -89,7 +90,7 @@ async def test_a_stream_whose_last_blocks_are_refused_loses_no_text(scene: Scene
 async def test_a_commands_answer_whose_blocks_are_refused_is_text(scene: Scene) -> None:
     refuse_blocks(scene, "chat.postMessage", "chat.postEphemeral")
     question = scene.ann.say(scene.general, "@bot /settings")
-    assert "persona: **default**" in await scene.told(question)
+    assert "**Persona: default**" in await scene.told(question)
     question = scene.ben.say(scene.general, "@bot")
     assert "What would you like to know" in await scene.told(question)
 
@@ -132,6 +133,19 @@ async def test_what_an_edit_should_have_shown_follows_in_a_further_message(
     assert "medium · " in answer.text
     assert answer.buttons[0] == "Regenerate"
     await nothing_stays(scene, question)
+
+
+async def test_code_goes_on_as_code_after_an_edit_that_is_refused(scene: Scene) -> None:
+    refuse(scene, "edit_window_closed", "chat.update")
+    refuse(scene, "message_not_in_streaming_state", "chat.appendStream", "chat.stopStream")
+    go_on = asyncio.Event()
+    scene.script(Say("```py\nx = 1\n"), Wait(go_on), Say("y = 2\n"), Say("```\nDone."))
+    question = scene.ann.say(scene.general, "@bot hi")
+    first = await scene.general.next_message()
+    await scene.slack.until(lambda: "x = 1" in first.text)
+    go_on.set()
+    answer = await scene.answer_to(question)
+    assert answer.text.startswith("```py\ny = 2\n```\nDone.")
 
 
 async def test_a_stop_button_that_could_not_be_taken_away_says_that_there_is_nothing_to_stop(
