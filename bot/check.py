@@ -46,7 +46,7 @@ def check(config: Config) -> Iterator[Finding]:
             yield Finding(key, True, f"from {origin}")
     yield _storage(config.storage.url)
     if config.status.listen:
-        yield _status(config.status)
+        yield status_finding(config.status)
     for section, listen in (("metrics", config.metrics.listen), ("slack", config.slack.listen)):
         if listen:
             yield _listening(section, listen)
@@ -145,7 +145,8 @@ def _storage(url: str) -> Finding:
     return Finding("storage", True, f"{make_url(url).render_as_string()} can be written")
 
 
-def _status(status: StatusConfig) -> Finding:
+def status_finding(status: StatusConfig) -> Finding:
+    """Whether the status page can be served."""
     try:
         bind(status.listen, status.token.get_secret_value(), STATUS_KEYS).close()
     except ListenError as error:

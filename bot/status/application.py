@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from bot.conversation.core import Core
 from bot.status import changes, server_pages
-from bot.status.forms import SignIn
+from bot.status.forms import GuardedForm, SignIn
 from bot.status.guard import SIGNED_IN, Guard, Hosts, is_token
 from bot.status.live import Live
 from bot.status.now import now, versions
@@ -86,7 +86,8 @@ def _overview(site: Site) -> list[Route]:
     async def events(request: Request) -> Response:
         if live.is_full:
             raise HTTPException(503, site.texts("page_too_many"))
-        return StreamingResponse(_events(site), media_type="text/event-stream")
+        headers = {"X-Accel-Buffering": "no"}  # for a proxy such as nginx
+        return StreamingResponse(_events(site), headers=headers, media_type="text/event-stream")
 
     async def hour(request: Request) -> Response:
         return JSONResponse(last_hour(live.recorder))
@@ -128,6 +129,8 @@ def _signing_in(site: Site) -> list[Route]:
         return RedirectResponse("/", 303)
 
     async def sign_out(request: Request) -> Response:
+        if not (await GuardedForm.sent(request, site.secret)).validate():
+            raise HTTPException(403, site.texts("page_form_expired"))
         request.session.clear()
         return RedirectResponse("/login", 303)
 

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from bot.conversation.core import Core
 from bot.conversation.texts import Texts
+from bot.status.forms import GuardedForm
 from bot.status.live import Live
 from bot.status.rendering import render, texts_of
 from bot.status.servers import Servers
@@ -38,7 +39,8 @@ class Site:
     ) -> Response:
         """The page that the template makes of `values`."""
         told = {"told": request.session.pop(TOLD, ""), "done": True}
-        about = {"path": request.url.path, "guarded": bool(self.token)}
+        leaving = GuardedForm.empty(request, self.secret) if self.token else None
+        about = {"path": request.url.path, "leaving": leaving}
         html = render(template, self.texts, **(about | told | values))
         return Response(html, status, media_type="text/html")
 

@@ -31,6 +31,20 @@ PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 1000}
 LOUNGE = Place("discord", "9001", "lounge")
 OFFICE = Place("slack", "T01", "office")
 BOSS = Author("ann", "Ann", admin=True)
+DRAWN_SHARES = """
+() => [...document.querySelectorAll("canvas")].map(canvas => {
+  const css = getComputedStyle(document.documentElement).getPropertyValue("--accent").trim();
+  const wanted = [1, 3, 5].map(at => parseInt(css.slice(at, at + 2), 16));
+  const {width, height} = canvas;
+  const {data} = canvas.getContext("2d").getImageData(0, 0, width, height);
+  const columns = new Set();
+  for (let at = 0; at < data.length; at += 4)
+    if (wanted.every((value, channel) => Math.abs(value - data[at + channel]) < 50))
+      columns.add((at / 4) % width);
+  return columns.size / width;
+})
+"""
+"""How much of each plot's width its first curve reaches over."""
 IMAGES = os.environ.get("STATUS_IMAGES", "")
 """The folder that screenshots go to; none are kept without it."""
 
@@ -183,7 +197,9 @@ async def test_everybody_can_use_the_overview(tmp_path: Path, size: str, scheme:
         await tab.wait_for_selector("body[data-drawn=hour]")
         await tab.get_by_text("Writing…").wait_for()
         await tab.get_by_role("meter", name="Card memory").wait_for()
-        assert await tab.locator("canvas").count() == 3
+        shares = await tab.evaluate(DRAWN_SHARES)
+        assert len(shares) == 3
+        assert min(shares) > 0.5
         summary = await tab.locator(".summary").first.text_content()
         assert summary
         assert "all together:" in summary
@@ -193,6 +209,7 @@ async def test_everybody_can_use_the_overview(tmp_path: Path, size: str, scheme:
             await tab.screenshot(path=Path(IMAGES) / f"status-{size}-{scheme}.png")
         await tab.get_by_label("the last 30 days").check()
         await tab.wait_for_selector("body[data-drawn=days]")
+        assert min(await tab.evaluate(DRAWN_SHARES)) > 0.5
         await browser.check()
 
 

@@ -57,7 +57,10 @@ async def test_the_token_opens_it_as_a_header_and_through_the_form(tmp_path: Pat
         assert "samesite=strict" in cookie
         assert TOKEN not in cookie
         assert (await page.http.get("/")).status_code == 200
-        await page.http.post("/logout", headers={"Origin": page.url})
+        forged = await page.http.post("/logout", headers={"Origin": page.url})
+        assert forged.status_code == 403
+        leave = {"csrf_token": form_token((await page.http.get("/")).text)}
+        await page.http.post("/logout", data=leave, headers={"Origin": page.url})
         assert (await page.http.get("/")).status_code == 401
 
 

@@ -1,8 +1,11 @@
 """What the status page shows, and what it never shows."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
+
+import structlog
 
 from bot.client import Measures
 from bot.conversation.events import Author, Place
@@ -116,3 +119,12 @@ python_info{implementation="CPython"} 1.0
     assert Measures.read("llamacpp:requests_deferred 4\n") == Measures(waiting=4)
     assert Measures.read("<html>vllm:num_requests_running</html>") == Measures()
     assert Measures.read("vllm:num_requests_running many\n") == Measures()
+
+
+async def test_the_logs_warnings_are_shown_without_their_values(page: Page) -> None:
+    structlog.get_logger("bot.test").warning("something went wrong", detail="a secret value")
+    logging.getLogger("another.library").error("it said %s", "a secret value")
+    text = await page.text()
+    assert "something went wrong" in text
+    assert "another.library" in text
+    assert "a secret value" not in text

@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.app import App
+from bot.check import status_finding
 from bot.config import Config
 from bot.exit_code import ExitCode
 from tests.doubles.discord import DiscordDouble
@@ -67,3 +68,24 @@ async def test_the_running_bot_serves_it_until_it_ends(tmp_path: Path) -> None:
                     async for _ in events.aiter_lines():
                         pass
             assert await bot.exit_code() == ExitCode.OK
+
+
+@pytest.mark.parametrize(
+    ("status", "ok", "told"),
+    [
+        ({"listen": "127.0.0.1:0"}, True, "asks for no token"),
+        ({"listen": "0.0.0.0:0", "token": "sesame"}, True, "asks for status.token"),
+        ({"listen": "0.0.0.0:0"}, False, "set status.token too"),
+        ({"listen": "192.0.2.1:0", "token": "sesame"}, False, "listening there failed"),
+        ({"listen": "taken"}, True, "is in use"),
+    ],
+)
+def test_bot_check_says_whether_it_can_be_served(
+    status: dict[str, str], ok: bool, told: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        if status["listen"] == "taken":
+            status = {"listen": f"127.0.0.1:{taken.getsockname()[1]}"}
+        found = status_finding(Config.model_validate({"status": status}).status)
+    assert found.ok is ok
+    assert told in found.detail

@@ -19,6 +19,12 @@
     return (_, seconds) => seconds.map(at => format.format(at * 1000));
   }
 
+  // Where a value stands between gaps, no line leads to it.
+  function lone(values) {
+    const isGap = at => values[at] === null || values[at] === undefined;
+    return [...values.keys()].filter(at => !isGap(at) && isGap(at - 1) && isGap(at + 1));
+  }
+
   class Plot {
     constructor(figure) {
       this.figure = figure;
@@ -66,7 +72,7 @@
             stroke: colours[index],
             dash: index ? [6, 4] : undefined,
             width: 2,
-            points: {size: 4},
+            points: {size: 5, fill: colours[index], show: true, filter: (plot, series) => lone(plot.data[series])},
           })),
         ],
       }, data, this.canvas);
