@@ -32,11 +32,19 @@ QUESTION_TOKENS = 64
 REPEATS = 5
 
 DECODE = "decode"
+HELD = "decode, held to JSON"
 FIRST_TOKEN = "first token, cold"
 SECOND_TURN = "first token, second turn"
 MEMORY = "peak memory"
 PERPLEXITY = "perplexity"
-UNITS = {DECODE: "tokens/s", FIRST_TOKEN: "s", SECOND_TURN: "s", MEMORY: "bytes", PERPLEXITY: ""}
+UNITS = {
+    DECODE: "tokens/s",
+    HELD: "tokens/s",
+    FIRST_TOKEN: "s",
+    SECOND_TURN: "s",
+    MEMORY: "bytes",
+    PERPLEXITY: "",
+}
 
 
 def compare(
@@ -72,12 +80,16 @@ def compare(
                 figures, threads = process.submit(_finish).result()
                 measured.append(figures)
     ours, generate = measured
+    free, held = ours[DECODE], ours[HELD]
+    assert free is not None
+    assert held is not None
     settings: dict[str, str | int] = {
         "threads": threads,
         "prompt tokens": PROMPT_TOKENS,
         "answer tokens": ANSWER_TOKENS,
         "repeats": REPEATS,
     }
+    notes = {HELD: f"{held / free:.1%} of decode"}
     cold, second = ours[FIRST_TOKEN], ours[SECOND_TURN]
     assert cold is not None
     assert second is not None
@@ -86,7 +98,10 @@ def compare(
         str(torch_device),
         GenerateContender.title,
         settings,
-        [Figure(key, unit, ours[key], generate[key]) for key, unit in UNITS.items()],
+        [
+            Figure(key, unit, ours[key], generate[key], notes.get(key, ""))
+            for key, unit in UNITS.items()
+        ],
         remark=f"A second turn takes {second / cold:.2f} of a cold one to its first token.",
     )
 
@@ -101,6 +116,7 @@ class _Bench:
     cold: list[float] = field(default_factory=list)
     second: list[float] = field(default_factory=list)
     speed: list[float] = field(default_factory=list)
+    held: list[float] = field(default_factory=list)
 
 
 _bench: _Bench
@@ -123,6 +139,8 @@ def _run_round(repeat: int) -> None:
     first = text[start : start + PROMPT_TOKENS - ANSWER_TOKENS - QUESTION_TOKENS]
     answered, times = answer(first, ANSWER_TOKENS)
     _bench.speed.append((ANSWER_TOKENS - 1) / (times[-1] - times[1]))
+    if held := _bench.contender.held(first, ANSWER_TOKENS):
+        _bench.held.append((ANSWER_TOKENS - 1) / (held[-1] - held[1]))
     _, times = answer(first + answered + text[-QUESTION_TOKENS:], 1)
     _bench.second.append(times[1] - times[0])
 
@@ -132,6 +150,7 @@ def _finish() -> tuple[dict[str, float | None], int]:
     tokens = _bench.text[:PROMPT_TOKENS]
     figures = {
         DECODE: median(_bench.speed[1:]),
+        HELD: median(_bench.held[1:]) if _bench.held else None,
         FIRST_TOKEN: median(_bench.cold[1:]),
         SECOND_TURN: median(_bench.second[1:]),
         MEMORY: _peak_memory(_bench.device),

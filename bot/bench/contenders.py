@@ -12,6 +12,24 @@ from bot.inference.engines import load_engine
 from bot.inference.engines.causal import CausalEngine
 from bot.inference.engines.device import find_device
 from bot.inference.engines.transformers import load_checkpoint
+from bot.inference.grammar.turns import Rules
+from bot.inference.text.prompt import ChatFormat
+
+LIST = {
+    "type": "array",
+    "minItems": 1000,
+    "items": {
+        "type": "object",
+        "properties": {
+            "place": {"type": "string", "minLength": 8, "maxLength": 40},
+            "hour": {"type": "integer", "minimum": 0, "maximum": 23},
+            "sure": {"type": ["boolean", "null"]},
+        },
+        "required": ["place", "hour", "sure"],
+        "additionalProperties": False,
+    },
+}
+"""Longer than any answer that is measured."""
 
 
 class Contender(Protocol):
@@ -23,6 +41,10 @@ class Contender(Protocol):
 
     def answer(self, prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
         """A greedy answer, and when it was asked for and when each of its tokens came."""
+        ...
+
+    def held(self, prompt: list[int], tokens: int) -> list[float] | None:
+        """The times of an answer that is held to a JSON schema; None where none can be."""
         ...
 
     def logits(self, tokens: list[int]) -> Tensor | None:
@@ -39,7 +61,14 @@ class EngineContender:
         self._engine = load_engine(
             folder, device=device, engine=engine, progress=lambda stage, share: None
         )
-        self.answer = Driver(self._engine, vocabulary=0).answer
+        self._driver = Driver(self._engine, vocabulary=0)
+        self.answer = self._driver.answer
+        self._grammars = ChatFormat.from_folder(folder).grammars
+
+    def held(self, prompt: list[int], tokens: int) -> list[float] | None:
+        grammar = self._grammars.grammar(Rules(answer=LIST).tagged_answer())
+        _, times = self._driver.answer(prompt, tokens, grammar)
+        return times
 
     def logits(self, tokens: list[int]) -> Tensor | None:
         """As in decoding: each token is fed after the one before it."""
@@ -71,6 +100,9 @@ class GenerateContender:
             max_new_tokens=tokens,
         )
         return output[0, len(prompt) :].tolist(), [started, *clock.times[1:]]
+
+    def held(self, prompt: list[int], tokens: int) -> list[float] | None:
+        return None
 
     def logits(self, tokens: list[int]) -> Tensor | None:
         with torch.inference_mode():

@@ -10,6 +10,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from bot.bench.result import Kernel
 from bot.inference.engines.base import Engine, Sampling, Sequence
+from bot.inference.grammar.grammar import Grammar
 
 STEPS = 128
 PROFILED_STEPS = 8
@@ -26,15 +27,23 @@ class Driver:
         self._vocabulary = vocabulary
         self._prompts = 0
 
-    def answer(self, prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
-        """A greedy answer, and when it was asked for and when each of its tokens came."""
+    def answer(
+        self, prompt: list[int], tokens: int, grammar: Grammar | None = None
+    ) -> tuple[list[int], list[float]]:
+        """A greedy answer, and when it was asked for and when each of its tokens came.
+
+        With a fresh `grammar` it is held to that, as the service holds it.
+        """
         sequence = _greedy(prompt)
+        sequence.mask = grammar.allowed if grammar else None
         answer: list[int] = []
         times = [time.perf_counter()]
         self._engine.admit(sequence)
         while len(answer) < tokens:
             for _, token in self._engine.step():
                 answer.append(token)
+                if grammar:
+                    grammar.consume([token])
                 times.append(time.perf_counter())
         self._engine.release(sequence)
         return answer, times

@@ -12,9 +12,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from tests.inference.tokenizers_fixture import SMOLLM2_TEMPLATE, chatml_tokenizer
 
 
-def save_tiny_model(folder: Path, *, context: int = 4096) -> None:
+def save_tiny_model(folder: Path, *, context: int = 4096, template: str = SMOLLM2_TEMPLATE) -> None:
     """Write the model's files to `folder`, as a Hugging Face repository has them."""
-    tokenizer = chatml_tokenizer(SMOLLM2_TEMPLATE)
+    tokenizer = chatml_tokenizer(template)
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(tokenizer),

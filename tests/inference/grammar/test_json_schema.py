@@ -21,6 +21,7 @@ from bot.inference.text.prompt import ChatFormat, ReasoningStyle
 from tests.inference.masks import tokens_of
 from tests.inference.tokenizers_fixture import (
     ALWAYS_THINKING_TEMPLATE,
+    QWEN3_TEMPLATE,
     SMOLLM2_TEMPLATE,
     chatml_tokenizer,
     harmony_tokenizer,
@@ -104,6 +105,30 @@ def test_whatever_is_drawn_keeps_to_the_schema(name: str) -> None:
 @pytest.mark.parametrize("name", ["thinking", "harmony"])
 def test_reasoning_is_left_free(name: str) -> None:
     assert answer(name, 0)[0].reasoning.strip() == "{ what now }"
+
+
+def test_a_model_that_opens_its_reasoning_itself_may_do_so_once_before_its_answer() -> None:
+    chat_format = ChatFormat(chatml_tokenizer(QWEN3_TEMPLATE))
+    (think,) = chat_format.control_ids("<think>")
+    sequence = Sequence(chat_format.render([{"role": "user", "content": "Hi"}]))
+    rules = Rules(answer={"type": "boolean"})
+    generation = Generation(
+        chat_format, sequence, max_tokens=60, reasoning_budget=30, form=form(chat_format, rules)
+    )
+    assert sequence.mask is not None
+    before = sequence.mask()
+    assert before is not None
+    assert {think, *chat_format.control_ids("t")} <= set(tokens_of(before))
+    shown = Delta()
+    for token in chat_format.control_ids("<think>Is it?"):
+        shown += generation.push(token)
+    assert sequence.mask() is None
+    for token in chat_format.control_ids("</think>"):
+        shown += generation.push(token)
+    after = sequence.mask()
+    assert after is not None
+    assert set(tokens_of(after)) == set(tokens_of(before)) - {think}
+    assert shown == Delta(reasoning="Is it?")
 
 
 def test_no_control_token_is_allowed_inside_of_an_answer() -> None:
