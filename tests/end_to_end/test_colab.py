@@ -59,7 +59,7 @@ async def test_the_notebook_chats_and_its_bot_answers_on_discord(
     assert "Written: config/bot.yaml and .env" in _of(shown, "bot init")
     assert "bad " not in _of(shown, "bot init") + _of(shown, "bot check")
     assert "smollm2-135m" in _of(shown, "bot models list")
-    assert "effort high" in _of(shown, "bot chat")
+    assert "high · " in _of(shown, "bot chat")  # the footer of an answer
     assert "https://discord.com/oauth2/authorize?client_id=" in _of(shown, "bot discord-invite")
 
 
