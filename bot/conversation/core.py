@@ -8,9 +8,18 @@ import structlog
 
 from bot.client import InferenceClient
 from bot.config import Config
-from bot.conversation.commands import Call, CommandError, Context, Conversation, Result, parse
+from bot.conversation.commands import (
+    COMMANDS,
+    Call,
+    CommandError,
+    Context,
+    Conversation,
+    Result,
+    parse,
+)
 from bot.conversation.events import Author, Place, QuestionKey
 from bot.conversation.gate import Admission, Barred, Refused, admit, check_access
+from bot.conversation.importing import Drafts
 from bot.conversation.in_effect import InEffect
 from bot.conversation.responder import Responder
 from bot.conversation.settings import Settings, resolve
@@ -28,6 +37,7 @@ class Core:
     store: Store
     client: InferenceClient
     responder: Responder
+    drafts: Drafts = field(default_factory=Drafts)
     started: float = field(default_factory=time.monotonic)
 
     async def read(self, place: Place) -> InEffect:
@@ -82,6 +92,7 @@ class Core:
             store=self.store,
             client=self.client,
             responder=self.responder,
+            drafts=self.drafts,
             started=self.started,
         )
 
@@ -90,7 +101,7 @@ class Core:
         try:
             call = parse(given, context.texts) if isinstance(given, str) else given
             _check_access(call, context)
-            return Result(await call.run(context))
+            return Result(await call.run(context), then=COMMANDS.get(call.command.then))
         except (Refused, CommandError, StorageError) as error:
             barred = isinstance(error, Barred)
             return Result(self.explained(error), done=False, barred=barred)

@@ -48,6 +48,8 @@ def _extractor(kind: Kind) -> Callable[[bytes], Iterator[str]]:
             from bot.documents.extraction.web_page import extract
         case Kind.ARTICLE:
             from bot.documents.extraction.article import extract
+        case Kind.CHARACTER_CARD:
+            from bot.documents.extraction.character_card import extract
         case _:
             from bot.documents.extraction.encodings import extract
     return extract

@@ -15,6 +15,8 @@ class Kind(StrEnum):
     WEB_PAGE = "web_page"
     ARTICLE = "article"
     """A web page of which only what it is about is wanted."""
+    CHARACTER_CARD = "character_card"
+    """A picture that is read for the card in it; by its name and type it is only a picture."""
     PICTURE = "picture"
     SOUND = "sound"
     VIDEO = "video"
@@ -31,7 +33,10 @@ class Kind(StrEnum):
         return self in _READABLE and self is not Kind.TEXT
 
 
-_READABLE = {Kind.TEXT, Kind.PDF, Kind.WORD, Kind.SHEETS, Kind.WEB_PAGE, Kind.ARTICLE}
+_READABLE = {
+    *(Kind.TEXT, Kind.PDF, Kind.WORD, Kind.SHEETS, Kind.WEB_PAGE, Kind.ARTICLE),
+    Kind.CHARACTER_CARD,
+}
 
 _BY_SUFFIX = {
     ".pdf": Kind.PDF,

@@ -80,6 +80,19 @@ class Attachments:
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._read: OrderedDict[tuple[str, int], Result] = OrderedDict()
 
+    async def first(
+        self, files: Sequence[File], limit: int, credentials: Mapping[str, str] | None = None
+    ) -> tuple[str, bytes] | None:
+        """The name and the contents of the first file, at most `limit` bytes. Raises NotFetched."""
+        if not files:
+            return None
+        if files[0].problem:
+            raise NotFetched(files[0].problem)
+        fetched = await self._downloader.fetch(files[0].url, limit, credentials)
+        if not fetched.complete:
+            raise NotFetched(f"it is larger than {limit} bytes")
+        return files[0].name, fetched.data
+
     async def fill(
         self,
         drafts: Sequence[Draft],

@@ -9,10 +9,12 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
+from bot.conversation.commands import CommandError
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Place, QuestionKey
 from bot.conversation.in_effect import InEffect
 from bot.platforms.background import Background
+from bot.platforms.download import NotFetched
 from bot.platforms.exchange import Exchange
 from bot.storage import StorageError
 
@@ -122,6 +124,7 @@ class ChannelConversation(Generic[AnExchange]):
     latest: finds the exchange with the person's newest answer here.
     starter: finds who began the thread; None where nobody did or is known.
     catch_up: tells the person what was said; see Conversation.summarize.
+    fetch: the name and the contents of the first file that came with the command.
     """
 
     core: Core
@@ -130,6 +133,7 @@ class ChannelConversation(Generic[AnExchange]):
     latest: Callable[[], Awaitable[AnExchange | None]]
     starter: Callable[[], Awaitable[str | None]]
     catch_up: Callable[[InEffect, Author, datetime | None, str], Awaitable[None]]
+    fetch: Callable[[], Awaitable[tuple[str, bytes] | None]]
     background: Background
 
     async def start_over(self) -> None:
@@ -143,6 +147,13 @@ class ChannelConversation(Generic[AnExchange]):
         if exchange is not None:
             self.background.start(exchange.answer(await exchange.admit(author)))
         return exchange is not None
+
+    async def attached(self, here: InEffect) -> tuple[str, bytes] | None:
+        try:
+            return await self.fetch()
+        except NotFetched as error:
+            log.warning("a persona's file could not be fetched", reason=str(error))
+            raise CommandError(here.texts("import_not_fetched")) from error
 
     async def summarize(
         self, here: InEffect, author: Author, since: datetime | None, channel: str

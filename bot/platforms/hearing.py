@@ -3,7 +3,7 @@
 import re
 from typing import Any, Protocol
 
-from bot.conversation.commands import Conversation, is_command
+from bot.conversation.commands import Command, Conversation, is_command
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Place, QuestionKey
 from bot.conversation.gate import Admission, Barred, Refused, check_access
@@ -51,6 +51,9 @@ class IncomingMessage(Protocol):
 
     async def whisper(self, line: str) -> None:
         """Reply with lines for who wrote it, in the least public way that the platform has."""
+
+    async def propose(self, label: str, command: Command) -> None:
+        """Show who wrote it a button that opens the command's form, where the platform has one."""
 
     async def answer(self, admission: Admission) -> None:
         """Answer the message."""
@@ -106,6 +109,8 @@ async def _hear(
         result = await core.run(text, core.context(here, author, message.conversation))
         if result.text and (not result.barred or exchanges.is_first_refusal(here.place, author)):
             await message.whisper(result.text)
+        if result.then is not None:
+            await message.propose(here.texts("form_review"), result.then)
         return False
     try:
         check_access(here, author)

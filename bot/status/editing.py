@@ -48,6 +48,9 @@ class Nowhere:
     async def regenerate(self, author: Author) -> bool:
         return False
 
+    async def attached(self, here: InEffect) -> tuple[str, bytes] | None:
+        return None
+
     async def summarize(
         self, here: InEffect, author: Author, since: datetime | None, channel: str
     ) -> None:

@@ -37,6 +37,8 @@ class Chat:
     configs: list[Config]
     started_over: list[str] = field(default_factory=list)
     regenerates: bool = False
+    file: tuple[str, bytes] | None = None
+    """What comes with the next command."""
     wishes: list[tuple[datetime | None, str]] = field(default_factory=list)
     """To catch up: since when, and on which channel."""
     threads_of: str = ""
@@ -77,6 +79,9 @@ class Chat:
 
     async def regenerate(self, author: Author) -> bool:
         return self.regenerates
+
+    async def attached(self, here: InEffect) -> tuple[str, bytes] | None:
+        return self.file
 
     async def summarize(
         self, here: InEffect, author: Author, since: datetime | None, channel: str

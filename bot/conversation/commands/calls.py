@@ -49,11 +49,13 @@ class Result:
 
     text: what happened, or why nothing did (`done` is false then).
     barred: whether that is because they may not use the bot here at all.
+    then: the command that is proposed now, with a form of its own.
     """
 
     text: str
     done: bool = True
     barred: bool = False
+    then: Command | None = None
 
 
 _WORD = re.compile(r"[\w-]+")

@@ -9,6 +9,7 @@ from typing import Protocol
 from bot.client import InferenceClient
 from bot.config import Config, Permission, PermissionsConfig, ServerConfig
 from bot.conversation.events import Author, Place
+from bot.conversation.importing import Drafts
 from bot.conversation.in_effect import InEffect
 from bot.conversation.responder import Responder
 from bot.conversation.texts import Texts
@@ -23,6 +24,8 @@ class OptionKind(StrEnum):
     SCOPE = "scope"
     SETTING = "setting"
     NAME = "name"
+    FILE = "file"
+    """A file that comes with the command; never typed."""
     VALUE = "value"
     CHANNEL = "channel"
     """A channel; typed as the last word, with a # before its name."""
@@ -71,6 +74,12 @@ class Conversation(Protocol):
         """Answer the person's last question again; False where there is none. Raises Refused."""
         ...
 
+    async def attached(self, here: InEffect) -> tuple[str, bytes] | None:
+        """The name and the contents of the file that came with the command, if one did.
+
+        Raises CommandError.
+        """
+
     async def summarize(
         self, here: InEffect, author: Author, since: datetime | None, channel: str
     ) -> None:
@@ -92,6 +101,7 @@ class Context:
     store: Store
     client: InferenceClient
     responder: Responder
+    drafts: Drafts
     started: float
     """When the bot started, as time.monotonic()."""
 
@@ -163,6 +173,8 @@ class Command:
     """Also for those who may not use the bot here."""
     fill_form: FillForm | None = None
     """Set for commands that open a form, where the platform has forms."""
+    then: str = ""
+    """The command that its answer proposes, where the platform has buttons."""
 
     @property
     def about(self) -> str:
@@ -177,7 +189,8 @@ class Command:
     @property
     def typed_options(self) -> list[Option]:
         """Those of the command typed as text."""
-        return [option for option in self.options if not option.form_only]
+        never = OptionKind.FILE
+        return [option for option in self.options if not option.form_only and option.kind != never]
 
     @property
     def form_options(self) -> list[Option]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from bot.config import DESCRIPTION_LENGTH, PROMPT_LENGTH, ConfigError, Effort, check_persona
 from bot.conversation.commands.definition import Command, CommandError, Context, Option, OptionKind
 from bot.conversation.commands.effort import SCOPE
+from bot.conversation.importing import NotImported, free_name, imported
 from bot.conversation.personas import Persona, UnknownPersona, persona_named
 from bot.conversation.texts import Texts
 from bot.storage import StoredPersona, TooManyPersonas
@@ -36,12 +37,47 @@ async def create(
 ) -> str:
     if name in context.here.personas:
         raise CommandError(context.texts("persona_exists", name=name))
-    return await _save(context, Persona(name, text, description, _effort(level)))
+    saved = await _save(context, Persona(name, text, description, _effort(level)))
+    context.drafts.drop(_draft_key(context))
+    return saved
 
 
 async def create_form(context: Context) -> dict[str, str]:
     context.require_change("server", "not_allowed_personas")
-    return {}
+    draft = context.drafts.get(_draft_key(context))
+    if draft is None:
+        return {}
+    return {"name": draft.name, "text": draft.prompt, "description": draft.description}
+
+
+async def import_file(context: Context, name: str = "") -> str:
+    """Show what persona a file makes; the form to make one then begins with it."""
+    texts = context.texts
+    context.require_change("server", "not_allowed_personas")
+    attached = await context.conversation.attached(context.here)
+    if attached is None:
+        raise CommandError(texts("import_no_file"))
+    file_name, data = attached
+    try:
+        draft = await imported(file_name, data)
+    except NotImported as error:
+        raise CommandError(texts(str(error), name=file_name)) from error
+    draft = replace(draft, name=name or free_name(draft.name, context.here.personas))
+    if (length := len(draft.prompt)) > PROMPT_LENGTH:
+        raise CommandError(
+            texts("import_too_long", name=file_name, length=length, limit=PROMPT_LENGTH)
+        )
+    context.drafts.put(_draft_key(context), draft)
+    heading = texts("import_preview", name=draft.name, length=length, limit=PROMPT_LENGTH)
+    shown = draft.prompt if length <= PREVIEWED else f"{draft.prompt[:PREVIEWED]}…"
+    lines = [heading, draft.description, *(f"> {line}" for line in shown.splitlines())]
+    if draft.left_out:
+        lines.append(texts("import_left_out"))
+    return "\n".join([*filter(None, lines), texts("import_next")])
+
+
+def _draft_key(context: Context) -> tuple[str, ...]:
+    return context.place.platform, context.place.server, context.author.id
 
 
 async def edit(
@@ -167,6 +203,10 @@ def _version_line(context: Context, version: StoredPersona) -> str:
     return context.texts("version_line", version=version.version, when=when, prompt=first_line)
 
 
+PREVIEWED = 1000
+"""Characters of an imported prompt that are shown; the form has all."""
+
+FILE = Option(OptionKind.FILE, "option_file", False)
 NAME = Option(OptionKind.PERSONA, "option_persona")
 NEW_NAME = Option(OptionKind.NAME, "option_new_name")
 PROMPT = Option(OptionKind.TEXT, "option_prompt")
@@ -182,6 +222,12 @@ COMMANDS = [
         create,
         (NEW_NAME, PROMPT, DESCRIPTION, LEVEL),
         fill_form=create_form,
+    ),
+    Command(
+        "persona import",
+        import_file,
+        (FILE, replace(NEW_NAME, required=False)),
+        then="persona create",
     ),
     Command(
         "persona edit",

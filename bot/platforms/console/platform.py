@@ -99,6 +99,9 @@ class ConsolePlatform:
         self._again = asked[-1].text
         return True
 
+    async def attached(self, here: InEffect) -> tuple[str, bytes] | None:
+        return None
+
     async def summarize(
         self, here: InEffect, author: Author, since: datetime | None, channel: str
     ) -> None:

@@ -14,6 +14,7 @@ import structlog
 from bot.config import AnswerMode
 from bot.conversation.core import Core
 from bot.conversation.events import Place, Question, QuestionKey
+from bot.conversation.importing import FILE_BYTES
 from bot.conversation.in_effect import InEffect
 from bot.conversation.settings import Settings
 from bot.platforms.attachments import Attachments
@@ -69,7 +70,8 @@ class Answers:
         self.exchanges: Exchanges[DiscordExchange] = Exchanges(core)
         api_url = core.config().discord.api_url
         self.written = WrittenAnswers()
-        self.reader = Reader(Attachments(Downloader(FILE_HOSTS, api_url)), self.written)
+        self._attachments = Attachments(Downloader(FILE_HOSTS, api_url))
+        self.reader = Reader(self._attachments, self.written)
         self.catch_ups = CatchUps(
             core, client, pace, self.exchanges, self.reader, self.written, background
         )
@@ -190,6 +192,7 @@ class Answers:
             latest=partial(self._latest_of, asked.person.id, asked.channel),
             starter=partial(_starter, asked.channel),
             catch_up=partial(self.catch_ups.begin, asked),
+            fetch=partial(self._attachments.first, asked.files, FILE_BYTES),
             background=self._background,
         )
 

@@ -19,6 +19,7 @@ from bot.conversation.events import Author, Message, QuestionKey
 from bot.conversation.gate import check_access
 from bot.conversation.in_effect import InEffect
 from bot.conversation.texts import Texts
+from bot.platforms.attachments import File
 from bot.platforms.background import Background
 from bot.platforms.catching_up import read_back
 from bot.platforms.discord.channel_history import may_read, said_in
@@ -47,6 +48,7 @@ class Asked:
     id: of the wish: an interaction's, or another number that no message has.
     before: the id of the message or interaction before which everything is read.
     send: shows the person, and nobody else, the summary's messages; None where nothing can.
+    files: what came with it.
     """
 
     person: discord.abc.User
@@ -55,6 +57,7 @@ class Asked:
     id: int
     before: int
     send: Send | None
+    files: Sequence[File] = ()
 
 
 class CatchUps:

@@ -22,7 +22,9 @@ CHOICES_OF: dict[OptionKind, tuple[str, ...]] = {
     OptionKind.SETTING: tuple(SETTINGS),
 }
 """What can be chosen for an option."""
-Value: TypeAlias = str | app_commands.AppCommandChannel | app_commands.AppCommandThread
+Value: TypeAlias = (
+    str | app_commands.AppCommandChannel | app_commands.AppCommandThread | discord.Attachment
+)
 
 
 def add_commands(
@@ -63,7 +65,7 @@ def _build(
         given = {
             name: value if isinstance(value, str) else str(value.id)
             for name, value in values.items()
-            if value is not None
+            if not (value is None or isinstance(value, discord.Attachment))
         }
         await interactions.command(interaction, Call(command, given))
 
@@ -73,7 +75,9 @@ def _build(
         names = [n for n in await interactions.persona_names(interaction) if typed.lower() in n]
         return [app_commands.Choice(name=n, value=n) for n in names[:CHOICES]]
 
-    options = [option for option in command.typed_options if option not in command.form_options]
+    files = [option for option in command.options if option.kind is OptionKind.FILE]
+    typed = [option for option in command.typed_options if option not in command.form_options]
+    options = [*files, *typed]
     # discord.py reads the options from the callback's signature.
     callback.__signature__ = Signature(  # type: ignore[attr-defined]
         [
@@ -103,6 +107,8 @@ def _parameter(option: Option) -> Parameter:
     kind: Any = str
     if option.kind is OptionKind.CHANNEL:
         kind = app_commands.AppCommandChannel | app_commands.AppCommandThread
+    if option.kind is OptionKind.FILE:  # only Discord's own commands can ask for one
+        return Parameter(option.name, Parameter.KEYWORD_ONLY, annotation=discord.Attachment)
     return Parameter(
         option.name,
         Parameter.KEYWORD_ONLY,

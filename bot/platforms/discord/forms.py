@@ -62,18 +62,26 @@ class QuestionForm(discord.ui.Modal):
         await self._submit(interaction, self._question.value)
 
 
-class EditAgain(discord.ui.View):
+class OpenForm(discord.ui.View):
+    """A button that opens a form."""
+
+    def __init__(
+        self, label: str, open_form: Callable[[discord.Interaction], Awaitable[None]]
+    ) -> None:
+        super().__init__(timeout=900)
+        button: discord.ui.Button[Any] = discord.ui.Button(label=label)
+        button.callback = open_form  # type: ignore[assignment,method-assign]
+        self.add_item(button)
+
+
+class EditAgain(OpenForm):
     """Under a refused form: a button that opens it again as it was filled in."""
 
     def __init__(self, form: Callable[[], CommandForm], texts: Texts) -> None:
-        super().__init__(timeout=900)
-        self._form = form
-        button: discord.ui.Button[Any] = discord.ui.Button(label=texts("form_again"))
-        button.callback = self._open  # type: ignore[method-assign]
-        self.add_item(button)
+        async def open_form(pressed: discord.Interaction) -> None:
+            await pressed.response.send_modal(form())
 
-    async def _open(self, interaction: discord.Interaction) -> None:
-        await interaction.response.send_modal(self._form())
+        super().__init__(texts("form_again"), open_form)
 
 
 def _written(field: discord.ui.TextInput[Any] | discord.ui.RadioGroup[Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import discord
 import structlog
 
-from bot.conversation.commands import Conversation
+from bot.conversation.commands import Command, Conversation
 from bot.conversation.events import Author, Place, QuestionKey
 from bot.conversation.gate import Admission
 from bot.platforms.background import Background
@@ -23,6 +23,7 @@ from bot.platforms.discord.messages import (
     place_of,
     rights_in,
 )
+from bot.platforms.discord.reader import files_of
 from bot.platforms.discord.sending import Pace, is_passing, said_in_reply
 from bot.platforms.discord.view import SentMessage
 from bot.platforms.discord.words import has_more_than_text, typed
@@ -64,7 +65,10 @@ class DiscordMessage:
         send = self._reply if message.guild is None else None
         # The message's own id stands for the command; no other one has the next number.
         asker = self._answers.copies.asker_of(message)
-        asked = Asked(asker, message.channel, message.guild, message.id + 1, message.id, send)
+        files = files_of(message, self._me)
+        asked = Asked(
+            asker, message.channel, message.guild, message.id + 1, message.id, send, files
+        )
         return self._answers.conversation(asked, place)
 
     async def _reply(
@@ -112,6 +116,9 @@ class DiscordMessage:
             log.warning("discord refused a line, only its author sees it", code=error.code)
             asker = self._answers.copies.asker_of(message)
             await self._pace.whisper_to(asker)(text)
+
+    async def propose(self, label: str, command: Command) -> None:
+        """None: anybody could press it here. The answer names the command."""
 
     async def answer(self, admission: Admission) -> None:
         exchange = await self._answers.open(self._message, admission.here)

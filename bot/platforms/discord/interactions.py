@@ -4,22 +4,24 @@ from __future__ import annotations  # some of discord.py's types exist only for 
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import discord
 
-from bot.conversation.commands import COMMANDS, Call, CommandError, Context, Result
+from bot.conversation.commands import COMMANDS, Call, Command, CommandError, Context, Result
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Message, Place, Question, QuestionKey
 from bot.conversation.gate import Refused, check_access
 from bot.conversation.in_effect import InEffect
 from bot.conversation.texts import Texts
+from bot.platforms.attachments import File
 from bot.platforms.background import Background
 from bot.platforms.buttons import Action, press
 from bot.platforms.discord.answers import Answers, DiscordExchange
 from bot.platforms.discord.buttons import ButtonId, deletion_view
 from bot.platforms.discord.catching_up import Asked
-from bot.platforms.discord.forms import CommandForm, EditAgain, QuestionForm
+from bot.platforms.discord.forms import CommandForm, EditAgain, OpenForm, QuestionForm
 from bot.platforms.discord.limits import CONTENT_LENGTH
 from bot.platforms.discord.messages import author_of, own_line, place_of
 from bot.platforms.discord.sending import Pace
@@ -50,7 +52,8 @@ class Interactions:
             await self._open_form(interaction, call)
             return
         await interaction.response.defer(ephemeral=True)
-        await self._answer(interaction, (await self._run(call, interaction)).text)
+        result = await self._run(call, interaction)
+        await self._answer(interaction, result.text, result.then)
 
     async def persona_names(self, interaction: discord.Interaction) -> list[str]:
         """What can be proposed for a persona."""
@@ -77,10 +80,27 @@ class Interactions:
 
         await interaction.response.send_modal(CommandForm(call.command, filled, texts, submit))
 
-    async def _answer(self, interaction: discord.Interaction, answer: str) -> None:
-        """Each message says for itself that it is private."""
-        for part in split_markdown(answer, CONTENT_LENGTH) if answer else ():
-            await self._pace.retried(interaction.followup.send, part.text, ephemeral=True)
+    async def _answer(
+        self, interaction: discord.Interaction, answer: str, then: Command | None = None
+    ) -> None:
+        """Show what a command answers, and a button for the form of the one that it proposes.
+
+        Each message says for itself that it is private.
+        """
+        parts = [part.text for part in split_markdown(answer, CONTENT_LENGTH)] if answer else []
+        for at, part in enumerate(parts, 1):
+            options: dict[str, Any] = {"ephemeral": True}
+            if then is not None and at == len(parts):
+                options["view"] = await self._form_button(interaction, then)
+            send = partial(interaction.followup.send, part, **options)
+            await self._pace.retried(send)
+
+    async def _form_button(self, interaction: discord.Interaction, command: Command) -> OpenForm:
+        async def open_form(pressed: discord.Interaction) -> None:
+            await self._open_form(pressed, Call(command))
+
+        texts = (await self._core.read(_place(interaction))).texts
+        return OpenForm(texts("form_review"), open_form)
 
     async def _run(self, call: Call, interaction: discord.Interaction) -> Result:
         try:
@@ -234,7 +254,14 @@ def _asked(interaction: discord.Interaction) -> Asked:
 
     assert interaction.channel is not None
     channel, guild = interaction.channel, interaction.guild
-    return Asked(interaction.user, channel, guild, interaction.id, interaction.id, send)
+    data: dict[str, Any] = {**(interaction.data or {})}
+    resolved = data.get("resolved") or {}
+    files = [
+        File(id, str(file["filename"]), str(file["url"]), str(file.get("content_type") or ""))
+        for id, file in resolved.get("attachments", {}).items()
+    ]
+    id = interaction.id
+    return Asked(interaction.user, channel, guild, id, id, send, files)
 
 
 async def _take_away(interaction: discord.Interaction) -> None:

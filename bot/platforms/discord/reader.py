@@ -95,7 +95,7 @@ def _draft(
     if title := _title_of_post(message):
         text = f"[post: {title}]\n\n{text}".strip()
     foreign = _has_others_words(message)
-    draft = Draft(Message(str(message.id), author, text, foreign=foreign), _files(message, me))
+    draft = Draft(Message(str(message.id), author, text, foreign=foreign), files_of(message, me))
     if replied is None or author.is_bot or seen[-1:] == [replied.id]:
         return draft
     mark = f"in reply to {_name(replied, me)}"
@@ -112,7 +112,7 @@ def _with_quotation(
     written = _after(draft, quotation).message
     if message.author.id != me.id and (message.author.bot or _has_others_words(message)):
         written = replace(written, foreign=True)
-    return Draft(written, [*_files(message, me), *draft.files])
+    return Draft(written, [*files_of(message, me), *draft.files])
 
 
 def _has_others_words(message: discord.Message) -> bool:
@@ -147,7 +147,7 @@ def _title_of_post(message: discord.Message) -> str | None:
     return thread.name if begins and isinstance(thread, discord.Thread) else None
 
 
-def _files(message: discord.Message, me: discord.ClientUser) -> list[File]:
+def files_of(message: discord.Message, me: discord.ClientUser) -> list[File]:
     """What is attached to the message and to what it forwards; of the bot's, long answers."""
     attached = list(message.attachments)
     if message.author.id == me.id:

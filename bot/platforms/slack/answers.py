@@ -8,6 +8,7 @@ import structlog
 
 from bot.conversation.core import Core
 from bot.conversation.events import Question
+from bot.conversation.importing import FILE_BYTES
 from bot.conversation.in_effect import InEffect
 from bot.platforms.attachments import Attachments
 from bot.platforms.background import Background
@@ -28,7 +29,7 @@ from bot.platforms.slack.messages import (
     question_key,
     thread_of,
 )
-from bot.platforms.slack.reader import Reader
+from bot.platforms.slack.reader import Reader, credentials, files_of
 from bot.platforms.slack.sending import Pace
 from bot.platforms.slack.view import Look, SlackView
 from bot.platforms.slack.workspace import Workspace
@@ -46,7 +47,8 @@ class Answers:
         self.conversations = Conversations()
         self.exchanges: Exchanges[SlackExchange] = Exchanges(core)
         api_url = core.config().slack.api_url
-        self._reader = Reader(Attachments(Downloader(FILE_HOSTS, api_url)))
+        self._attachments = Attachments(Downloader(FILE_HOSTS, api_url))
+        self._reader = Reader(self._attachments)
         self._catch_ups = CatchUps(core, self.exchanges, self._reader, background)
         self._core = core
         self._background = background
@@ -101,8 +103,14 @@ class Answers:
             latest=partial(self._latest_of, workspace, channel, thread, asked.person),
             starter=partial(_starter, workspace, channel, thread),
             catch_up=partial(self._catch_ups.begin, asked),
+            fetch=partial(self._fetch, workspace, asked.message or {}),
             background=self._background,
         )
+
+    async def _fetch(self, workspace: Workspace, message: Payload) -> tuple[str, bytes] | None:
+        """The first file of a message. Raises NotFetched."""
+        files = await files_of(message, workspace)
+        return await self._attachments.first(files, FILE_BYTES, credentials(workspace))
 
     async def _latest_of(
         self, workspace: Workspace, channel: str, thread: str | None, person: str

@@ -46,6 +46,7 @@ class Asked:
     thread: the one they are in; None: the channel itself.
     before: the timestamp from which on nothing is read, such as that of the command.
     url: the response_url of what they did, if there is one.
+    message: theirs, if they wrote one.
     """
 
     workspace: Workspace
@@ -54,6 +55,7 @@ class Asked:
     person: str
     before: str
     url: str = ""
+    message: Payload | None = None
 
 
 class CatchUps:

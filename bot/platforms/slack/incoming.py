@@ -3,13 +3,14 @@
 import structlog
 from slack_sdk.errors import SlackApiError
 
-from bot.conversation.commands import Conversation
+from bot.conversation.commands import Command, Conversation
 from bot.conversation.events import Author, QuestionKey
 from bot.conversation.gate import Admission
 from bot.platforms.background import Background
 from bot.platforms.slack.answers import Answers
 from bot.platforms.slack.catching_up import Asked
 from bot.platforms.slack.errors import describe, is_passing
+from bot.platforms.slack.home import command_buttons
 from bot.platforms.slack.messages import Payload, place_of, question_key, thread_of
 from bot.platforms.slack.reader import has_words, typed
 from bot.platforms.slack.whisper import speak, whisper
@@ -43,7 +44,12 @@ class SlackMessage:
     def conversation(self) -> Conversation:
         event = self._event
         asked = Asked(
-            self._workspace, self._channel, event.get("thread_ts"), self._user, str(event["ts"])
+            self._workspace,
+            self._channel,
+            event.get("thread_ts"),
+            self._user,
+            before=str(event["ts"]),
+            message=event,
         )
         return self._answers.conversation(asked, self._thread)
 
@@ -71,6 +77,12 @@ class SlackMessage:
             return await self.say(line)
         thread = self._event.get("thread_ts")
         return await whisper(self._workspace, self._channel, self._user, line, thread)
+
+    async def propose(self, label: str, command: Command) -> None:
+        under = command_buttons(label, f"/{command.name}", self._channel)
+        where = "" if self.place.direct else self._channel
+        thread = self._event.get("thread_ts")
+        await whisper(self._workspace, where, self._user, label, thread, under=under)
 
     async def answer(self, admission: Admission) -> None:
         here = admission.here

@@ -37,8 +37,7 @@ class Reader:
     ) -> list[Message]:
         """`history`, oldest first, and the question as the last."""
         drafts = [await _draft(message, workspace) for message in [*history, question]]
-        token = {"Authorization": f"Bearer {workspace.client.token}"}
-        return await self._attachments.fill(drafts, here, token)
+        return await self._attachments.fill(drafts, here, credentials(workspace))
 
     async def read_above(self, above: Sequence[Payload], workspace: Workspace) -> list[Message]:
         """What stands above the conversation, oldest first; its files are only named."""
@@ -62,9 +61,20 @@ async def _draft(message: Payload, workspace: Workspace) -> Draft:
         answer = await decoded(answer_in(message) or "", workspace.name_of)
         return Draft(Message(message["ts"], author, answer))
     text = await _shown(words(message), workspace)
-    files = [await _file(file, workspace) for file in attached_files(message)]
     foreign = bool(message.get("attachments"))  # forwarded, or a link's preview
-    return Draft(Message(message["ts"], author, text, foreign=foreign), files)
+    return Draft(
+        Message(message["ts"], author, text, foreign=foreign), await files_of(message, workspace)
+    )
+
+
+async def files_of(message: Payload, workspace: Workspace) -> list[File]:
+    """What is attached to the message and to what it forwards."""
+    return [await _file(file, workspace) for file in attached_files(message)]
+
+
+def credentials(workspace: Workspace) -> dict[str, str]:
+    """What Slack wants to see before it gives a file."""
+    return {"Authorization": f"Bearer {workspace.client.token}"}
 
 
 async def _author(message: Payload, workspace: Workspace) -> Author:

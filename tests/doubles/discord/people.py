@@ -14,7 +14,12 @@ from tests.doubles.discord.interactions import (
     Interaction,
 )
 from tests.doubles.discord.messages import Body
-from tests.doubles.discord.payloads import Payload, channel_payload, message_payload
+from tests.doubles.discord.payloads import (
+    Payload,
+    attachment_payload,
+    channel_payload,
+    message_payload,
+)
 from tests.doubles.discord.state import (
     BUTTON,
     PRIVATE_THREAD,
@@ -113,7 +118,7 @@ class Person(User):
     def slash(self, channel: Channel, name: str, /, **options: Any) -> Interaction:
         """Give the command `/name`, "persona use" for a subcommand, with these options.
 
-        A channel is chosen from a list.
+        A channel is chosen from a list, and a file is attached: `(name, contents)`.
         """
         return self._command(COMMAND, channel, name, options)
 
@@ -160,6 +165,12 @@ class Person(User):
         if chosen:
             found = {str(id): _resolved(value, self) for id, value in chosen.items()}
             data["resolved"] = {"channels": found}
+        attached = {k: Attachment(*v) for k, v in given.items() if isinstance(v, tuple)}
+        if attached:
+            self.world.uploads |= {file.id: file for file in attached.values()}
+            told = {str(f.id): attachment_payload(f, channel) for f in attached.values()}
+            data["resolved"] = {"attachments": told}
+        given = given | {name: str(file.id) for name, file in attached.items()}
         nested["options"] = [
             {
                 "name": key,

@@ -167,10 +167,11 @@ class DiscordDouble(World):
 
     async def _attachment(self, request: web.Request) -> web.Response:
         channel = self.channels.get(int(request.match_info["channel"]))
-        for message in channel.messages if channel else []:
-            for attachment in message.attachments:
-                if str(attachment.id) == request.match_info["id"]:
-                    return web.Response(body=attachment.data)
+        messages = channel.messages if channel else []
+        files = [file for message in messages for file in message.attachments]
+        for attachment in [*files, *self.uploads.values()]:
+            if str(attachment.id) == request.match_info["id"]:
+                return web.Response(body=attachment.data)
         raise web.HTTPNotFound
 
 

@@ -58,6 +58,8 @@ class World:
         self.guilds: dict[int, Guild] = {}
         self.channels: dict[int, Channel] = {}
         self.interactions: dict[int, Interaction] = {}
+        self.uploads: dict[int, Attachment] = {}
+        """Files that came with commands."""
         self.commands = Commands()
         self.acknowledge_within = 3.0
         """Seconds that the bot has for its first answer to an interaction."""

@@ -1,0 +1,133 @@
+"""Personas from character cards and texts."""
+
+import pytest
+
+from bot.config import PROMPT_LENGTH
+from bot.conversation.commands import COMMANDS, Call
+from bot.conversation.importing import Draft, NotImported, free_name, imported
+from tests.conversation.cards import ARIA, as_json, as_picture, card
+from tests.conversation.conftest import ANN, Chat
+
+PROMPT = """\
+You are Aria of the Isles. Stay in character.
+
+Aria of the Isles keeps the lighthouse. She likes the user.
+
+Personality: calm
+
+Scenario: the user washes ashore.
+
+How Aria of the Isles speaks, for example:
+*Aria of the Isles waves.* Ahoy, the user!
+
+---
+the user: Hi
+Aria of the Isles: Ahoy!"""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        as_json(card(1)),
+        as_json(card(2)),
+        as_json(card(3)),
+        b"\xef\xbb\xbf" + as_json(card(2)),
+        as_picture(chara=card(2)),
+        as_picture(ccv3=card(3)),
+        as_picture(chara=card(2, name="Old"), ccv3=card(3)),
+    ],
+    ids=["v1", "v2", "v3", "byte order mark", "picture v2", "picture v3", "picture of both"],
+)
+async def test_a_card_of_each_version_becomes_a_persona(data: bytes) -> None:
+    draft = await imported("whatever.bin", data)
+    assert (draft.name, draft.prompt, draft.left_out) == ("aria-of-the-isles", PROMPT, False)
+
+
+async def test_a_cards_own_prompt_and_nickname_are_used() -> None:
+    more = {"nickname": "Ria", "system_prompt": "{{original}}Be {{char}}.", "creator_notes": "Sea"}
+    draft = await imported("a.json", as_json(card(3, **more, post_history_instructions="Short.")))
+    assert draft.prompt.startswith("Be Ria.\n\nRia keeps the lighthouse.")
+    assert draft.prompt.endswith("Short.")
+    assert (draft.name, draft.description) == ("aria-of-the-isles", "Sea")
+
+
+async def test_examples_give_way_where_all_is_too_long() -> None:
+    draft = await imported("a.json", as_json(card(2, mes_example="word " * PROMPT_LENGTH)))
+    assert len(draft.prompt) < PROMPT_LENGTH
+    assert "speaks, for example" not in draft.prompt
+    assert draft.left_out
+    book = {"entries": [{"keys": ["sea"], "content": "wet"}]}
+    assert (await imported("a.json", as_json(card(2, character_book=book)))).left_out
+
+
+async def test_a_text_is_the_prompt() -> None:
+    draft = await imported("Old Sailor.txt", "Talk like a sailor.\n".encode("utf-16"))
+    assert draft == Draft("old-sailor", "Talk like a sailor.")
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (as_picture(), "import_no_card"),
+        (as_picture(comment=card()), "import_no_card"),
+        (as_picture(chara=card())[:80], "import_unreadable"),
+        (b'{"a": 1}', "import_no_card"),
+        (b'{"name": "Nobody"}', "import_no_card"),
+        (b'{"spec": "chara_card_v2", "data": []}', "import_no_card"),
+        (as_json(card(2, name=None)), "import_no_card"),
+        (b'{"name": ', "import_unreadable"),
+        (b'{"a":' + b"[" * 200_000, "import_unreadable"),
+        (b"\x7fELF\0\1\2\3\0\0\0\0\xff\xfe\xfd", "import_unreadable"),
+        (b"", "import_unreadable"),
+        (b"x" * (2 << 20), "import_unreadable"),
+    ],
+)
+async def test_what_is_no_persona_is_refused(data: bytes, why: str) -> None:
+    with pytest.raises(NotImported, match=why):
+        await imported("a.bin", data)
+
+
+def test_a_name_that_is_taken_gets_a_number() -> None:
+    assert free_name("aria", ()) == "aria"
+    assert free_name("aria", ("aria", "aria-2")) == "aria-3"
+    assert len(free_name("a" * 32, ("a" * 32,))) <= 32
+
+
+@pytest.mark.parametrize("name", ["Ärger & Söhne!", "日本", "--", "x" * 50])
+async def test_every_cards_name_becomes_one_that_personas_may_have(name: str, chat: Chat) -> None:
+    draft = await imported("a.json", as_json(card(2, name=name)))
+    said = await chat.command(f"/persona create {draft.name} Be kind.")
+    assert said.startswith("Saved")
+
+
+async def test_an_import_is_shown_and_saved_by_the_form_that_begins_with_it(chat: Chat) -> None:
+    chat.file = ("aria.json", as_json(card()))
+    shown = await chat.run("/persona import")
+    assert shown.then is COMMANDS["persona create"]
+    assert "**aria-of-the-isles**" in shown.text
+    assert "Nothing is saved yet." in shown.text
+    assert "> Aria of the Isles keeps the lighthouse." in shown.text
+    assert "aria" not in await chat.command("/persona list")
+    create = Call(COMMANDS["persona create"])
+    filled = await chat.core.fill_form(create, await chat.context())
+    assert filled["name"] == "aria-of-the-isles"
+    assert filled["text"] == PROMPT
+    saved = await chat.run(Call(COMMANDS["persona create"], filled))
+    assert saved.text == "Saved aria-of-the-isles, version 1."
+    assert await chat.core.fill_form(create, await chat.context()) == {}
+
+
+async def test_an_import_takes_a_name(chat: Chat) -> None:
+    chat.file = ("aria.json", as_json(card()))
+    assert "**keeper**" in await chat.command("/persona import keeper")
+
+
+async def test_what_cannot_be_imported_is_one_line(chat: Chat) -> None:
+    assert "Send the file along" in await chat.command("/persona import")
+    chat.file = ("aria.json", as_json(card(2, description="x" * 9000)))
+    refusal = await chat.command("/persona import")
+    assert "and a persona may have at most 8000." in refusal
+    chat.file = ("aria.json", as_json({"a": ARIA}))
+    assert await chat.command("/persona import") == "“aria.json” has no character card in it."
+    chat.file = ("aria.json", as_json(card()))
+    assert "Only administrators" in await chat.command("/persona import", ANN)
