@@ -205,16 +205,21 @@ def plain_section(text: str, block_id: str | None = None) -> Block:
 
 
 def section(text: str, block_id: str | None = None) -> Block:
-    """What a command answers, as Markdown: of that, mrkdwn writes bold text and lists its way."""
+    """What a command answers, as Markdown."""
+    return plain_section(_mrkdwn(text), block_id)
+
+
+def _mrkdwn(text: str) -> str:
+    """A command's answer as mrkdwn, which writes bold text and lists its own way."""
     shown = re.sub(r"\*\*(.+?)\*\*", r"*\1*", plain_text(text))
-    return plain_section(re.sub(r"^- ", "• ", shown, flags=re.MULTILINE), block_id)
+    return re.sub(r"^- ", "• ", shown, flags=re.MULTILINE)
 
 
 def own_messages(text: str) -> list[tuple[list[Block], str]]:
     """A command's answer as messages of the bot's own: blocks of each, and the same as text."""
     parts = [part.text for part in split_markdown(text, TEXT_LENGTH, Escaped())]
     groups = [parts[at : at + SECTIONS] for at in range(0, len(parts), SECTIONS)]
-    return [(_own_sections(group), _marked(plain_text("\n".join(group)))) for group in groups]
+    return [(_own_sections(group), _marked(_mrkdwn("\n".join(group)))) for group in groups]
 
 
 def own_sections(text: str) -> list[Block]:

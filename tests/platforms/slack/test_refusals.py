@@ -90,7 +90,7 @@ async def test_a_stream_whose_last_blocks_are_refused_loses_no_text(scene: Scene
 async def test_a_commands_answer_whose_blocks_are_refused_is_text(scene: Scene) -> None:
     refuse_blocks(scene, "chat.postMessage", "chat.postEphemeral")
     question = scene.ann.say(scene.general, "@bot /settings")
-    assert "**Persona: default**" in await scene.told(question)
+    assert "*Persona: default*" in await scene.told(question)
     question = scene.ben.say(scene.general, "@bot")
     assert "What would you like to know" in await scene.told(question)
 
