@@ -24,6 +24,16 @@ def test_every_setting_says_what_it_is() -> None:
             assert setting.description, setting.key
 
 
+def test_a_setting_that_a_page_names_exists() -> None:
+    known = {setting.key for keys in settings.settings().values() for setting in keys}
+    known = {".".join(key.split(".")[:n]) for key in known for n in range(1, 7)}
+    sections = {key.partition(".")[0] for key in known}
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        text = page.read_text(encoding="utf-8")
+        for key in re.findall(r"`([a-z]+(?:\.\w+)+)(?::[^`]*)?`", text):
+            assert key in known or key.partition(".")[0] not in sections, f"{page.name}: {key}"
+
+
 def test_the_plots_are_drawn_from_the_figures_of_today() -> None:
     for file, drawing in plots.plots().items():
         ElementTree.fromstring(drawing)
