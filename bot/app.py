@@ -74,7 +74,9 @@ class App:
                 inference.model,
             )
             stack.push_async_callback(client.close)
-            responder = Responder(client, Toolbox())
+            toolbox = Toolbox(self.config, store)
+            await stack.enter_async_context(toolbox.running())
+            responder = Responder(client, toolbox)
             core = Core(lambda: self.config, store, client, responder)
             if not console and self.config.status.listen:
                 from bot.status import status_page  # only where there is one

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from watchfiles import awatch
 
@@ -10,7 +11,7 @@ from bot.config.errors import ConfigError
 from bot.config.loading import load_config
 from bot.config.schema import Config
 
-RESTART_SECTIONS = ("inference", "discord", "slack", "storage", "metrics", "status")
+RESTART_SECTIONS = ("inference", "discord", "slack", "storage", "metrics", "status", "mcp")
 """What is read once at the start: connections, the model, the database, what is listened on."""
 
 
@@ -28,11 +29,15 @@ def reload(current: Config) -> Change:
     waiting = [
         f"{section}.{key}"
         for section in RESTART_SECTIONS
-        for key in type(getattr(loaded, section)).model_fields
-        if getattr(getattr(loaded, section), key) != getattr(getattr(current, section), key)
+        for key in _changed(dict(getattr(current, section)), dict(getattr(loaded, section)))
     ]
     kept = {section: getattr(current, section) for section in RESTART_SECTIONS}
     return Change(loaded.model_copy(update=kept), waiting)
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    keys = dict.fromkeys([*before, *after])
+    return [key for key in keys if before.get(key) != after.get(key)]
 
 
 async def watch(current: Callable[[], Config]) -> AsyncIterator[Change | ConfigError]:

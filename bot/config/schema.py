@@ -132,6 +132,12 @@ def _sendable(value: SecretStr) -> SecretStr:
     return value
 
 
+def _header(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[ -~]*", value.get_secret_value()):
+        raise ValueError("allowed: letters, digits, signs and spaces of ASCII")
+    return value
+
+
 def fernet_keys(value: str) -> list[str]:
     """Keys with commas between, in base64 of either alphabet, as Fernet takes them (base64url)."""
     return [key.strip().translate(str.maketrans("+/", "-_")) for key in value.split(",")]
@@ -359,15 +365,25 @@ class McpConfig(Section):
     Where `servers`, `channels` or `roles` have entries, each kind has to be met.
     """
 
-    url: Annotated[str, AfterValidator(_unless_empty(_web_address))] = ""
-    headers: dict[str, Secret] = {}
-    command: Annotated[list[str], BeforeValidator(_words)] = []
-    env: dict[str, SecretStr] = {}
-    allow: list[str] = []
-    approve: Literal["always", "writes", "never"] = "writes"
-    servers: Ids = frozenset()
-    channels: Ids = frozenset()
-    roles: Ids = frozenset()
+    url: Annotated[str, AfterValidator(_unless_empty(_web_address))] = Field(
+        "", description="where it is, such as http://127.0.0.1:9000/mcp; or command"
+    )
+    headers: dict[str, Annotated[SecretStr, AfterValidator(_header)]] = Field(
+        {}, description="with url: what each request carries"
+    )
+    command: Annotated[list[str], BeforeValidator(_words)] = Field(
+        [], description="the program that it is, with its arguments; or url"
+    )
+    env: dict[str, SecretStr] = Field(
+        {}, description="with command: variables that the program gets beside PATH and HOME"
+    )
+    allow: list[str] = Field([], description="its tools that models may call, by their names")
+    approve: Literal["always", "writes", "never"] = Field(
+        "writes", description="which calls need the asker's button"
+    )
+    servers: Ids = Field(frozenset(), description="only on these servers, if there are some")
+    channels: Ids = Field(frozenset(), description="only in these channels, if there are some")
+    roles: Ids = Field(frozenset(), description="only for these roles, if there are some")
 
     @model_validator(mode="after")
     def _one_way(self) -> "McpConfig":
@@ -522,6 +538,7 @@ class Config(Section):
     conversation: ConversationConfig = ConversationConfig()
     tools: ToolsConfig = ToolsConfig()
     web: WebConfig = WebConfig()
+    mcp: dict[Annotated[str, AfterValidator(_mcp_name)], McpConfig] = {}
     access: AccessConfig = AccessConfig()
     quotas: QuotasConfig = QuotasConfig()
     texts: dict[str, str] = {}

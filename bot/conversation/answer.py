@@ -36,7 +36,7 @@ from bot.conversation.keys import cache_salt, fair_share_key
 from bot.conversation.reply import Reply, ReplyState, TokenCounts
 from bot.conversation.system_prompt import system_prompt
 from bot.conversation.waiting import patiently, until_ready
-from bot.tools import Toolbox
+from bot.tools import OpensTools
 
 log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ class Answer:
     reply: Reply
     here: InEffect
     client: InferenceClient
-    toolbox: Toolbox
+    toolbox: OpensTools
     id: str = field(default_factory=lambda: uuid4().hex)
     """Joins the log lines and spans of the bot with those of the service."""
     asked: float = field(default_factory=time.monotonic)
@@ -76,8 +76,7 @@ class Answer:
 
     def __post_init__(self) -> None:
         self.config, self.texts = self.here.config, self.here.texts
-        session = self.toolbox.open(self.config, asking(self.question, self.here))
-        self._calling = Calling(session, self.reply, self.config.tools.max_calls)
+        self._calling: Calling
         self._counts = TokenCounts(0, 0, 0, 0.0)
         """Of the requests that have ended."""
         self._text_before = self._reasoning_before = 0
@@ -88,6 +87,8 @@ class Answer:
     async def run(self) -> None:
         """Ask, make the calls that the model wants made, and ask again with their results."""
         started = time.monotonic()
+        session = await self.toolbox.open(self.config, asking(self.question, self.here))
+        self._calling = Calling(session, self.reply, self.config.tools.max_calls)
         while (ended := await self._request()) is not None:
             end, prompt, offered = ended
             self._add_text(self._calling.session.rest())

@@ -79,7 +79,10 @@ class StoredFeedback(Stored):
 
 
 class StoredRegistrations(Stored):
-    """The commands that a platform has of an application, as a fingerprint of their definitions."""
+    """Definitions as they were when they were registered, by fingerprints.
+
+    Those of an application's commands, by platform; those of tools, under mcp.
+    """
 
     @reads
     async def get(self, session: AsyncSession, platform: str, application: str) -> str | None:

@@ -5,12 +5,13 @@ from bot.tools.asking import Asking, Hit, SearchHere
 from bot.tools.definition import Output, Tool, ToolError
 from bot.tools.receipt import Receipt
 from bot.tools.session import Outcome, Session
-from bot.tools.toolbox import Toolbox
+from bot.tools.toolbox import OpensTools, Toolbox
 
 __all__ = [
     "Approval",
     "Asking",
     "Hit",
+    "OpensTools",
     "Outcome",
     "Output",
     "Reason",

@@ -36,6 +36,7 @@ class Tool:
     """`parameters` is the JSON schema of the arguments that `run` takes.
 
     about: what a call is about, for the person.
+    server: the MCP server that has it; "" for the bot's own.
     reads_outside: whether what it gives was written by others, who may give orders in it.
     sends_words: whether words of the model's leave with a call.
     writes: whether it changes something.
@@ -48,6 +49,7 @@ class Tool:
     parameters: Mapping[str, Any]
     run: Callable[[Arguments], Awaitable[Output]]
     about: Callable[[Arguments], str] = lambda arguments: ""
+    server: str = ""
     reads_outside: bool = False
     sends_words: bool = False
     writes: bool = False

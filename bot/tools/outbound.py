@@ -57,11 +57,13 @@ class Outbound:
     """A gate for requests whose leaving `note` is told of.
 
     trusted: origins that the operator configured; only they may be private, or at any port.
+    only: the one origin that may be reached; "" for any.
     """
 
-    def __init__(self, note: Note, trusted: frozenset[str] = frozenset()) -> None:
+    def __init__(self, note: Note, trusted: frozenset[str] = frozenset(), only: str = "") -> None:
         self._note = note
         self._trusted = trusted
+        self._only = only
 
     async def fetch(
         self, url: str, *, limit: int, headers: Mapping[str, str] | None = None
@@ -97,7 +99,7 @@ class Outbound:
         self, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[httpx2.AsyncClient]:
         """A client whose every request goes through the gate."""
-        transport = _Checked(self._note, self._trusted)
+        transport = _Checked(self._note, self._trusted, self._only)
         timeout = httpx2.Timeout(30.0, connect=CONNECT_SECONDS)
         async with httpx2.AsyncClient(
             transport=transport,
@@ -112,9 +114,10 @@ class Outbound:
 class _Checked(httpx2.AsyncBaseTransport):
     """Sends requests to addresses that were checked."""
 
-    def __init__(self, note: Note, trusted: frozenset[str]) -> None:
+    def __init__(self, note: Note, trusted: frozenset[str], only: str) -> None:
         self._note = note
         self._trusted = trusted
+        self._only = only
         # Without connections that are kept: they are found by address, which two names may share.
         limits = httpx2.Limits(max_keepalive_connections=0)
         self._inner = httpx2.AsyncHTTPTransport(trust_env=False, limits=limits)
@@ -122,7 +125,10 @@ class _Checked(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         url = request.url
         host, port = url.host, url.port or PORTS[url.scheme]
-        trusted = origin_of(url) in self._trusted
+        origin = origin_of(url)
+        trusted = origin in self._trusted
+        if self._only and origin != self._only:
+            raise NotPublic(f"{host} is another host than the configured one")
         if not trusted and port not in ALLOWED_PORTS:
             raise NotPublic(f"{host} is not a web page's address: port {port}")
         async with asyncio.timeout(CONNECT_SECONDS):

@@ -58,6 +58,11 @@ class Session:
         self._quiet = Quiet(self.taint)
 
     @property
+    def tools(self) -> list[Tool]:
+        """All that may be called."""
+        return list(self._tools.values())
+
+    @property
     def definitions(self) -> list[dict[str, Any]]:
         """What the model is offered."""
         return [tool.definition for tool in self._tools.values()]

@@ -1,68 +1,98 @@
 """All the tools that there are, and what has left through them."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
+from typing import Protocol
+
+import structlog
 
 from bot.config import Config
+from bot.storage import StorageError, Store
 from bot.tools.asking import Asking
 from bot.tools.calculator import CALCULATOR
 from bot.tools.clock import clock
+from bot.tools.mcp.servers import McpServers
 from bot.tools.outbound import Outbound, origin_of, parsed_url
 from bot.tools.receipt import Receipt
+from bot.tools.search_here import search_here
 from bot.tools.session import Session
 from bot.tools.taint import Taint
 from bot.tools.web.browser import Browser
 from bot.tools.web.engines import BRAVE, engine
 
+log = structlog.get_logger()
+
+OPERATOR = ("", "")
+"""In place of a platform and a server: what leaves for no answer."""
 PAGES = "*"
 """Among what may be reached: any page of the web."""
 REMEMBERED = 2000
 """Servers whose receipts are kept."""
 
 
-class Toolbox:
+class OpensTools(Protocol):
     """Gives each answer its tools."""
 
-    def __init__(self) -> None:
-        self._receipts: OrderedDict[tuple[str, str], Receipt] = OrderedDict()
-
-    def open(self, config: Config, asking: Asking) -> Session:
+    async def open(self, config: Config, asking: Asking) -> Session:
         """The tools of one answer."""
-        receipt, total = Receipt(), self._receipt_of(asking)
+        ...
+
+
+class Toolbox:
+    """Gives each answer all its tools. `config` is the one at the start: MCP servers are its."""
+
+    def __init__(self, config: Config, store: Store) -> None:
+        self._receipts: OrderedDict[tuple[str, str], Receipt] = OrderedDict()
+        operator = self._receipt_of(OPERATOR)
+
+        def note(tool: str, host: str, count: int) -> None:
+            operator.add(host, tool, count)
+
+        self.mcp = McpServers(config.mcp, store, note)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep what tools need meanwhile."""
+        async with self.mcp.running():
+            yield
+
+    async def open(self, config: Config, asking: Asking) -> Session:
+        """The tools of one answer."""
+        receipt, total = Receipt(), self._receipt_of((asking.platform, asking.server))
 
         def note(tool: str, host: str, count: int) -> None:
             receipt.add(host, tool, count)
             total.add(host, tool, count)
 
         browser = _browser(config, note)
-        tools = [CALCULATOR, clock(asking.time_zone), *(browser.tools() if browser else ())]
+        tools = [CALCULATOR, clock(asking.time_zone)]
+        if asking.search is not None:
+            tools.append(search_here(asking.search))
+        if browser is not None:
+            tools += browser.tools()
+        try:
+            tools += await self.mcp.tools(asking, note)
+        except StorageError as error:  # which are allowed can't be told
+            log.error("MCP tools are left out", error=str(error))
         taint = Taint(asking.texts, tainted=asking.tainted)
         return Session(tools, config.tools, taint, receipt, browser)
 
-    def reachable(self, config: Config) -> list[str]:
-        """The hosts that tools may reach; PAGES for pages of the web."""
-        if config.web.search == "none":
-            return []
-        search = parsed_url(config.web.url or BRAVE).host
-        return [search, PAGES] if config.web.fetch else [search]
+    def reachable(self, config: Config, asking: Asking) -> list[str]:
+        """The hosts that tools may reach for who asks; PAGES for pages of the web."""
+        hosts = self.mcp.hosts(asking)
+        if config.web.search != "none":
+            hosts.append(parsed_url(config.web.url or BRAVE).host)
+            if config.web.fetch:
+                hosts.append(PAGES)
+        return hosts
 
     def sent(self, platform: str, server: str) -> Receipt:
         """What left for a server's answers since the bot started."""
         return self._receipts.get((platform, server)) or Receipt()
 
-    def all_sent(self) -> Receipt:
-        """What left for all servers."""
-        whole = Receipt()
-        for receipt in self._receipts.values():
-            for host, sent in receipt:
-                for tool in sent.tools:
-                    whole.add(host, tool, 0)
-                whole.add(host, next(iter(sent.tools)), sent.bytes)
-        return whole
-
-    def _receipt_of(self, asking: Asking) -> Receipt:
-        key = (asking.platform, asking.server)
+    def _receipt_of(self, key: tuple[str, str]) -> Receipt:
         receipt = self._receipts.setdefault(key, Receipt())
         self._receipts.move_to_end(key)
         while len(self._receipts) > REMEMBERED:

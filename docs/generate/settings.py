@@ -24,7 +24,7 @@ All keys of `config/bot.yaml`, with what each allows and its default. `NAME` and
 names and ids of your own. If an environment variable sets a key too, it stands below the key. How
 they work together is in [Configuration](configuration.md).
 """
-NAMED = {"personas": "NAME", "texts": "KEY"}
+NAMED = {"headers": "NAME", "env": "NAME", "mcp": "NAME", "personas": "NAME", "texts": "KEY"}
 """What the keys of a mapping are; elsewhere they are ids."""
 
 

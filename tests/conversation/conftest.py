@@ -127,7 +127,7 @@ async def chatting(inference: ScriptedInference, folder: Path) -> AsyncIterator[
         Store.open(f"sqlite+aiosqlite:///{folder / 'bot.db'}") as store,
     ):
         client = InferenceClient(inference.url, inference.api_key, "scripted")
-        responder = Responder(client, Toolbox())
+        responder = Responder(client, Toolbox(configs[-1], store))
         yield Chat(Core(lambda: configs[-1], store, client, responder), inference, configs)
         await responder.drain(0)
         await client.close()

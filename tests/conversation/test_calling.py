@@ -201,8 +201,8 @@ async def test_tokens_of_all_requests_count(chat: Chat) -> None:
 class Slow(Toolbox):
     """Its tool ends only when it is cancelled."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, chat: Chat) -> None:
+        super().__init__(Config(), chat.core.store)
         self.begun = asyncio.Event()
         self.cancelled = False
 
@@ -214,14 +214,14 @@ class Slow(Toolbox):
             self.cancelled = True
         return Output("")
 
-    def open(self, config: Config, asking: Asking) -> Session:
+    async def open(self, config: Config, asking: Asking) -> Session:
         tool = Tool("slow", "Takes for ever.", {"type": "object"}, self.run)
         return Session([tool], config.tools)
 
 
 @pytest.fixture
 def slow(chat: Chat) -> Slow:
-    slow = Slow()
+    slow = Slow(chat)
     chat.core.responder.toolbox = slow
     chat.inference.script(Call("slow"))
     return slow
@@ -247,13 +247,13 @@ async def test_a_call_that_takes_too_long_is_an_error(chat: Chat, slow: Slow) ->
 
 async def test_a_long_result_leaves_room_for_the_answer(chat: Chat) -> None:
     class Long(Toolbox):
-        def open(self, config: Config, asking: Asking) -> Session:
+        async def open(self, config: Config, asking: Asking) -> Session:
             async def run(arguments: Arguments) -> Output:
                 return Output("word " * 100_000)
 
             return Session([Tool("long", "Long.", {"type": "object"}, run)], config.tools)
 
-    chat.core.responder.toolbox = Long()
+    chat.core.responder.toolbox = Long(Config(), chat.core.store)
     chat.inference.model["max_model_len"] = 4096
     for _ in range(3):
         chat.inference.script(Call("long"))

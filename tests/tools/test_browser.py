@@ -1,10 +1,12 @@
 """The browser that gpt-oss was trained on, with a SearXNG and its pages."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from bot.config import Config
+from bot.storage import Store
 from bot.tools import Asking, Session, Toolbox
 from tests.doubles.searxng import Page, SearxngDouble
 
@@ -24,10 +26,18 @@ async def site() -> AsyncIterator[SearxngDouble]:
 
 
 @pytest.fixture
-def session(site: SearxngDouble) -> Session:
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with Store.open(f"sqlite+aiosqlite:///{tmp_path / 'bot.db'}") as store:
+        yield store
+
+
+ASKING = Asking("test", "server", frozenset(), frozenset())
+
+
+@pytest.fixture
+async def session(site: SearxngDouble, store: Store) -> Session:
     config = Config.model_validate({"web": {"search": "searxng", "url": site.url}})
-    asking = Asking("test", "server", frozenset(), frozenset())
-    return Toolbox().open(config, asking)
+    return await Toolbox(config, store).open(config, ASKING)
 
 
 async def call(session: Session, name: str, **arguments: object) -> str:
@@ -108,11 +118,10 @@ async def test_citations_become_links_as_the_text_comes(
     assert session.sources == [("Tides 〖1‡x〗", url)]
 
 
-async def test_a_session_tells_what_left(site: SearxngDouble) -> None:
+async def test_a_session_tells_what_left(site: SearxngDouble, store: Store) -> None:
     config = Config.model_validate({"web": {"search": "searxng", "url": site.url}})
-    toolbox = Toolbox()
-    asking = Asking("test", "server", frozenset(), frozenset())
-    session = toolbox.open(config, asking)
+    toolbox = Toolbox(config, store)
+    session = await toolbox.open(config, ASKING)
     assert not session.receipt
     await call(session, "calculator", expression="1+1")
     assert not session.receipt
@@ -126,6 +135,6 @@ async def test_a_session_tells_what_left(site: SearxngDouble) -> None:
     assert not toolbox.sent("test", "another")
 
 
-def test_the_web_is_off_unless_it_is_set_up() -> None:
-    session = Toolbox().open(Config(), Asking("test", "server", frozenset(), frozenset()))
+async def test_the_web_is_off_unless_it_is_set_up(store: Store) -> None:
+    session = await Toolbox(Config(), store).open(Config(), ASKING)
     assert not [d for d in session.definitions if "browser" in d["function"]["name"]]

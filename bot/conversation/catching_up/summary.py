@@ -16,7 +16,7 @@ from bot.conversation.history import ChatMessage, estimate_tokens
 from bot.conversation.reply import Reply, ReplyState, TokenCounts
 from bot.conversation.settings import Setting, Source
 from bot.conversation.waiting import until_ready
-from bot.tools import Asking, Session, Toolbox
+from bot.tools import Asking, Session
 
 RULES = """\
 Keep to what was said, and leave out small talk. After each point cite the messages that it comes \
@@ -37,10 +37,10 @@ in bold for each topic, the most important first, and under it a few short point
 what several notes say, and what became of a question or plan in a later one. {RULES}"""
 
 
-class _NoTools(Toolbox):
+class _NoTools:
     """What people wrote to each other must not make the model call anything."""
 
-    def open(self, config: Config, asking: Asking) -> Session:
+    async def open(self, config: Config, asking: Asking) -> Session:
         return Session([], config.tools)
 
 

@@ -1,6 +1,6 @@
 """All commands by name."""
 
-from bot.conversation.commands import effort, general, persona, setting, summary
+from bot.conversation.commands import effort, general, persona, setting, summary, tools
 from bot.conversation.commands.definition import Command, Context
 from bot.conversation.texts import Texts
 
@@ -24,6 +24,7 @@ COMMANDS: dict[str, Command] = {
         *persona.COMMANDS,
         *summary.COMMANDS,
         *setting.COMMANDS,
+        *tools.COMMANDS,
         *general.COMMANDS,
         Command("help", help_text),
     )

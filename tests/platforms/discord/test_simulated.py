@@ -49,7 +49,7 @@ async def core(tmp_path: Path, inference: ScriptedInference) -> AsyncIterator[Co
     config = load_config(write_config(tmp_path, **sections))
     client = InferenceClient(inference.url, "", "scripted")
     async with Store.open(config.storage.url) as store:
-        yield Core(lambda: config, store, client, Responder(client, Toolbox()))
+        yield Core(lambda: config, store, client, Responder(client, Toolbox(config, store)))
     await client.close()
 
 

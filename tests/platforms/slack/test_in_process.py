@@ -35,7 +35,9 @@ async def connected(
     config = load_config(write_config(folder, **sections))
     client = InferenceClient(inference.url, "", "scripted")
     async with Store.open(config.storage.url) as store:
-        platform = SlackPlatform(Core(lambda: config, store, client, Responder(client, Toolbox())))
+        platform = SlackPlatform(
+            Core(lambda: config, store, client, Responder(client, Toolbox(config, store)))
+        )
         running = asyncio.create_task(platform.run())
         await slack.connected()
         yield

@@ -1,0 +1,45 @@
+"""`/tools`: what the model can call here, and a changed tool allowed again."""
+
+from bot.conversation.asking import asking_of
+from bot.conversation.commands.definition import Command, CommandError, Context, Option, OptionKind
+from bot.tools.mcp.offered import Standing
+
+KEYS = {Standing.ALLOWED: "tools_allowed_one", Standing.CHANGED: "tools_changed"}
+
+
+async def tools(context: Context, name: str = "") -> str:
+    """All tools that may be used here; with a name, that one is allowed as it is now."""
+    texts, toolbox = context.texts, context.responder.toolbox
+    asking = asking_of(context.here, context.author)
+    if name:
+        context.require_change("server")
+        everywhere = context.place.local
+        if not await toolbox.mcp.allow(name, asking, everywhere=everywhere):
+            raise CommandError(texts("tools_unknown", name=name))
+        return texts("tools_allowed", name=name)
+    session = await toolbox.open(context.config, asking)
+    lines = [
+        f"- **{tool.name}**: {tool.description.partition('.')[0]}"
+        for tool in session.tools
+        if not tool.server
+    ]
+    for server, offered in await toolbox.mcp.overview(asking):
+        lines.append(texts("tools_server", server=server.name, approve=server.config.approve))
+        if server.problem:
+            lines.append(texts("tools_unreachable", reason=server.problem))
+        for one, standing in offered:
+            if standing is not Standing.NOT_ALLOWED:
+                about = (one.raw.description or "").strip().partition("\n")[0][:100]
+                lines.append(texts(KEYS[standing], name=one.name, about=about))
+    if not await context.client.takes_tools():
+        lines.insert(0, texts("tools_unused"))
+    return "\n".join(lines)
+
+
+COMMANDS = [
+    Command(
+        "tools",
+        tools,
+        (Option(OptionKind.NAME, "option_tool", False),),
+    )
+]
