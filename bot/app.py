@@ -18,7 +18,7 @@ from bot.conversation.responder import Responder
 from bot.exit_code import ExitCode
 from bot.listener import ListenError
 from bot.platforms.base import Platform, PlatformUnusable
-from bot.storage import Store
+from bot.storage import StorageError, Store
 from bot.tools import Toolbox
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class App:
             service = asyncio.create_task(
                 supervisor.run() if supervisor else asyncio.Event().wait()
             )
-            reloading = asyncio.create_task(self._reload())
+            reloading = asyncio.create_task(self._reload(store))
             talking = [asyncio.create_task(platform.run()) for platform in platforms]
             stopping = asyncio.create_task(self._stop.wait())
             await asyncio.wait([service, stopping, *talking], return_when=asyncio.FIRST_COMPLETED)
@@ -125,11 +125,13 @@ class App:
             platforms.append(SlackPlatform(core))
         return platforms
 
-    async def _reload(self) -> None:
-        """Take over the configuration file's changes."""
+    async def _reload(self, store: Store) -> None:
+        """Take over the configuration file's changes, and note them."""
         try:
             async for change in watch(lambda: self.config):
                 self._take_over(change)
+                if isinstance(change, Change):
+                    await _note(change, store)
         except Exception:
             log.exception("the configuration file is no longer watched for changes")
 
@@ -142,6 +144,13 @@ class App:
         log.info("configuration taken over")
         if change.needs_restart:
             log.warning("changes wait for a restart", keys=change.needs_restart)
+
+
+async def _note(change: Change, store: Store) -> None:
+    try:
+        await store.changes.note_file(change.changed)
+    except StorageError as error:
+        log.error("the configuration's change could not be noted", error=str(error))
 
 
 def _terminal(core: Core) -> "ConsolePlatform":

@@ -1,10 +1,11 @@
 """Taking over changes of the configuration file while the bot runs."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
 from watchfiles import awatch
 
 from bot.config.errors import ConfigError
@@ -15,12 +16,21 @@ RESTART_SECTIONS = ("inference", "discord", "slack", "storage", "metrics", "stat
 """What is read once at the start: connections, the model, the database, what is listened on."""
 
 
+LONGEST_SHOWN = 40
+"""Characters of a value that a change shows whole."""
+
+
 @dataclass(frozen=True)
 class Change:
-    """A new configuration that now applies, and the changed keys that wait for a restart."""
+    """A new configuration that now applies.
+
+    needs_restart: the changed keys that wait for a restart.
+    changed: those that apply now, with their values before and after; None: there was or is none.
+    """
 
     config: Config
     needs_restart: list[str]
+    changed: Mapping[str, tuple[str | None, str | None]]
 
 
 def reload(current: Config) -> Change:
@@ -32,7 +42,39 @@ def reload(current: Config) -> Change:
         for key in _changed(dict(getattr(current, section)), dict(getattr(loaded, section)))
     ]
     kept = {section: getattr(current, section) for section in RESTART_SECTIONS}
-    return Change(loaded.model_copy(update=kept), waiting)
+    new = loaded.model_copy(update=kept)
+    return Change(new, waiting, _differences(current, new))
+
+
+def _differences(old: Config, new: Config) -> dict[str, tuple[str | None, str | None]]:
+    before, after = _values(old), _values(new)
+    return {
+        key: (_shown(before.get(key)), _shown(after.get(key)))
+        for key in {**before, **after}
+        if (before.get(key) or None) != (after.get(key) or None)
+    }
+
+
+def _values(value: Any, key: str = "") -> dict[str, Any]:
+    """Each single value by its dotted key."""
+    if isinstance(value, BaseModel):
+        value = {name: getattr(value, name) for name in type(value).model_fields}
+    if not isinstance(value, Mapping):
+        return {key: value}
+    found: dict[str, Any] = {}
+    for name, inner in value.items():
+        found |= _values(inner, f"{key}.{name}" if key else str(name))
+    return found
+
+
+def _shown(value: Any) -> str | None:
+    """A value in short; secrets are masked (`SecretStr`)."""
+    if isinstance(value, Collection) and not isinstance(value, str):
+        value = ", ".join(sorted(map(str, value)))
+    if value is None or value == "":
+        return None
+    text = str(value)
+    return text if len(text) <= LONGEST_SHOWN and "\n" not in text else "…"
 
 
 def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

@@ -40,14 +40,18 @@ def routes(site: Site) -> list[Route]:
 
 def _row(change: Change, servers: Servers, site: Site) -> ChangeRow:
     texts, scope = site.texts, change.scope
-    if scope.kind == "server":
+    if scope is None:
+        platform, where = "", texts("page_file")
+    elif scope.kind == "server":
+        platform = scope.platform
         where = servers.name(scope.platform, scope.id)
     else:
+        platform = scope.platform
         where = texts(f"page_a_{scope.kind}", platform=scope.platform.capitalize())
         where += f" {scope.id}" if site.shows_ids else ""
     return ChangeRow(
         change.at,
-        who(change.by, scope.platform, texts, site.shows_ids),
+        who(change.by, platform, texts, site.shows_ids),
         where,
         texts(f"page_changed_{change.kind}", name=change.name),
         _value(change.before, change.kind, texts),

@@ -1,7 +1,7 @@
 """What the bot keeps between starts."""
 
 from bot.storage.answers import Quotas, RunningAnswer
-from bot.storage.changes import Change
+from bot.storage.changes import FILE, Change
 from bot.storage.database import StorageError, check_database
 from bot.storage.hours import AnswerCounts, AnswersKey, Load, StoredHours
 from bot.storage.personas import StoredPersona, TooManyPersonas
@@ -12,6 +12,7 @@ from bot.storage.tables import ScopeKey
 from bot.storage.usage import UsageSum
 
 __all__ = [
+    "FILE",
     "AnswerCounts",
     "AnswersKey",
     "Change",

@@ -202,7 +202,10 @@ class LoadHourRow(Base):
 
 
 class ChangeRow(Base):
-    """A setting or a persona that was changed, and who did it."""
+    """A setting or a persona that was changed, and who did it.
+
+    `platform` is empty for the configuration file.
+    """
 
     __tablename__ = "changes"
 
@@ -212,7 +215,7 @@ class ChangeRow(Base):
     platform: Mapped[str]
     scope_kind: Mapped[ScopeKind] = mapped_column(String)
     scope_id: Mapped[str]
-    kind: Mapped[Literal["setting", "persona"]] = mapped_column(String)
+    kind: Mapped[Literal["setting", "persona", "file"]] = mapped_column(String)
     name: Mapped[str]
     before: Mapped[Any | None]
     after: Mapped[Any | None]

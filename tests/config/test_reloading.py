@@ -25,6 +25,22 @@ def test_what_can_change_does(file: Path) -> None:
     assert change.needs_restart == []
 
 
+def test_what_changed_is_told_without_long_texts_and_secrets(file: Path) -> None:
+    file.write_text("defaults: {effort: low}\nweb: {api_key: sesame}")
+    config = load_config(file)
+    file.write_text(
+        "defaults: {effort: high}\nweb: {api_key: open}\n"
+        f"personas: {{pirate: {'Arr! ' * 20}}}\naccess: {{block: {{users: [2, 1]}}}}\n"
+        "inference: {model: other}"
+    )
+    assert reload(config).changed == {
+        "defaults.effort": ("low", "high"),
+        "web.api_key": ("**********", "**********"),
+        "personas.pirate.prompt": (None, "…"),
+        "access.block.users": (None, "1, 2"),
+    }
+
+
 def test_what_needs_a_restart_says_so_and_stays_as_it_runs(file: Path) -> None:
     config = load_config(file)
     file.write_text("inference: {model: other}\nstorage: {url: sqlite+aiosqlite:///x.db}")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.exit_code import ExitCode
+from bot.storage import Store
 from tests.doubles.inference import ScriptedInference
 from tests.end_to_end.processes import Bot, piped, write_config
 
@@ -44,3 +45,7 @@ async def test_changes_hold_from_the_next_answer_on_or_say_why_they_do_not(tmp_p
             assert await system_prompt() == after
             bot.process.terminate()
             assert await bot.exit_code() == ExitCode.OK
+        async with Store.open(f"sqlite+aiosqlite:///{tmp_path / 'bot.db'}") as store:
+            (noted,) = await store.changes.newest(10)
+        found = (noted.scope, noted.name, noted.before, noted.after)
+        assert found == (None, "defaults.persona", "default", "riddles")

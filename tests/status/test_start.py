@@ -15,6 +15,7 @@ from tests.doubles.discord import DiscordDouble
 from tests.doubles.inference import ScriptedInference
 from tests.end_to_end.in_process import in_process
 from tests.end_to_end.processes import NOBODY, write_config
+from tests.status.conftest import Page
 
 
 @pytest.mark.parametrize(
@@ -89,3 +90,10 @@ def test_bot_check_says_whether_it_can_be_served(
         found = status_finding(Config.model_validate({"status": status}).status)
     assert found.ok is ok
     assert told in found.detail
+
+
+async def test_a_change_of_the_file_is_among_the_changes(page: Page) -> None:
+    await page.chat.core.store.changes.note_file({"defaults.effort": ("low", "high")})
+    text = await page.text("/changes")
+    for cell in ("somebody on this machine", "the configuration file", "defaults.effort", "high"):
+        assert f">{cell}<" in text
