@@ -68,15 +68,14 @@ async def test_standard_output_has_the_answers_and_the_commands_replies_alone(
     assert paragraphs[:3] == ["Hello,\n\tAnn 👩‍💻 10\u00a0km[31m!  ", "One.", "Two."]
     assert paragraphs[3].startswith("Effort") or paragraphs[3].startswith("This model")
     assert paragraphs[4] == "This channel now uses the riddles persona."
-    assert paragraphs[5].startswith(
-        "- persona: **riddles** (set in this channel)\n- effort: **high"
-    )
+    assert paragraphs[5].startswith("- **Persona: riddles** (set in this channel).")
+    assert "- **Effort: high** (" in paragraphs[5]
     assert paragraphs[6].startswith("Model: scripted\n")
-    assert paragraphs[7].startswith("```\n/effort")
-    assert paragraphs[8] == "I don't know the command /efort. Did you mean /effort?"
-    assert paragraphs[9] == "Three."
-    assert "starts over" in paragraphs[10]
-    assert paragraphs[11:] == ["Four.", ""]
+    assert paragraphs[7].startswith("```\nAsk me\n")
+    assert paragraphs[-5] == "I don't know the command /efort. Did you mean /effort?"
+    assert paragraphs[-4] == "Three."
+    assert "starts over" in paragraphs[-3]
+    assert paragraphs[-2:] == ["Four.", ""]
     assert conversation.err == ""
 
 

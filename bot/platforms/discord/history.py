@@ -92,9 +92,11 @@ async def _read(
     if len(earlier) < OWN_MESSAGES + most.above and root is not first:
         earlier = await pages.read(root.id, surroundings)
     turns = [*before.chain, question] if first is question else before.chain
-    with_own = _with_own_words(turns, pages)
+    readable = may_read(pages.channel, asker)
+    known_authors = [turn.author for turn in turns] if readable else [asker]
+    with_own = _with_own_words(turns, pages, known_authors)
     before.chain = [message for message in with_own if message is not question]
-    if may_read(pages.channel, asker):
+    if readable:
         within = {message.id for message in with_own}
         before.above = [m for m in earlier if m.id not in within][: most.above][::-1]
 
@@ -179,8 +181,10 @@ async def _follow_replies(
     return message
 
 
-def _with_own_words(turns: Sequence[discord.Message], pages: _Pages) -> list[discord.Message]:
-    """The turns, each after what its author had said right before, with nobody in between."""
+def _with_own_words(
+    turns: Sequence[discord.Message], pages: _Pages, authors: Sequence[discord.abc.User]
+) -> list[discord.Message]:
+    """The turns, those of `authors` after what they had said right before, nobody in between."""
     taken = {turn.id for turn in turns}
     found: list[discord.Message] = []
     for turn in turns:
@@ -188,7 +192,7 @@ def _with_own_words(turns: Sequence[discord.Message], pages: _Pages) -> list[dis
         def is_own(message: discord.Message, turn: discord.Message = turn) -> bool:
             return message.author == turn.author and message.id not in taken and not _asks(message)
 
-        if not turn.author.bot:
+        if not turn.author.bot and turn.author in authors:
             earlier = pages.before(turn)
             found += right_before(turn.created_at, earlier, is_own, lambda m: m.created_at)
         found.append(turn)

@@ -134,3 +134,16 @@ async def test_a_history_that_does_not_come_in_time_costs_a_line_but_no_answer(
     answer = await scene.ask("why?")
     assert answer.text.startswith("Hello there.")
     assert "in time" in answer.text
+
+
+async def test_what_somebody_said_before_a_thread_is_shown_only_to_who_may_read_it(
+    scene: Scene,
+) -> None:
+    scene.general.deny("read_message_history", to=scene.ann)
+    scene.ben.say(scene.general, "The code is 4711.")
+    thread = scene.ben.thread(scene.ben.say(scene.general, "We move the boats."), "Boats")
+    await scene.answer_to(scene.ann.say(thread, "@bot where to?"))
+    assert "We move the boats." in str(scene.inference.prompts[0])
+    assert "4711" not in str(scene.inference.prompts[0])
+    await scene.answer_to(scene.ben.say(thread, "@bot and when?"))
+    assert "4711" in str(scene.inference.prompts[1])
