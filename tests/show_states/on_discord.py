@@ -41,6 +41,13 @@ async def states(language: str) -> AsyncIterator[State]:
     for name, reply in (*replies.waiting(), *replies.shown(texts)):
         for state in answer(name, reply, texts):
             yield state
+    link = "https://discord.com/channels/1/2/3"
+    for name, reply in replies.summaries(texts, link, "<t:1700000000:f>"):
+        heading = texts("summary_heading", channel="<#2>")
+        for state in answer(name, reply, texts, private=True, heading=heading):
+            yield state
+    for key in ("summary_hidden", "summary_in_private"):
+        yield _private(key, own_line(texts(key)))
     for name, line in said.lines(texts):
         yield _private(name, own_line(line))
     yield _private("content_hidden", own_line(texts("content_hidden")))
@@ -61,9 +68,11 @@ async def states(language: str) -> AsyncIterator[State]:
     yield State("discord", texts("ask_title"), Kind.FORM, QuestionForm(texts, _unused).to_dict())
 
 
-def answer(name: str, reply: Reply, texts: Texts) -> Iterator[State]:
+def answer(name: str, reply: Reply, texts: Texts, **look: Any) -> Iterator[State]:
     """The messages of an answer."""
-    view = DiscordView(Look(texts, ASKER, QUESTION), _unused, Pace(), WrittenAnswers())
+    view = DiscordView(
+        Look(texts, ASKER, QUESTION, **look), _unused, _unused, Pace(), WrittenAnswers()
+    )
     parts = view.parts(reply)
     for at, part in enumerate(parts, 1):
         called = name if len(parts) == 1 else f"{name}, {at} of {len(parts)}"

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from slack_sdk.web.async_client import AsyncWebClient
+
 from bot.config import Config, Effort
 from bot.conversation.commands import COMMANDS, Call
 from bot.conversation.events import Place
@@ -14,9 +16,12 @@ from bot.platforms.slack.blocks import ButtonValue, own_messages
 from bot.platforms.slack.forms import form
 from bot.platforms.slack.home import command_buttons, home
 from bot.platforms.slack.layout import Draft, Layout
+from bot.platforms.slack.private_view import PrivateLook, PrivateView
+from bot.platforms.slack.workspace import Workspace
 from tests.show_states import replies, said
 from tests.show_states.state import Kind, State
 
+WORKSPACE = Workspace("T1", "U0", AsyncWebClient(), frozenset())
 PLACE, HOME = Place("slack", "T1", "C1"), Place("slack", "T1", "")
 VALUE = ButtonValue("U0123456789", "1700000000.000100", "1700000000.000100", Effort.MEDIUM)
 
@@ -31,6 +36,10 @@ async def states(language: str) -> AsyncIterator[State]:
     yield State("slack", "thinking, with a button", Kind.MESSAGE, _body(waiting))
     for name, reply in replies.shown(texts):
         for state in answer(name, reply, texts):
+            yield state
+    link = "https://home.slack.com/archives/C1/p1700000000000100"
+    for name, reply in replies.summaries(texts, link, "2023-11-14 22:13 UTC"):
+        for state in summary(name, reply, texts):
             yield state
     for name, line in said.lines(texts):
         for state in _private(name, line):
@@ -63,10 +72,21 @@ async def states(language: str) -> AsyncIterator[State]:
 
 def answer(name: str, reply: Reply, texts: Texts) -> Iterator[State]:
     """The messages of an answer."""
-    drafts = Layout(texts).answer(reply.text.strip(), reply, VALUE, [], plain=False)
+    drafts = Layout(texts).answer(0, reply, VALUE, [], plain=False)
     for at, draft in enumerate(drafts, 1):
         called = name if len(drafts) == 1 else f"{name}, {at} of {len(drafts)}"
         yield State("slack", called, Kind.MESSAGE, _body(draft))
+
+
+def summary(name: str, reply: Reply, texts: Texts) -> Iterator[State]:
+    """The messages of a summary, or the line that tells how far it is."""
+    begun = texts("summary_begun", channel="#general")
+    heading = texts("summary_heading", channel="#general")
+    look = PrivateLook(texts, "C1", None, "U1", "1700000000.000100", "", begun, heading)
+    view = PrivateView(look, WORKSPACE)
+    messages = view.messages(reply) if reply.state.final else [view.begun()]
+    for blocks, text in messages:
+        yield State("slack", name, Kind.PRIVATE, {"text": text, "blocks": [*blocks]})
 
 
 def _private(name: str, text: str) -> Iterator[State]:

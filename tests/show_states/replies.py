@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from bot.config import Effort
+from bot.conversation.catching_up import LINK_LABEL
 from bot.conversation.reply import Reply, ReplyState, TokenCounts
 from bot.conversation.texts import Texts
 
@@ -71,6 +72,25 @@ def shown(texts: Texts) -> Iterator[tuple[str, Reply]]:
             f"notices {at // 5 + 1}",
             reply(ReplyState.DONE, text="42.", usage=usage, notices=told),
         )
+
+
+def summaries(texts: Texts, link: str, when: str) -> Iterator[tuple[str, Reply]]:
+    """What /summary shows, by name; `link` leads to a message, `when` is a time."""
+    usage = TokenCounts(prompt_tokens=9200, reasoning_tokens=0, answer_tokens=310, seconds=8.4)
+    reading = texts("summary_reading", count=1200)
+    yield "a summary, reading", reply(ReplyState.QUEUED, activity=reading)
+    part = texts("summary_part", part=2, parts=6)
+    yield "a summary, in parts", reply(ReplyState.THINKING, activity=part)
+    joining = texts("summary_joining")
+    yield "a summary, joining", reply(ReplyState.THINKING, activity=joining)
+    text = f"**Harbour**\n- Ann wants a new pier [{LINK_LABEL}]({link})\n- Ben asks who pays."
+    for key in ("summary_covers", "summary_covers_less"):
+        line = texts(key, count=3000, when=when)
+        yield key, reply(ReplyState.DONE, text=text, usage=usage, notices=[line])
+    yield "summary_nothing", reply(ReplyState.DONE, notices=[texts("summary_nothing", when=when)])
+    for key in ("summary_too_slow", "summary_unreadable"):
+        line = texts(key, channel="#general")
+        yield key, reply(ReplyState.FAILED, notices=[line])
 
 
 def reply(state: ReplyState, effort: Effort = Effort.MEDIUM, **fields: object) -> Reply:

@@ -37,6 +37,8 @@ COMMANDS = (
     "/persona edit pirate Arr, always.",
     "/persona history pirate",
     "/persona undo pirate",
+    "/persona import",
+    "/summary soon",
     "/persona delete pirate",
     "/persona delete riddles",
     "/persona history riddles",

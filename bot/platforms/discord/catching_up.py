@@ -120,9 +120,17 @@ class CatchUps:
     async def _readable(self, asked: Asked, texts: Texts, given: str) -> Readable:
         """The channel that was given, where person and bot may read it. Raises CommandError."""
         channel = _channel(asked.guild, given) if given else self._here(asked)
-        if channel is None or not await _may_read(channel, asked.person, asked.channel.id):
-            raise CommandError(texts("summary_unreadable", channel=given or _named(asked.channel)))
-        return channel
+        mine = channel is not None and self._is_mine(channel, asked.guild)
+        if channel and mine and await _may_read(channel, asked.person, asked.channel.id):
+            return channel
+        raise CommandError(texts("summary_unreadable", channel=given or _named(asked.channel)))
+
+    def _is_mine(self, channel: Readable, guild: discord.Guild | None) -> bool:
+        """Whether the bot may read the channel: Discord shows it an empty one where it may not."""
+        if guild is None:
+            return True
+        mine = rights_in(channel, guild.me)
+        return mine is not None and mine.view_channel and mine.read_message_history
 
     def _here(self, asked: Asked) -> Readable | None:
         """Where the wish was said, if the bot is there too."""

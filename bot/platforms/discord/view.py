@@ -227,7 +227,7 @@ class DiscordView:
         else:
             lines += waiting_lines(reply, look.texts)
         reasoning = reply.reasoning if reply.show_reasoning and look.embeds else ""
-        heading = own_line(look.heading)[: OWN_LINES_LENGTH // 2] if look.heading else ""
+        heading = own_line(look.heading)[: OWN_LINES_LENGTH // 2 - 1] if look.heading else ""
         whole = bool(reply.approval or reply.receipt)
         contents = self._with_lines(sources or [""], lines, whole=whole)
         if heading:

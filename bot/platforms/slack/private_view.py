@@ -14,7 +14,6 @@ from bot.platforms.buttons import Action
 from bot.platforms.markdown.slack import SlackStyle
 from bot.platforms.markdown.splitting import Splitter
 from bot.platforms.slack.blocks import (
-    Block,
     ButtonValue,
     answer_blocks,
     buttons,
@@ -63,16 +62,14 @@ class PrivateView:
 
     async def open(self) -> None:
         """See exchange.View."""
-        look = self._look
-        value = ButtonValue(look.person, look.question, look.thread or look.question, Effort.LOW)
-        await self._say(look.begun, buttons([Action.STOP], value, look.texts))
+        await self._show([self.begun()])
 
     async def follow(self, reply: Reply) -> None:
         """See exchange.View."""
         told = ""
         async for _ in reply.updates():
             if reply.state.final:
-                await self._show(self._messages(reply))
+                await self._show(self.messages(reply))
                 return
             line = status_line(reply, self._look.texts)
             waited = time.monotonic() - self._said_at > PROGRESS_SECONDS
@@ -99,7 +96,15 @@ class PrivateView:
         """See exchange.View. They have none that could be used."""
         return []
 
-    def _messages(self, reply: Reply) -> list[Shown]:
+    def begun(self) -> Shown:
+        """The message with which it begins, and which can stop it."""
+        look = self._look
+        value = ButtonValue(look.person, look.question, look.thread or look.question, Effort.LOW)
+        stop = buttons([Action.STOP], value, look.texts)
+        return [*own_lines([look.begun]), *stop], own_text([look.begun])
+
+    def messages(self, reply: Reply) -> list[Shown]:
+        """The messages of a reply that has ended."""
         look, texts = self._look, self._look.texts
         ends = [*end_lines(reply, texts), footer_line(reply, texts)]
         parts = Splitter(PART_LENGTH, SlackStyle()).split(reply.text.strip())
@@ -114,8 +119,8 @@ class PrivateView:
         shown[-1] = ([*last, *under], f"{text}\n{own_text(ends)}")
         return shown
 
-    async def _say(self, line: str, under: Sequence[Block] = ()) -> None:
-        await self._show([([*own_lines([line]), *under], own_text([line]))])
+    async def _say(self, line: str) -> None:
+        await self._show([(own_lines([line]), own_text([line]))])
 
     async def _show(self, messages: Sequence[Shown]) -> None:
         """Raises SlackApiError."""

@@ -95,10 +95,11 @@ async def test_a_channel_that_the_asker_may_not_read_is_refused(scene: Scene) ->
 
 
 async def test_a_channel_that_the_bot_may_not_read_is_refused(scene: Scene) -> None:
-    harbour = scene.guild.channel("harbour")
-    harbour.deny("view_channel")
-    refusal = await summed_up(scene.ann, scene.general, channel=harbour)
-    assert "both you and I must be able to read it" in refusal
+    for right in ("read_message_history", "view_channel"):
+        harbour = scene.guild.channel(f"harbour without {right}")
+        harbour.deny(right)
+        refusal = await summed_up(scene.ann, scene.general, channel=harbour)
+        assert "both you and I must be able to read it" in refusal
 
 
 async def test_without_a_time_it_begins_after_the_askers_own_last_message(scene: Scene) -> None:

@@ -63,12 +63,15 @@ async def test_nothing_that_is_shown_pings_anybody_else(
         channel = discord.PartialMessageable(state=None, id=GENERAL.id)  # type: ignore[arg-type]
         return SimpleNamespace(channel=channel, id=message.id)
 
+    async def whisper(line: str) -> None:
+        raise AssertionError(line)
+
     reply = Reply(asker=str(ANN.id), effort=Effort.LOW, show_reasoning=True)
     reply.text, reply.reasoning = text, reasoning
     reply.change(ReplyState.DONE if done else ReplyState.FAILED, notice)
     heading = TEXTS("asked_about", name=BEN.mention, question=" ".join(question.split()))
     look = Look(TEXTS, asker=ANN.id, question=1, heading=heading)
-    await DiscordView(look, send, Pace(), WrittenAnswers()).follow(reply)
+    await DiscordView(look, send, whisper, Pace(), WrittenAnswers()).follow(reply)
     assert shown
     for message in shown:
         assert message.pings <= {"Ann"}

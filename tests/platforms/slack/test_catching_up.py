@@ -193,7 +193,20 @@ async def test_where_blocks_are_refused_the_links_stay(scene: Scene) -> None:
     assert linked(scene, ann.ephemerals[-1].raw) == ["The tide is high."]
 
 
-async def test_what_slack_gives_too_slowly_is_left_out_and_that_is_said(
+async def test_what_slack_gives_too_slowly_ends_the_reading(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for apps outside the Marketplace: 15 messages a minute."""
+    monkeypatch.setattr("bot.platforms.catching_up.CHANNEL_SECONDS", 1.0)
+    scene.slack.conversations.page = 15
+    scene.slack.limits.rules["conversations.history"] = (1, 60.0)
+    scene.general.fill(*((scene.ben, f"message {at}") for at in range(40)))
+    shown = await summed_up(scene, scene.ann, scene.general, "1 day")
+    assert "This covers the newest 15 messages, since" in shown
+    assert linked(scene, shown) == ["message 25", "message 39"]
+
+
+async def test_what_is_more_than_may_be_read_is_left_out(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.platforms.catching_up.MESSAGES", 250)
