@@ -5,7 +5,7 @@ seconds, in which nobody gets an answer.
 """
 
 import json
-from datetime import datetime
+from datetime import date, datetime, time
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -141,4 +141,5 @@ def _to_json(value: Any, **options: Any) -> str:
 
 
 def _strftime_now(form: str) -> str:
-    return datetime.now().strftime(form)
+    # Of today, not of now: with the time of day, no prompt would begin as an earlier one did.
+    return datetime.combine(date.today(), time()).strftime(form)

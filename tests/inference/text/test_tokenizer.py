@@ -80,3 +80,9 @@ def test_a_template_that_refuses_says_why(tmp_path: Path) -> None:
     chatml_tokenizer("{{ raise_exception('turns must alternate') }}").save_pretrained(tmp_path)
     with pytest.raises(jinja2.TemplateError, match="turns must alternate"):
         ChatTokenizer.from_folder(tmp_path).apply_chat_template(MESSAGES)
+
+
+def test_a_template_is_told_the_day_and_no_time_of_day(tmp_path: Path) -> None:
+    chatml_tokenizer("{{ strftime_now('%Y-%m-%d %H:%M:%S') }}").save_pretrained(tmp_path)
+    told = ChatTokenizer.from_folder(tmp_path).apply_chat_template(MESSAGES)
+    assert told.endswith(" 00:00:00")
