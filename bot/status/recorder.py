@@ -50,6 +50,21 @@ class Point:
     waiting: int
 
 
+@dataclass(frozen=True)
+class Count:
+    """Tokens written up to a monotonic time, as the service tells and as the bot counts its own."""
+
+    at: float
+    told: float | None
+    own: float
+
+    def since(self, before: "Count") -> float:
+        """Those written in between; a service that was restarted counts from 0 again."""
+        if self.told is None or before.told is None:
+            return max(self.own - before.own, 0.0)
+        return max(self.told - before.told, 0.0)
+
+
 class Recorder:
     """`points` has the last hour, the oldest first."""
 
@@ -61,13 +76,11 @@ class Recorder:
         self._since_point: list[Ended] = []
         self._written_before = 0
         """Tokens of the answers that have ended."""
-        self._counted: tuple[float, float] | None = None
-        """When tokens were counted for the last point, and how many there were."""
+        self._counted: Count | None = None
+        """That of the last point."""
         self.answers_by_hour: dict[AnswersKey, AnswerCounts] = {}
         self.load_by_hour: dict[datetime, Load] = {}
         """What has not been stored yet, like the answers."""
-        self._told = False
-        """Whether the service counted them."""
 
     def answer_ended(self, answer: Answer) -> None:
         """Count an answer that has ended."""
@@ -100,15 +113,14 @@ class Recorder:
     def record(self, measures: Measures, answers: Sequence[Answer]) -> None:
         """Note what the service measures and which answers are being made now."""
         now = time.monotonic()
-        tokens, told = self._tokens(measures, answers), measures.generated is not None
-        if self._counted is None or self._told != told:
-            self._counted, self._told = (now, tokens), told
-            self.tokens_per_second = None
+        own = self._written_before + sum(a.reply.completion_tokens for a in answers)
+        count = Count(now, measures.generated, own)
+        if self._counted is None:
+            self._counted = count
+        seconds = now - self._counted.at
+        if seconds <= 0:
             return
-        before, count_before = self._counted
-        seconds = now - before
-        # A service that was restarted counts from 0 again.
-        self.tokens_per_second = max(tokens - count_before, 0.0) / max(seconds, 0.1)
+        self.tokens_per_second = count.since(self._counted) / seconds
         if seconds >= EVERY_SECONDS - 1:
             waiting = sum(answer.reply.state in WAITING for answer in answers)
             point = Point(
@@ -123,7 +135,7 @@ class Recorder:
             seen = Load(1, point.running, point.waiting, point.waiting, self.tokens_per_second)
             self.load_by_hour.setdefault(this_hour(), Load()).add(seen)
             self._since_point.clear()
-            self._counted = (now, tokens)
+            self._counted = count
 
     async def store(self, hours: StoredHours) -> None:
         """Store what was counted since the last time. Raises StorageError, and keeps it then."""
@@ -146,12 +158,6 @@ class Recorder:
         while self._ended and self._ended[0].at < since:
             self._ended.popleft()
         return list(self._ended)
-
-    def _tokens(self, measures: Measures, answers: Sequence[Answer]) -> float:
-        """Tokens written so far: the service's count, or the bot's own where that tells none."""
-        if measures.generated is not None:
-            return measures.generated
-        return self._written_before + sum(answer.reply.completion_tokens for answer in answers)
 
 
 def this_hour() -> datetime:

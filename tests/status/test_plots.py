@@ -39,7 +39,7 @@ def test_a_service_that_begins_to_tell_makes_no_peak(monkeypatch: pytest.MonkeyP
     for generated in (None, None, 1_000_000, 1_000_100):
         recorder.record(Measures(generated=generated), [])
         clock.now += 10
-    assert [p.tokens_per_second for p in recorder.points] == [0, 10]
+    assert [p.tokens_per_second for p in recorder.points] == [0, 0, 10]
 
 
 def test_an_hour_is_kept_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
