@@ -73,13 +73,19 @@ class Grammars:
         """The tokenizer as llguidance has it.
 
         It is made at first use; gpt-oss's takes some seconds, in which no other thread runs.
+        Raises GrammarError for kinds of tokenizers that llguidance doesn't know, and where no token
+        ends a turn.
         """
         from llguidance import LLTokenizer
 
         with self._lock:
             if self._vocabulary is None:
                 size = 1 + max(self._tokenizer.get_vocab().values())
-                self._vocabulary = LLTokenizer(self._tokenizer.to_str(), size, self._stop_ids)
+                try:
+                    self._vocabulary = LLTokenizer(self._tokenizer.to_str(), size, self._stop_ids)
+                except ValueError as error:
+                    reason = str(error).partition("\n")[0]
+                    raise GrammarError(f"its tokenizer has no masks ({reason})") from error
             return self._vocabulary
 
     def _compile(self, lark: str) -> "LLMatcher":

@@ -1,7 +1,7 @@
 """From a model's name to a model that can serve: files, chat format, engine."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bot.inference.engines import EngineError, load_engine
 from bot.inference.engines.base import Engine, Sampling
+from bot.inference.grammar.grammar import GrammarError
 from bot.inference.models.catalog import fetch, recommended_sampling
 from bot.inference.models.requirements import unmet
 from bot.inference.models.sources import ModelUnavailable, Progress
@@ -51,7 +52,8 @@ def load_model(config: "InferenceConfig", progress: Progress) -> Model:
 
     with _damage_explained(config.model, folder, lambda: reached):
         chat_format = ChatFormat.from_folder(folder)
-        chat_format.grammars.vocabulary  # noqa: B018  made now, while nobody waits for an answer
+        with suppress(GrammarError):  # told to who asks for calls or JSON
+            chat_format.grammars.vocabulary  # noqa: B018  made now, while nobody waits for an answer
         engine = load_engine(
             folder,
             device=config.device,

@@ -78,7 +78,7 @@ def form_of(model: Model, request: ChatRequest, calling: Calling) -> Form | None
             check(answer)
     rules = Rules(functions, calling.must_call, calling.parallel, answer)
     grammars = model.chat_format.grammars
-    with _refused("tools" if functions else "response_format", "this model"):
+    with _refused("tools" if functions else "response_format", "this model's turns"):
         if model.chat_format.reasoning is ReasoningStyle.HARMONY:
             return Form(grammars.grammar(rules.harmony_message()), answer is not None)
         return Form(grammars.grammar(rules.tagged_answer()), holds_answers=True)

@@ -10,9 +10,11 @@ pytest.importorskip("transformers")
 pytest.importorskip("llguidance")
 
 from jsonschema import validate
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from bot.inference.engines.base import Sequence
-from bot.inference.grammar.grammar import GrammarError
+from bot.inference.grammar.grammar import GrammarError, Grammars
 from bot.inference.grammar.json_schema import check
 from bot.inference.grammar.turns import Rules
 from bot.inference.text.delta import Delta
@@ -155,3 +157,9 @@ def test_a_schema_that_can_not_be_kept_is_refused_with_the_reason(
     with pytest.raises(GrammarError) as info:
         check(schema)
     assert reason in str(info.value)
+
+
+def test_a_tokenizer_without_masks_is_told_when_a_form_is_asked_for() -> None:
+    words = Tokenizer(WordLevel({"a": 0, "b": 1}, unk_token="a"))
+    with pytest.raises(GrammarError, match="its tokenizer has no masks"):
+        Grammars(words, []).grammar(Rules(answer={}).tagged_answer())
