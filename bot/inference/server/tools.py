@@ -16,7 +16,8 @@ class _Part(BaseModel):
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_.-]{1,64}$")]
+"""OpenAI's, and the dot: gpt-oss was trained on `browser.search`."""
 CallId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations  # some of discord.py's types exist only for 
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,7 @@ from bot.platforms.discord.limits import EDITABLE_SECONDS, FILE_HOSTS, THREAD_NA
 from bot.platforms.discord.messages import Channel, place_of, replied_to
 from bot.platforms.discord.permissions import missing_to_answer
 from bot.platforms.discord.reader import Reader
+from bot.platforms.discord.searching import search_of
 from bot.platforms.discord.sending import Pace, said_in_reply
 from bot.platforms.discord.view import DiscordView, Look, Send, SentMessage
 from bot.platforms.discord.words import typed
@@ -287,7 +288,8 @@ class Answers:
             messages = await self.reader.read(question, earlier, me, here)
             problem = [here.texts(before.problem)] if before.problem else []
             standing_above = self.reader.read_above(above, me)
-            return question_of(messages, standing_above, here, [*notices, *problem])
+            asked = question_of(messages, standing_above, here, [*notices, *problem])
+            return replace(asked, search=search_of(question, self._client))
 
         return read_question
 

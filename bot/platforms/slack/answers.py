@@ -1,6 +1,7 @@
 """The answers that the bot gives to messages: each is opened here, and found again."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -30,6 +31,7 @@ from bot.platforms.slack.messages import (
     thread_of,
 )
 from bot.platforms.slack.reader import Reader, credentials, files_of
+from bot.platforms.slack.searching import search_of
 from bot.platforms.slack.sending import Pace
 from bot.platforms.slack.view import Look, SlackView
 from bot.platforms.slack.workspace import Workspace
@@ -134,7 +136,8 @@ class Answers:
         above = [m for m in before.above if m["ts"] > since]
         messages = await self._reader.read(question, earlier, workspace, here)
         standing_above = await self._reader.read_above(above, workspace)
-        return question_of(messages, standing_above, here, [*map(here.texts, before.problems)])
+        asked = question_of(messages, standing_above, here, [*map(here.texts, before.problems)])
+        return replace(asked, search=search_of(question, workspace))
 
 
 async def _starter(workspace: Workspace, channel: str, thread: str | None) -> str | None:

@@ -40,7 +40,9 @@ SCOPES = (
     "users:read",
 )
 GROUPS_SCOPE = "usergroups:read"
-"""Only for `moderator_groups`. config/slack-manifest.yaml has it and all of SCOPES."""
+"""Only for `moderator_groups`."""
+SEARCH_SCOPE = "search:read.public"
+"""Only for the tool `search_here`."""
 EVENTS = (
     "agent_session_stopped",
     "app_home_opened",
@@ -56,6 +58,10 @@ EVENTS_PATH = "/slack/events"
 INSTALL_PATH = "/slack/install"
 REDIRECT_PATH = "/slack/oauth_redirect"
 STATE_SECONDS = 600
+
+
+ALL_SCOPES = sorted({*SCOPES, GROUPS_SCOPE, SEARCH_SCOPE})
+"""What config/slack-manifest.yaml asks for."""
 
 
 def scopes_for(config: SlackConfig) -> set[str]:

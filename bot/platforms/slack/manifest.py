@@ -13,11 +13,10 @@ from bot.config import Config
 from bot.conversation.commands import COMMANDS
 from bot.conversation.texts import Texts
 from bot.platforms.slack.installations import (
+    ALL_SCOPES,
     EVENTS,
     EVENTS_PATH,
-    GROUPS_SCOPE,
     REDIRECT_PATH,
-    SCOPES,
 )
 from bot.platforms.slack.interactions import CATCH_UP
 
@@ -71,7 +70,7 @@ def manifest(
         _check(command["command"])
     events: dict[str, Any] = {"bot_events": list(EVENTS)}
     interactivity: dict[str, Any] = {"is_enabled": True}
-    oauth: dict[str, Any] = {"scopes": {"bot": sorted({*SCOPES, GROUPS_SCOPE})}}
+    oauth: dict[str, Any] = {"scopes": {"bot": list(ALL_SCOPES)}}
     if address:
         url = f"{address.rstrip('/')}{EVENTS_PATH}"
         commands = [command | {"url": url} for command in commands]

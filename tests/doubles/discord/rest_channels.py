@@ -5,6 +5,8 @@ https://docs.discord.com/developers/reference
 
 from typing import TYPE_CHECKING
 
+from multidict import MultiDictProxy
+
 from tests.doubles.discord.calls import Answer, Call, Handler
 from tests.doubles.discord.errors import ApiError, InvalidForm
 from tests.doubles.discord.messages import Body
@@ -54,6 +56,7 @@ class Channels:
             "GET /channels/{channel}/thread-members": self.thread_members,
             "GET /channels/{channel}/thread-members/{user}": self.thread_member,
             "GET /channels/{channel}/threads/archived/public": self.archived_threads,
+            "GET /guilds/{guild}/messages/search": self.search,
         }
 
     # Channels
@@ -110,6 +113,26 @@ class Channels:
         # The newest, or with `after` those that follow it; always newest first.
         page = found[:limit] if "after" in query else found[-limit:]
         return [self._shown(message) for message in reversed(page)]
+
+    def search(self, call: Call) -> Answer:
+        """Messages that have all words, in the channels that are named."""
+        guild = self._world.guilds[int(call.parameters["guild"])]
+        assert isinstance(call.query, MultiDictProxy)
+        wanted = {int(id) for id in call.query.getall("channel_id", [])}
+        words = call.query["content"].lower().split()
+        found = [
+            message
+            for channel in guild.channels
+            if channel.id in wanted
+            and channel.permits(self._world.bot, "view_channel")
+            and channel.permits(self._world.bot, "read_message_history")
+            for message in channel.history.values()
+            if all(word in message.content.lower() for word in words)
+        ]
+        return {
+            "total_results": len(found),
+            "messages": [[message_payload(message) | {"hit": True}] for message in found],
+        }
 
     def message(self, call: Call) -> Answer:
         channel = self._channel(call)

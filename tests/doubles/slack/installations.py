@@ -12,7 +12,7 @@ from tests.doubles.slack.state import Channel, Grid, User, Workspace, new_id
 
 SCOPES = {
     *("app_mentions:read", "channels:history", "groups:history", "im:history", "im:read"),
-    *("channels:read", "groups:read", "mpim:history"),
+    *("channels:read", "groups:read", "mpim:history", "search:read.public"),
     *("im:write", "chat:write", "reactions:write", "users:read", "assistant:write"),
     *("commands", "files:read"),
 }

@@ -5,6 +5,7 @@ from tests.doubles.slack.state import DIRECT, GROUP, PRIVATE, Channel
 ANY: dict[str, tuple[str, ...]] = {
     "agents.sessions.rename": ("chat:write",),
     "agents.sessions.setStatus": ("chat:write",),
+    "assistant.search.context": ("search:read.public",),
     "assistant.threads.setStatus": ("assistant:write", "chat:write"),
     "assistant.threads.setSuggestedPrompts": ("assistant:write",),
     "assistant.threads.setTitle": ("assistant:write",),

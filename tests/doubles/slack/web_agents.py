@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from tests.doubles.slack.calls import Call, Handler
 from tests.doubles.slack.errors import SlackError
 from tests.doubles.slack.limits import LOADING_MESSAGES, PROMPTS, SESSION_TITLE
-from tests.doubles.slack.state import Channel, Message, Payload
+from tests.doubles.slack.state import PUBLIC, Channel, Message, Payload
 
 if TYPE_CHECKING:
     from tests.doubles.slack.world import World
 
 SESSION_STATUSES = ("processing", "active", "suspended", "closed")
+ACTION_TOKEN = "action-token"
+"""What `action_token` an event has that allows a search."""
 UNHEARD = "missing_agent_session_stopped_event_subscription"
 
 
@@ -23,12 +25,37 @@ class Agents:
 
     def methods(self) -> dict[str, Handler]:
         return {
+            "assistant.search.context": self.search,
             "assistant.threads.setStatus": self.set_status,
             "assistant.threads.setTitle": self.set_title,
             "assistant.threads.setSuggestedPrompts": self.set_prompts,
             "agents.sessions.setStatus": self.set_session_status,
             "agents.sessions.rename": self.rename_session,
         }
+
+    def search(self, call: Call) -> Payload:
+        """Messages of public channels that have all words of the query."""
+        if call.need("action_token") != ACTION_TOKEN:
+            raise SlackError("invalid_action_token")
+        if call.arguments.get("channel_types") not in (["public_channel"], "public_channel"):
+            raise SlackError("missing_scope")
+        words = str(call.need("query")).lower().split()
+        found = [
+            {
+                "author_name": message.author.name,
+                "channel_id": message.channel.id,
+                "channel_name": message.channel.name,
+                "content": message.raw,
+                "permalink": f"https://slack.example/{message.channel.id}/{message.ts}",
+                "message_ts": message.ts,
+            }
+            for workspace in call.by.workspaces
+            for channel in workspace.channels.values()
+            if channel.kind == PUBLIC
+            for message in channel.history.values()
+            if all(word in (message.raw or "").lower() for word in words)
+        ]
+        return {"results": {"messages": found}}
 
     def set_status(self, call: Call) -> Payload:
         channel, root = self._thread(call)

@@ -27,6 +27,7 @@ from tests.doubles.slack.state import (
 )
 from tests.doubles.slack.texts import linked_names
 from tests.doubles.slack.views import View
+from tests.doubles.slack.web_agents import ACTION_TOKEN
 from tests.waiting import HANG_SECONDS
 
 T = TypeVar("T")
@@ -44,6 +45,8 @@ class World:
         self.interactions: dict[str, Interaction] = {}
         self.views: dict[str, View] = {}
         self.files: dict[str, File] = {}
+        self.sends_action_tokens = False
+        """Whether events have an `action_token`, which allows a search."""
         self.posts: list[Message] = []
         """What the bot posted for everybody, deleted messages too."""
         self.acknowledge_within = 3.0
@@ -167,6 +170,7 @@ class World:
             self.posts.append(message)
             self.set_status(channel, message.root, "")
         event = message_payload(message) | {"event_ts": message.ts}
+        event |= self._action_token()
         if message.files:
             event["subtype"] = "file_share"
         self._tell_of_message(channel, event)
@@ -174,10 +178,13 @@ class World:
             self._tell_of_mention(message)
         return message
 
+    def _action_token(self) -> Payload:
+        return {"action_token": ACTION_TOKEN} if self.sends_action_tokens else {}
+
     def _tell_of_mention(self, message: Message) -> None:
         """The event beside `message`; there is none in a private conversation."""
         if message.channel.has_bot and message.channel.kind not in (DIRECT, GROUP):
-            event = message_payload(message) | {"type": "app_mention"}
+            event = message_payload(message) | {"type": "app_mention"} | self._action_token()
             event |= {"channel": message.channel.id, "event_ts": message.ts}
             self.tell("app_mention", event, message.channel.workspace)
 

@@ -13,7 +13,7 @@ PAGE = (ROOT / "docs/install-slack.md").read_text(encoding="utf-8")
 
 
 def test_the_scopes_in_the_pages_table_are_the_manifests(manifest: dict[str, Any]) -> None:
-    rows = re.findall(r"^\| `([a-z_]+:[a-z]+|commands)` \|", PAGE, re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z_]+:[a-z.]+|commands)` \|", PAGE, re.MULTILINE)
     assert rows == manifest["oauth_config"]["scopes"]["bot"]
 
 
@@ -37,13 +37,13 @@ async def test_the_manifest_made_as_the_page_says_works_over_http(running: Runni
 
 
 async def test_without_the_scopes_that_can_be_left_out_nothing_is_missed(running: Running) -> None:
-    unneeded = re.findall(r"`([a-z:]+)` \|[^|]*can be left out", PAGE)
+    unneeded = re.findall(r"`([a-z:.]+)` \|[^|]*can be left out", PAGE)
 
     def leave_out(double: SlackDouble, team: Workspace, general: Channel) -> dict[str, Any]:
         double.installations[0].scopes -= set(unneeded)
         return {}
 
-    assert unneeded == ["usergroups:read"]
+    assert unneeded == ["search:read.public", "usergroups:read"]
     async with running(prepare=leave_out) as scene:
         assert (await scene.ask("hi")).text.startswith("Hello there.")
         assert "scopes" not in scene.bot.err.text

@@ -13,7 +13,7 @@ from bot.cli import app
 from bot.config import builtin_config_dir
 from bot.conversation.commands import COMMANDS
 from bot.exit_code import ExitCode
-from bot.platforms.slack.installations import EVENTS, GROUPS_SCOPE, SCOPES
+from bot.platforms.slack.installations import ALL_SCOPES, EVENTS, SCOPES
 from bot.platforms.slack.manifest import RESERVED, creation_link, manifest
 from tests.doubles.slack import Channel, SlackDouble, View, Workspace
 from tests.platforms.slack.conftest import Running, Scene
@@ -104,7 +104,7 @@ def test_what_slack_would_refuse_is_one_line(arguments: list[str], problem: str)
 
 def test_scopes_and_events_are_those_that_the_code_uses() -> None:
     content = written()
-    assert content["oauth_config"]["scopes"]["bot"] == sorted({*SCOPES, GROUPS_SCOPE})
+    assert content["oauth_config"]["scopes"]["bot"] == ALL_SCOPES
     assert content["settings"]["event_subscriptions"]["bot_events"] == list(EVENTS)
     source = "".join(
         file.read_text(encoding="utf-8") for file in (ROOT / "bot/platforms/slack").glob("*.py")
