@@ -34,4 +34,4 @@ async def test_what_cannot_be_imported_is_one_line(scene: Scene) -> None:
 
 async def test_the_slash_command_says_how_to_send_a_file(scene: Scene) -> None:
     given = scene.team.member("Ada", admin=True).slash(scene.general, "/bot-persona import")
-    assert "Send the file along" in (await given.response).text
+    assert "send it in a message that mentions me" in (await given.response).text
