@@ -14,7 +14,7 @@ from bot.platforms.buttons import Action
 from bot.platforms.discord.buttons import ButtonId, deletion_view
 from bot.platforms.discord.forms import CommandForm, QuestionForm
 from bot.platforms.discord.limits import CONTENT_LENGTH
-from bot.platforms.discord.messages import own_line, own_message
+from bot.platforms.discord.messages import OWN_MESSAGE, own_line, own_message
 from bot.platforms.discord.permissions import MissingPermission
 from bot.platforms.discord.sending import Pace
 from bot.platforms.discord.view import DiscordView, Look
@@ -61,7 +61,9 @@ async def states(language: str) -> AsyncIterator[State]:
         for part in split_markdown(told, CONTENT_LENGTH):
             yield _private(line, part.text)
         if line in ("/help", "/effort max"):
-            yield State("discord", f"@bot {line}", Kind.MESSAGE, _payload(own_message(told)))
+            for part in split_markdown(told, CONTENT_LENGTH - len(OWN_MESSAGE)):
+                payload = _payload(own_message(part.text))
+                yield State("discord", f"@bot {line}", Kind.MESSAGE, payload)
     for name in ("persona create", "persona edit"):
         form = CommandForm(COMMANDS[name], {"text": "Arr."}, texts, _unused)
         yield State("discord", f"/{name}", Kind.FORM, form.to_dict())
