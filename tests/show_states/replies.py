@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 from bot.config import Effort
 from bot.conversation.catching_up import LINK_LABEL
-from bot.conversation.reply import Reply, ReplyState, TokenCounts
+from bot.conversation.reply import Reply, ReplyState, Step, StepState, TokenCounts
 from bot.conversation.texts import Texts
+from bot.tools.approval import Approval, Reason
+from bot.tools.receipt import Receipt
 
 QUESTION = "Why is the sky blue?"
 ANSWER = """\
@@ -47,13 +49,28 @@ def waiting() -> Iterator[tuple[str, Reply]]:
     yield "third in the queue", reply(ReplyState.QUEUED, position=3, eta_seconds=20.0)
     yield "the model loads", reply(ReplyState.LOADING, stage="loading", progress=0.5)
     yield "the model is away", reply(ReplyState.UNAVAILABLE)
+    steps = [
+        Step("1", "clock", state=StepState.DONE, output="14:03"),
+        Step("2", "calculator", "6*7"),
+    ]
+    yield "a tool is called", reply(ReplyState.CALLING, steps=steps)
 
 
 def shown(texts: Texts) -> Iterator[tuple[str, Reply]]:
     """Replies with something to read, by name."""
     usage = TokenCounts(prompt_tokens=120, reasoning_tokens=64, answer_tokens=81, seconds=1.23)
     yield "being written", reply(ReplyState.WRITING, text=ANSWER[:120])
+    for reason in Reason:
+        call = Approval("1", "fetch", '{"url": "https://example.org/a"}', reason)
+        yield f"may a tool be called: {reason}", reply(ReplyState.CALLING, approval=call)
     yield "done", reply(ReplyState.DONE, text=ANSWER, usage=usage)
+    receipt = Receipt()
+    receipt.add("example.org", "fetch", 612)
+    pages = [("Why the sky is blue", "https://example.org/sky")]
+    yield (
+        "done, from pages",
+        reply(ReplyState.DONE, text=ANSWER, usage=usage, sources=pages, receipt=receipt),
+    )
     yield (
         "done, with its reasoning",
         reply(ReplyState.DONE, text=ANSWER, usage=usage, reasoning=REASONING),

@@ -9,7 +9,7 @@ def help_in(texts: Texts) -> str:
     """How to ask, what the buttons do, and two lines for each command: 60 columns at most."""
     lines = [texts("help_ask"), "", texts("help_buttons"), "", texts("help_commands")]
     for command in COMMANDS.values():
-        lines += [f"  {texts.command(command.usage)}", f"      {texts(command.about)}"]
+        lines += [f"  {texts.command(command.usage)}", f"    {texts(command.about)}"]
     return "\n".join(["```", *lines, "```", texts("can_be_wrong")])
 
 
