@@ -99,14 +99,20 @@ class Threads:
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, str], _Thread] = OrderedDict()
         self._written = WrittenAnswers()
+        self._answers: OrderedDict[tuple[str, str], str] = OrderedDict()
+        """The newest answer in a thread: Slack may count it only a moment later."""
 
     def forget(self, channel: str, thread: str) -> None:
         """Something in the thread was changed or deleted: read it again next time."""
         self._known.pop((channel, thread), None)
 
-    def answered(self, channel: str, messages: Sequence[str], text: str) -> None:
+    def answered(self, channel: str, thread: str, messages: Sequence[str], text: str) -> None:
         """An answer is shown by the messages with these timestamps."""
         self._written.put([key_of(channel, ts) for ts in messages], text)
+        self._answers[channel, thread] = max(messages, default="")
+        self._answers.move_to_end((channel, thread))
+        while len(self._answers) > THREADS:
+            self._answers.popitem(last=False)
 
     async def before(
         self, workspace: Workspace, channel: str, message: Payload, limit: int
@@ -123,10 +129,11 @@ class Threads:
         return History([self._as_written(channel, m) for m in shown[-limit:]], problem)
 
     async def whole(self, workspace: Workspace, channel: str, root: Payload) -> History:
-        """The message that begins a thread, with the thread as far as it tells of it itself."""
-        if not root.get("reply_count"):
-            return History([root])
+        """The message that begins a thread, with the thread: read where it has what isn't known."""
         newest = str(root.get("latest_reply") or "")
+        newest = max(newest, self._answers.get((channel, root["ts"]), ""))
+        if not newest and not root.get("reply_count"):
+            return History([root])
         known, problem = await self._read(workspace, channel, root["ts"], newest)
         shown = [m for _, m in sorted(known.items()) if is_shown(m, workspace)]
         return History([self._as_written(channel, m) for m in shown or [root]], problem)

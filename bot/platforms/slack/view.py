@@ -91,7 +91,9 @@ class SlackView:
             await self._tell_asker(error)
         finally:
             await self._leave()
-        self._threads.answered(self.look.channel, self._shown.with_parts, reply.text.strip())
+        self._threads.answered(
+            self.look.channel, self.look.thread, self._shown.with_parts, reply.text.strip()
+        )
 
     async def delete(self) -> None:
         """See exchange.View."""

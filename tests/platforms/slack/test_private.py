@@ -99,3 +99,10 @@ async def test_a_group_conversation_is_a_channel_of_its_own(scene: Scene) -> Non
     scene.ben.say(group, "thanks")
     await scene.answer_to(scene.ben.say(group, "with a tip?", thread=question))
     assert len(scene.inference.requests) == 2
+
+
+async def test_an_answer_that_slack_does_not_count_yet_is_part_of_it(scene: Scene) -> None:
+    first = await ask(scene, "one")
+    first.extra = dict.fromkeys(("reply_count", "reply_users", "latest_reply"))
+    await ask(scene, "two")
+    assert said(scene) == ["one", "Hello there.", "two"]
