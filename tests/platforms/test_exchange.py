@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.config import builtin_texts
 from bot.conversation.events import Message, Question, QuestionKey
 from bot.conversation.in_effect import InEffect
 from bot.conversation.reply import Reply, ReplyState
@@ -38,6 +39,12 @@ class Shown:
 
     def message_ids(self) -> list[str]:
         return ["1"]
+
+    def taken_away(self, message: str) -> None:
+        raise NotImplementedError
+
+    async def text(self) -> str:
+        return ""
 
     def _fail(self, method: str) -> None:
         if method in self.broken:
@@ -81,8 +88,8 @@ async def test_an_answer_that_ended_twice_with_the_process_is_told_and_not_tried
     view = Shown(set())
     key = QuestionKey("bot", "m")
     exchange = Exchange("Hi", key, ANN.id, CHANNEL, read, view, chat.core)
-    await exchange.resume(await exchange.admit(ANN), attempts=3)
-    assert "cut off by a restart" in view.line
+    await exchange.resume(await exchange.admit(ANN), again=False)
+    assert builtin_texts("en")["cut_off_by_restart"] in view.line
     assert chat.inference.requests == []
-    await exchange.resume(await exchange.admit(ANN), attempts=2)
+    await exchange.resume(await exchange.admit(ANN), again=True)
     assert view.line == "Hello there."
