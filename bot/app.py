@@ -160,9 +160,12 @@ def _terminal(core: Core) -> "ConsolePlatform":
 
 
 def _platform_secrets(config: Config) -> list[str]:
-    """What the inference service doesn't need: tokens of the platforms, and the database's URL."""
+    """What the service doesn't need: tokens of platforms and tools, the database's URL."""
     values = [value for section in (config.discord, config.slack) for _, value in section]
     secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+    secrets.append(config.web.api_key.get_secret_value())
+    for server in config.mcp.values():
+        secrets += [value.get_secret_value() for value in server.headers.values()]
     with_password = [config.storage.url] if "@" in config.storage.url else []
     return [secret for secret in (*secrets, *with_password) if secret]
 

@@ -19,7 +19,7 @@ from bot.status import changes, server_pages
 from bot.status.forms import GuardedForm, SignIn
 from bot.status.guard import SIGNED_IN, Guard, Hosts, is_token
 from bot.status.live import Live
-from bot.status.now import now, versions
+from bot.status.now import now, sent, versions
 from bot.status.plots import last_days, last_hour, plots
 from bot.status.recorder import this_hour
 from bot.status.rendering import render
@@ -81,6 +81,7 @@ def _overview(site: Site) -> list[Route]:
             use=use_tables(used, await site.servers(), texts),
             problems=live.problems.last,
             versions=versions(live, texts),
+            sent=sent(live, texts),
         )
 
     async def events(request: Request) -> Response:

@@ -10,7 +10,7 @@ from bot.client import Measures
 from bot.conversation.answer import Answer
 from bot.conversation.core import Core
 from bot.conversation.reply import ReplyState
-from bot.conversation.status import status_line
+from bot.conversation.status import receipt_text, status_line
 from bot.conversation.texts import Texts
 from bot.status.live import Live, Look
 from bot.status.recorder import WAITING, Ended, median_and_95
@@ -72,6 +72,12 @@ def versions(live: Live, texts: Texts) -> list[tuple[str, str]]:
         (texts("page_version_service"), service),
         ("Python", platform.python_version()),
     ]
+
+
+def sent(live: Live, texts: Texts) -> str:
+    """What tools have sent out since the bot started."""
+    receipt = live.core.responder.toolbox.all_sent()
+    return receipt_text(receipt, texts) if receipt else texts("page_sent_nothing")
 
 
 def _state(look: Look, texts: Texts) -> str:

@@ -96,8 +96,8 @@ class Session:
             return failed(str(error))
         except TimeoutError:
             return failed(f"it took longer than {self._limits.timeout_seconds:g} s")
-        except Exception:
-            log.exception("a tool failed", tool=tool.name)
+        except Exception as error:  # without its text, which may quote the call
+            log.error("a tool failed", tool=tool.name, kind=type(error).__name__)
             return failed("the tool failed")
         if tool.reads_outside:
             self.taint.read(results=tool.name == "browser.search")

@@ -41,16 +41,19 @@ class OpensTools(Protocol):
 
 
 class Toolbox:
-    """Gives each answer all its tools. `config` is the one at the start: MCP servers are its."""
+    """Gives each answer all its tools.
 
-    def __init__(self, config: Config, store: Store) -> None:
+    config, store: of the start; MCP servers are theirs, and without them there are none.
+    """
+
+    def __init__(self, config: Config | None = None, store: Store | None = None) -> None:
         self._receipts: OrderedDict[tuple[str, str], Receipt] = OrderedDict()
         operator = self._receipt_of(OPERATOR)
 
         def note(tool: str, host: str, count: int) -> None:
             operator.add(host, tool, count)
 
-        self.mcp = McpServers(config.mcp, store, note)
+        self.mcp = McpServers(config.mcp if config and store else {}, store, note)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -91,6 +94,16 @@ class Toolbox:
     def sent(self, platform: str, server: str) -> Receipt:
         """What left for a server's answers since the bot started."""
         return self._receipts.get((platform, server)) or Receipt()
+
+    def all_sent(self) -> Receipt:
+        """What left for all servers, and for no answer: to reach MCP servers."""
+        whole = Receipt()
+        for receipt in self._receipts.values():
+            for host, sent in receipt:
+                for tool in sent.tools:
+                    whole.add(host, tool, 0)
+                whole.add(host, min(sent.tools), sent.bytes)
+        return whole
 
     def _receipt_of(self, key: tuple[str, str]) -> Receipt:
         receipt = self._receipts.setdefault(key, Receipt())

@@ -128,3 +128,10 @@ async def test_the_logs_warnings_are_shown_without_their_values(page: Page) -> N
     assert "something went wrong" in text
     assert "another.library" in text
     assert "a secret value" not in text
+
+
+async def test_what_tools_sent_out_is_told(page: Page) -> None:
+    assert "<p>nothing</p>" in await page.text()
+    toolbox = page.chat.core.responder.toolbox
+    toolbox._receipt_of(("test", "server")).add("example.org", "browser.open", 612)
+    assert "<p>612 B to example.org (browser.open)</p>" in await page.text()

@@ -24,7 +24,7 @@ from bot.tools import Approval
 class ConsoleView:
     """Shows one reply: the answer on `out`, all else on `err`."""
 
-    def __init__(self, out: Console, err: Console, texts: Texts, *, asks: bool) -> None:
+    def __init__(self, out: Console, err: Console, texts: Texts, *, asks: bool = False) -> None:
         """`asks`: whether a person is there who can allow calls."""
         self._asks = asks
         self._asked = ""

@@ -5,10 +5,13 @@ https://modelcontextprotocol.io
 
 import asyncio
 import json
+import logging
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from mcp.types import CallToolResult, Tool
 
 log = structlog.get_logger()
+logging.getLogger("mcp").setLevel(logging.CRITICAL)  # it quotes what it can't read
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 """Between two tries to reach a server."""
@@ -155,7 +159,7 @@ class McpServer:
     @asynccontextmanager
     async def _client(self) -> "AsyncIterator[Client]":
         from mcp import Client, StdioServerParameters
-        from mcp.client.stdio import get_default_environment
+        from mcp.client.stdio import get_default_environment, stdio_client
         from mcp.client.streamable_http import streamable_http_client
 
         config = self.config
@@ -167,8 +171,10 @@ class McpServer:
                 args=arguments,
                 env={**get_default_environment(), **environment},
             )
-            async with Client(server, cache=None) as client:
-                yield client
+            # What a program says on stderr may be what people wrote: it must not get into a log.
+            with Path(os.devnull).open("w") as nowhere:  # noqa: ASYNC230
+                async with Client(stdio_client(server, errlog=nowhere), cache=None) as client:
+                    yield client
             return
         origin = origin_of(parsed_url(config.url))
         headers = {name: value.get_secret_value() for name, value in config.headers.items()}

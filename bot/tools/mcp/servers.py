@@ -7,6 +7,7 @@ from functools import partial
 
 from bot.config import McpConfig
 from bot.storage import Store
+from bot.storage.store import StoredRegistrations
 from bot.tools.asking import Asking
 from bot.tools.definition import Tool
 from bot.tools.mcp.offered import Offered, Standing, tools_of
@@ -22,16 +23,21 @@ class McpServers:
     def __init__(
         self,
         configs: Mapping[str, McpConfig],
-        store: Store,
+        store: Store | None,
         note: Callable[[str, str, int], None],
     ) -> None:
-        self._registered = store.registrations
+        self._store = store
         self._known: set[tuple[str, str]] = set()
         """Tools and fingerprints that are known to be allowed."""
         self._servers = [
             McpServer(name, config, partial(note, f"mcp {name}"))
             for name, config in configs.items()
         ]
+
+    @property
+    def _registered(self) -> StoredRegistrations:
+        assert self._store is not None  # where there is a server
+        return self._store.registrations
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
