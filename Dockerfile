@@ -1,9 +1,12 @@
 # docker build --target cuda . (the default), or --target cpu: for machines without an NVIDIA card.
 # Both processes are in each image; its command is `bot`.
+# docs/operations.md says how to pin these two by digest.
+ARG UV=ghcr.io/astral-sh/uv:0.13.9
+ARG UBUNTU=ubuntu:24.04
 
-FROM ghcr.io/astral-sh/uv:0.13.9 AS uv
+FROM ${UV} AS uv
 
-FROM ubuntu:24.04 AS base
+FROM ${UBUNTU} AS base
 # Triton compiles its launcher with a C compiler at run time and needs Python's headers for it.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends \

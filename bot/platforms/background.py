@@ -10,6 +10,9 @@ from bot.storage import StorageError
 
 log = structlog.get_logger()
 
+CANCELS, CANCEL_SECONDS = 8, 0.1
+"""How often what is left is cancelled at the end, and how long each time has."""
+
 
 class Background:
     """Tasks that nobody awaits until the end; `refused` are errors that the platform answers."""
@@ -31,9 +34,21 @@ class Background:
         return task
 
     async def done(self) -> None:
-        """Wait until all of it has ended."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        """Wait until all of it has ended; who is tired of waiting cancels it with this call."""
+        try:
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+        finally:
+            await self._cancel()
+
+    async def _cancel(self) -> None:
+        """End what is left: cancelled once, it may still try to show something."""
+        for _ in range(CANCELS):
+            if not self._tasks:
+                return
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks, timeout=CANCEL_SECONDS)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -12,6 +12,8 @@ DEEPEST = 6
 """Marks open at once; more is noise, not emphasis."""
 LONGEST_CODE_MARK = 4
 _SPECIAL = frozenset("\\`*_~|[<$")
+_IN_FORMULAS = ("\\", "^", "_{")
+"""What tells a formula between single dollar signs from prices."""
 FORMULAS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$", "$": "$"}
 """How formulas begin and end."""
 
@@ -52,6 +54,8 @@ class _Scan:
         self.stack = list(marks)
         self._next: dict[str, int] = {}
         self._last_run: dict[int, int] | None = None
+        self._has_formulas = any(text.find(sign, at, end) >= 0 for sign in _IN_FORMULAS)
+        """Whether a pair of dollar signs can be one."""
 
     def run(self) -> Inline:
         text, end = self.text, self.end
@@ -162,6 +166,8 @@ class _Scan:
                 self._may_go_on()
         elif sign == "\\":
             self.at += 2
+        elif not self._has_formulas:
+            self.at += 1
         else:
             stop = self._find("$", self.at + 1)
             if _is_formula(self.text, self.at + 1, stop):
@@ -249,7 +255,7 @@ def _is_formula(text: str, begin: int, end: int) -> bool:
     inner, after = text[begin:end], text[end + 1 : end + 2]
     if not text.startswith("$", end) or inner != inner.strip() or "\n" in inner:
         return False
-    return not after.isdigit() and any(sign in inner for sign in ("\\", "^", "_{"))
+    return not after.isdigit() and any(sign in inner for sign in _IN_FORMULAS)
 
 
 def _is_word(character: str) -> bool:

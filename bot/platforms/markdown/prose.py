@@ -41,6 +41,8 @@ class Prose:
         self._guard = ZERO_WIDTH_SPACE if guarded else ""
         self._room = room - len(self._guard)
         self._lines: list[int] = []
+        self._last_with: dict[int, int] = {}
+        """The last place that leaves room for so many characters of closing marks."""
         self._item = begin
         self.visited = 0
         self.end, self.whole = self._read()
@@ -127,10 +129,13 @@ class Prose:
             return Open(place)
         text = self.source.text
         shown = rstrip_end(text, self.begin, place)
+        if text[shown - 1] == marks[-1][0] or text[place] == marks[-1][0]:
+            return None  # two marks would be one
         closing = sum(map(len, marks))
-        fits = self.source.size(self.begin, shown) + closing <= self._room
-        apart = text[shown - 1] != marks[-1][0] != text[place]  # or two marks would be one
-        return Open(place, marks=marks) if fits and apart else None
+        if closing not in self._last_with:
+            last = self.source.furthest(self.begin, self._room - closing)
+            self._last_with[closing] = last
+        return Open(place, marks=marks) if shown <= self._last_with[closing] else None
 
     def shown(self, stop: Open) -> list[Piece]:
         """What is sent of it up to the part's end, or to its own."""

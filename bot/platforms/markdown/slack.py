@@ -20,7 +20,8 @@ class SlackStyle:
     tables = True
 
     def size(self, text: str, begin: int, end: int) -> int:
-        longer = sum(more * text.count(sign, begin, end) for sign, more in _ENTITY.items())
+        count = text.count
+        longer = 4 * count("&", begin, end) + 3 * (count("<", begin, end) + count(">", begin, end))
         return end - begin + longer
 
     def prose(self, text: str, *, continued: bool) -> str:

@@ -57,7 +57,8 @@ def row_of(line: str, columns: int) -> tuple[str, ...] | None:
 
 
 def _cells(line: str) -> tuple[str, ...]:
-    cells = escapedSplit(line.strip())
+    line = line.strip()
+    cells = escapedSplit(line) if "\\" in line else line.split("|")
     if cells and not cells[0].strip():
         cells = cells[1:]
     if cells and not cells[-1].strip():
@@ -114,6 +115,7 @@ class Drawing:
         self._ends_aligned = table.alignments[-1] in ("right", "center")
         self._last_cells = self._length(self._rows[0])
         self._list = _List(table, prose)
+        self._next: tuple[tuple[str, ...], list[int]] = ((), [])
 
     def _length(self, cells: tuple[str, ...]) -> int:
         """What a row has beyond its columns: the last one's text, and what takes no column."""
@@ -124,6 +126,7 @@ class Drawing:
         """See Drawn. Both forms have room while it is not sure which one it will be."""
         cells = tuple(map(plain, row))
         widths = self._widths_with(cells)
+        self._next = (cells, widths)
         width = _whole(widths)
         columns = min(WIDEST, width if self._ends_aligned else width - widths[-1])
         lines = len(self._rows) + 1
@@ -136,9 +139,11 @@ class Drawing:
 
     def add(self, row: tuple[str, ...]) -> None:
         """See Drawn."""
-        cells = tuple(map(plain, row))
+        cells, widths = self._next
+        if cells != (seen := tuple(map(plain, row))):
+            cells, widths = seen, self._widths_with(seen)
         self._rows.append(cells)
-        self._widths = self._widths_with(cells)
+        self._widths = widths
         self._last_cells += self._length(cells)
         self._list.add(row)
 
@@ -165,15 +170,22 @@ class _List:
     def __init__(self, table: Table, prose: Callable[[str], str]) -> None:
         self._header = table.header
         self._prose = prose
+        self._rows: list[tuple[str, ...]] = []
         self._lines: list[str] = []
         self._size = 0
 
     def size_with(self, row: tuple[str, ...]) -> int:
+        self._write()
         return self._size + len(self._line(row)) + 1
 
     def add(self, row: tuple[str, ...]) -> None:
-        self._lines.append(self._line(row))
-        self._size += len(self._lines[-1]) + 1
+        self._rows.append(row)
+
+    def _write(self) -> None:
+        """Write the rows, which most tables need in columns only."""
+        for row in self._rows[len(self._lines) :]:
+            self._lines.append(self._line(row))
+            self._size += len(self._lines[-1]) + 1
 
     def _line(self, row: tuple[str, ...]) -> str:
         first, *others = zip(self._header, map(self._prose, row), strict=True)
@@ -182,6 +194,7 @@ class _List:
         return "\n".join([line, *more])
 
     def text(self) -> str:
+        self._write()
         return "\n".join(self._lines) or "- " + " / ".join(self._header)
 
 

@@ -15,7 +15,7 @@ from tests.doubles.inference import Say, Wait
 from tests.doubles.slack import Channel, Message, Person, SlackDouble, Workspace
 from tests.end_to_end.in_process import in_process
 from tests.end_to_end.processes import NOBODY, piped, write_config
-from tests.platforms.slack.conftest import Running, Scene
+from tests.platforms.slack.conftest import Running, Scene, ended
 from tests.waiting import HANG_SECONDS
 
 TOKEN_KEY = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE="
@@ -312,6 +312,16 @@ async def test_every_way_to_an_answer_meets_the_quota(running: Running) -> None:
         assert "limit" in scene.ann.ephemerals[-1].text
         assert len(scene.inference.requests) == 1
         assert answer.text.startswith("Hello there.")
+
+
+async def test_of_a_burst_only_as_many_are_answered_as_the_quota_has(running: Running) -> None:
+    async with running(quotas={"user": {"requests": 2}}) as scene:
+        questions = [scene.ann.say(scene.general, f"@bot {n}") for n in range(8)]
+        await scene.slack.until(lambda: len(scene.ann.ephemerals) == 6)
+        await scene.slack.until(
+            lambda: sum(any(map(ended, question.replies)) for question in questions) == 2
+        )
+        assert len(scene.inference.requests) == 2
 
 
 async def test_who_is_blocked_changes_nothing_by_slash_command(running: Running) -> None:
