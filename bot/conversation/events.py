@@ -55,6 +55,8 @@ class Message:
     @property
     def may_give_orders(self) -> bool:
         """Whether somebody who can't speak to the bot may have written what it says."""
+        if self.author.is_bot:  # its answers have embeds and files of its own
+            return False
         files = any(attachment.text is not None for attachment in self.attachments)
         return self.author.is_app or self.foreign or files
 

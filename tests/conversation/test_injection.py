@@ -101,6 +101,13 @@ def sinks(site: str) -> dict[str, Step]:
     }
 
 
+def test_the_bots_own_answers_give_no_orders() -> None:
+    bot = Author("b", "bot", is_bot=True)
+    assert not Message("0", bot, "", foreign=True).may_give_orders
+    assert Message("0", ANN, "", foreign=True).may_give_orders
+    assert not Message("0", ANN, "").may_give_orders
+
+
 def test_there_are_fifty() -> None:
     assert len(sources()) * len(sinks("")) == 50
 
