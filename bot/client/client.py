@@ -66,6 +66,8 @@ class InferenceClient:
         self.takes_only_plain = False
         """Whether the server has refused what goes beyond OpenAI's oldest fields."""
         self._refuses_tools = False
+        self.refuses_dots = False
+        """Whether names of tools may have no dots, as with OpenAI's own server."""
 
     async def close(self) -> None:
         if self._next_health:

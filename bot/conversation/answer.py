@@ -28,7 +28,7 @@ from bot.client import (
 )
 from bot.config import Config, Effort
 from bot.conversation.asking import asking
-from bot.conversation.calling import TURNS_SHARE, Calling, tokens_of
+from bot.conversation.calling import TURNS_SHARE, Calling, tokens_of, without_dots
 from bot.conversation.events import Question
 from bot.conversation.history import ChatMessage, Prompt, estimate_tokens, fitting_prompt
 from bot.conversation.in_effect import InEffect
@@ -167,6 +167,8 @@ class Answer:
         max_tokens = self._calling.tokens(budget)
         room = prompt_tokens(self.config, self.reply.effort, context)
         offered = self._calling.offered(budget) if await self.client.takes_tools() else []
+        if self.client.refuses_dots:
+            offered = without_dots(offered)
         if (needed := tokens_of(offered)) > room // TURNS_SHARE:
             log.warning("the tools have no room in the context", tokens=needed)
             offered = []
@@ -188,6 +190,9 @@ class Answer:
         except Refused as error:
             if self._said or self._thought or not error.of_tools:
                 raise
+            if offered and offered != without_dots(offered) and not self.client.refuses_dots:
+                self.client.refuses_dots = True
+                return await self._ask(share)
             if offered:
                 before = self.client.takes_only_plain
                 end = await self._stream(messages, max_tokens, [])
@@ -195,6 +200,7 @@ class Answer:
                     self.client.refuse_tools()
             elif turns:  # some servers take calls back only beside the tools
                 tools = self._calling.definitions
+                tools = without_dots(tools) if self.client.refuses_dots else tools
                 end = await self._stream(messages, max_tokens, tools, may_call=False)
             else:
                 raise

@@ -130,6 +130,14 @@ def _sent_back(call: ToolCall) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": function}
 
 
+def without_dots(tools: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The definitions with names as OpenAI's own server takes them: `browser_search`."""
+    return [
+        tool | {"function": tool["function"] | {"name": tool["function"]["name"].replace(".", "_")}}
+        for tool in tools
+    ]
+
+
 def tokens_of(parts: Sequence[Any]) -> int:
     """About how many tokens messages or definitions of tools are."""
     return len(json.dumps(parts, ensure_ascii=False).encode()) // CHARACTERS_PER_TOKEN

@@ -177,6 +177,21 @@ async def test_a_server_that_refuses_newer_fields_is_still_offered_tools(chat: C
     assert offered(chat.inference.requests[-1])
 
 
+async def test_a_server_that_takes_no_dots_gets_names_without(chat: Chat) -> None:
+    def refuses(body: dict[str, Any]) -> Error | None:
+        dotted = [name for name in offered(body) if "." in name]
+        return Error(400, "400", "Invalid 'tools[2].function.name'") if dotted else None
+
+    chat.inference.refusal = refuses  # type: ignore[method-assign]
+    web = {"search": "searxng", "url": "http://127.0.0.1:9"}
+    chat.configure(Config.model_validate({"web": web}))
+    chat.inference.script(Call("browser_find", {"pattern": "x"}))
+    reply = await chat.answer("Look.")
+    assert reply.steps[0].tool == "browser.find"
+    assert "browser_search" in offered(chat.inference.requests[-1])
+    assert "no page is open" in results(chat.inference.requests[-1])[0]
+
+
 async def test_an_error_that_has_nothing_to_do_with_tools_costs_none(chat: Chat) -> None:
     chat.inference.script(Error(500, "broken", "out of memory"))
     assert (await chat.answer("Hello.")).state is ReplyState.FAILED
