@@ -219,7 +219,10 @@ def test_a_mistake_in_a_persona_file_names_that_file_and_its_line(tmp_path: Path
             "bot.yaml:1: storage.url: found 'sqlite:///bot.db', allowed: an SQLAlchemy URL with an "
             "asynchronous driver, such as sqlite+aiosqlite:///data/bot.db",
         ),
-        ("defaults: {language: xx}", "bot.yaml:1: defaults.language: found 'xx', allowed: de, en"),
+        (
+            "defaults: {language: xx}",
+            "bot.yaml:1: defaults.language: found 'xx', allowed: de, en, es, fr, ja",
+        ),
         ("- a", "bot.yaml:1: found a list, allowed: sections and keys"),
         ("hello", "bot.yaml:1: found a text, allowed: sections and keys"),
         (
