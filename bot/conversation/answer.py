@@ -106,6 +106,11 @@ class Answer:
         return self.reply.text[self._text_before :].strip()
 
     @property
+    def _wrote(self) -> bool:
+        """Whether the latest request brought any text, which people may have seen."""
+        return len(self.reply.text) > self._text_before
+
+    @property
     def _thought(self) -> str:
         return self.reply.reasoning[self._reasoning_before :].strip()
 
@@ -135,7 +140,7 @@ class Answer:
                 if not self.cuts:
                     raise
                 shrinks += 1
-                if self._said or shrinks > MOST_SHRINKS:
+                if self._wrote or shrinks > MOST_SHRINKS:
                     self._fail(self.lost_notice(), error)
                     return None
             except Busy as error:
@@ -144,7 +149,7 @@ class Answer:
                 return None
             except Unreachable as error:
                 tries_left -= 1
-                if self._said or not tries_left:
+                if self._wrote or not tries_left:
                     self._fail(self.lost_notice(), error)
                     return None
                 log.warning("inference service lost, trying again", error=str(error))
