@@ -6,6 +6,10 @@ BIN := .venv/bin
 # Three workers for two cores: a test in four waits for another process, or for a platform's pace.
 PARALLEL := --numprocesses=3 --dist=worksteal
 
+# Where Python is told to keep nothing that it compiled, each of a test's processes would compile the
+# bot again: a second each.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: chat test test-slow soak fuzz lint audit format docs screenshots bench clean
 
 chat: .venv/inference

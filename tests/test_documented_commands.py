@@ -131,11 +131,19 @@ def _docker(words: list[str], folder: Path) -> None:
     if words[:2] == ["compose", "up"]:
         assert set(words[2:]) <= set(compose["services"])
         return
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    if words[:2] == ["compose", "build"]:
+        for word in words[2:]:
+            assert word == "--build-arg" or f"ARG {word.partition('=')[0]}=" in dockerfile
+        return
+    if words[0] == "buildx":
+        assert f"={words[3]}\n" in dockerfile  # what an image is made from
+        return
     images = {service["image"] for service in compose["services"].values()}
     assert images & set(words)
     if "--target" in words:
         target = words[words.index("--target") + 1]
-        assert f" AS {target}\n" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+        assert f" AS {target}\n" in dockerfile
 
 
 def _copied(words: list[str], folder: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("troubleshooting.md", "install-discord.md", "install-slack.md")
-VALUES = r"…|\d+|gpt-oss-20b|Discord|Slack|slack\.\w+|discord\.\w+"
+VALUES = r"…|\d+|gpt-oss-20b|Discord|Slack|(?:slack|discord|status)\.\w+"
 """What stands in braces in the program."""
 NOT_OURS = {"No matching distribution found for torch", "not_in_channel", "channel_not_found"}
 

@@ -26,7 +26,9 @@ def test_a_plain_checkpoint_runs_on_transformers_with_the_slots_and_context_aske
 def test_a_device_that_does_not_exist_is_answered_with_those_that_do(
     tmp_path: Path, device: str
 ) -> None:
-    with pytest.raises(EngineError, match=f"no device '{device}': allowed are auto, cpu, cuda"):
+    with pytest.raises(
+        EngineError, match=f"unknown device '{device}': allowed are auto, cpu, cuda"
+    ):
         load(tmp_path, device=device)
 
 

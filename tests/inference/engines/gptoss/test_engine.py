@@ -4,6 +4,7 @@ from collections import deque
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -43,6 +44,7 @@ def test_greedy_answers_are_those_of_transformers_and_so_is_the_next_turn(tiny: 
     assert second.cached_tokens == PAGE
 
 
+@pytest.mark.slow  # the interpreter takes half a minute
 def test_sequences_at_once_answer_as_each_alone(tiny: Tiny) -> None:
     engine = GptOssEngine(tiny.model(), slots=2)
     sequences = [Sequence(prompt_of(n, seed=n), GREEDY) for n in (49, 33)]

@@ -70,16 +70,16 @@ def test_no_token_outside_of_its_mask_is_drawn() -> None:
     vocabulary = 4200
     logits = torch.zeros(vocabulary)
     logits[[7, 4150]] = 5.0
-    state = SamplingState.empty(43, vocabulary, CPU)
+    state = SamplingState.empty(23, vocabulary, CPU)
     state.temperatures.fill_(1)
-    state.seeds.copy_(torch.arange(43))
-    state.masks[:40] = torch.from_numpy(mask_of([40, 31, 4199], vocabulary))
-    state.top_p[20:] = 0.9
-    state.temperatures[42] = 0
-    rows = torch.arange(43, dtype=torch.int32)
-    drawn = sample(logits.repeat(43, 1), rows, state).tolist()
-    assert set(drawn[:40]) == {40, 31, 4199}
-    assert drawn[42] in (7, 4150)
+    state.seeds.copy_(torch.arange(23))
+    state.masks[:20] = torch.from_numpy(mask_of([40, 31, 4199], vocabulary))
+    state.top_p[10:] = 0.9
+    state.temperatures[22] = 0
+    rows = torch.arange(23, dtype=torch.int32)
+    drawn = sample(logits.repeat(23, 1), rows, state).tolist()
+    assert set(drawn[:20]) == {40, 31, 4199}
+    assert drawn[22] in (7, 4150)
 
 
 def test_a_draw_depends_on_seed_and_position_and_not_on_what_runs_beside_it() -> None:
