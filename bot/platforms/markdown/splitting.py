@@ -48,7 +48,8 @@ class Splitter:
 
     As the text grows, only the last part changes; each `split` reads no more than that part and
     what is new. Where a part ends depends only on what fits in it, on the white space after that,
-    and on there being more. Text of only white space has no parts.
+    on there being more, and on whether the first line of a table right below a paragraph was still
+    one of its lines. Text of only white space has no parts.
 
     visited: characters that were looked at so far, for the tests of its pace.
     """

@@ -99,12 +99,13 @@ cells = st.text("ab*`|\\$&<>鷺 é👩", max_size=12) | st.sampled_from(
 tables = st.lists(st.lists(cells, min_size=1, max_size=4).map("|".join), max_size=8).map(
     lambda rows: "\n".join(["|a|b|", "|---|:-:|", *(f"|{row}|" for row in rows)])
 )
-texts = st.lists(
+blocks = st.lists(
     tables
     | st.text("ab *_`$\\()[]#\n-&<>x|", max_size=60)
     | st.sampled_from(["```\nx\n```", "\n\n"]),
     max_size=6,
-).map("\n".join)
+)
+texts = blocks.map("\n".join)
 limits = st.sampled_from([64, 100, 200, 400])
 
 
@@ -129,7 +130,9 @@ def test_as_the_answer_grows_all_messages_but_the_last_stay_as_they_are(
     ]
 
 
-@given(texts, st.sampled_from([200, 400]))
+# A table's first line right below a paragraph is one of its lines until the second one is there: an
+# update may have cut the paragraph before.
+@given(blocks.map("\n\n".join), st.sampled_from([200, 400]))
 @settings(deadline=None, max_examples=40)
 def test_updates_end_where_the_whole_answer_does(text: str, limit: int) -> None:
     splitter = Splitter(limit, DiscordStyle())
