@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 
 import structlog
 from aiohttp import ClientError
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.errors import SlackApiError
@@ -42,6 +41,7 @@ from bot.platforms.slack.messages import (
     thread_of,
 )
 from bot.platforms.slack.recovering import Recovering
+from bot.platforms.slack.socket_mode import SocketModeHandler
 from bot.platforms.slack.workspace import Workspace
 from bot.storage import StorageError
 
@@ -78,7 +78,7 @@ class SlackPlatform:
                 if config.listen:
                     await self._serve(app, config.listen, stack)
                 if token := config.app_token.get_secret_value():
-                    handler = AsyncSocketModeHandler(app, token)
+                    handler = SocketModeHandler(app, token)
                     stack.push_async_callback(handler.close_async)
                     await self._connect(handler)
                 if identity is not None:
@@ -105,7 +105,7 @@ class SlackPlatform:
             log.warning("slack: scopes are missing; add them and install again", missing=missing)
         return answer
 
-    async def _connect(self, handler: AsyncSocketModeHandler) -> None:
+    async def _connect(self, handler: SocketModeHandler) -> None:
         client = handler.client
         try:  # connect_async would try a wrong token for ever
             address = self._core.config().slack.api_url
