@@ -6,19 +6,14 @@ import time
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
-from fastapi.responses import StreamingResponse
 from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
 
 from bot.inference.scheduler.job import Failed, Finished, Job, Queued, Started
 from bot.inference.server import api
-from bot.inference.server.errors import ApiError
+from bot.inference.server.job_stream import JobStream, end_of, failure
 from bot.inference.text.delta import CallDelta, Delta
 
 REQUEST_ID = r"[\w.-]{1,64}"
-
-STATUS_OF = {"deadline_exceeded": 504, "shutting_down": 503, "engine_failed": 500}
-"""HTTP status of a failed job, for a client that does not stream."""
 
 
 def request_id(request: Request) -> str:
@@ -41,49 +36,35 @@ async def completion(job: Job, model: str) -> api.ChatCompletion:
     async for event in job:
         if isinstance(event, Delta):
             text += event
-    match job.outcome:
-        case Finished(reason, usage):
-            reasoning = text.reasoning or None
-            calls = [
-                api.CallMade(
-                    id=call_id(job, call.index),
-                    function=api.CalledFunction(name=call.name, arguments=call.arguments),
-                )
-                for call in text.calls
-            ]
-            message = api.AnswerMessage(
-                content=text.content or (None if calls else ""),
-                reasoning_content=reasoning,
-                reasoning=reasoning,
-                tool_calls=calls or None,
-            )
-            return api.ChatCompletion(
-                id=completion_id(job),
-                created=int(time.time()),
-                model=model,
-                choices=[api.Choice(message=message, finish_reason=reason)],
-                usage=api.Usage.of(usage),
-            )
-        case Failed() as failed:
-            raise failure(failed)
-        case None:
-            raise ApiError(499, "The client closed the connection.")
+    end = end_of(job)
+    reasoning = text.reasoning or None
+    calls = [
+        api.CallMade(
+            id=call_id(job, call.index),
+            function=api.CalledFunction(name=call.name, arguments=call.arguments),
+        )
+        for call in text.calls
+    ]
+    message = api.AnswerMessage(
+        content=text.content or (None if calls else ""),
+        reasoning_content=reasoning,
+        reasoning=reasoning,
+        tool_calls=calls or None,
+    )
+    return api.ChatCompletion(
+        id=completion_id(job),
+        created=int(time.time()),
+        model=model,
+        choices=[api.Choice(message=message, finish_reason=end.reason)],
+        usage=api.Usage.of(end.usage),
+    )
 
 
-class CompletionStream(StreamingResponse):
-    """The job as server-sent events; it is cancelled when the client goes away."""
-
-    media_type = "text/event-stream"
-
+class CompletionStream(JobStream):
     def __init__(self, job: Job, model: str, *, include_usage: bool) -> None:
-        super().__init__(self._events(include_usage), headers={"Cache-Control": "no-store"})
-        self._job = job
+        super().__init__(job, self._events(include_usage))
         self._model = model
         self._created = int(time.time())
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._job:  # not in the generator, which never runs if the client is gone by now
-            await super().__call__(scope, receive, send)
 
     async def _events(self, include_usage: bool) -> AsyncIterator[str]:
         async for event in self._job:
@@ -141,10 +122,3 @@ class CompletionStream(StreamingResponse):
 def call_id(job: Job, index: int) -> str:
     """Its own among all answers: a client may send calls of several back."""
     return f"call_{job.calls_id}_{index}"
-
-
-def failure(failed: Failed) -> ApiError:
-    """How a job failed, as a refusal."""
-    return ApiError(
-        STATUS_OF[failed.code], failed.message, code=failed.code, retry_after=failed.retry_after
-    )

@@ -69,12 +69,19 @@ def _no_lone_surrogate(text: str) -> str:
 Text = Annotated[str, AfterValidator(_no_lone_surrogate)]
 
 
-def whole(number: Any) -> Any:
+def _whole(number: Any) -> Any:
     """JSON has one kind of number: 3.0 is an integer there."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-_WHOLE = BeforeValidator(whole)
+_WHOLE = BeforeValidator(_whole)
+
+MaxTokens = Annotated[int, Field(ge=1, le=MAX_TOKENS), _WHOLE]
+Temperature = Annotated[float, Field(ge=0, le=2)]
+TopP = Annotated[float, Field(gt=0, le=1)]
+User = Annotated[Text, StringConstraints(max_length=256)]
+Weight = Annotated[float, Field(ge=0.01, le=100)]
+CacheSalt = Annotated[Text, StringConstraints(min_length=1, max_length=256)]
 
 
 class Part(BaseModel):
@@ -237,20 +244,20 @@ class Generating(_OnlyNeutral, _Harmless):
     model: Text
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
     repetition_penalty: Annotated[float, Field(ge=0.01, le=2)] | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), _WHOLE] | None = None
+    max_tokens: MaxTokens | None = None
     stop: Annotated[
         Annotated[list[StopString], Field(max_length=4)] | None,
         BeforeValidator(lambda stop: [stop] if isinstance(stop, str) else stop),
         WithJsonSchema({"anyOf": [_STOP_SCHEMA, _STOPS_SCHEMA, {"type": "null"}]}),
     ] = None
     seed: Annotated[int, _WHOLE, AfterValidator(lambda seed: seed % 2**63)] | None = None
-    user: Annotated[Text, StringConstraints(max_length=256)] | None = None
-    weight: Annotated[float, Field(ge=0.01, le=100)] | None = None
-    cache_salt: Annotated[Text, StringConstraints(min_length=1, max_length=256)] | None = None
+    user: User | None = None
+    weight: Weight | None = None
+    cache_salt: CacheSalt | None = None
 
     @property
     def include_usage(self) -> bool:
@@ -275,7 +282,7 @@ class CompletionRequest(Generating):
         Text | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)],
         BeforeValidator(_one_text),
     ]
-    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), _WHOLE] | None = 16
+    max_tokens: MaxTokens | None = 16
     echo: _No | None = None
     suffix: None = None
     logprobs: None = None
@@ -290,7 +297,7 @@ class ChatRequest(Generating):
     """
 
     messages: Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES)]
-    max_completion_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), _WHOLE] | None = None
+    max_completion_tokens: MaxTokens | None = None
     reasoning_effort: EffortName | None = None
     reasoning: Reasoning | None = None
     chat_template_kwargs: TemplateOptions | None = None

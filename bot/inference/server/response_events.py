@@ -5,12 +5,9 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
-
 from bot.inference.scheduler.job import Failed, Finished, Job, Queued, Started, Usage
-from bot.inference.server.completions import call_id, failure
-from bot.inference.server.errors import ApiError
+from bot.inference.server.completions import call_id
+from bot.inference.server.job_stream import JobStream, end_of
 from bot.inference.server.responses import NamedFunction, ResponseRequest
 from bot.inference.text.delta import CallDelta, Delta
 
@@ -181,29 +178,15 @@ async def whole_response(job: Job, request: ResponseRequest) -> Item:
     async for event in job:
         if isinstance(event, Delta):
             list(writer.write(event))
-    match job.outcome:
-        case Finished() as finished:
-            list(writer.finish(finished))
-            return writer.end(finished)
-        case Failed() as failed:
-            raise failure(failed)
-        case None:
-            raise ApiError(499, "The client closed the connection.")
+    finished = end_of(job)
+    list(writer.finish(finished))
+    return writer.end(finished)
 
 
-class ResponseStream(StreamingResponse):
-    """The job as server-sent events; it is cancelled when the client goes away."""
-
-    media_type = "text/event-stream"
-
+class ResponseStream(JobStream):
     def __init__(self, job: Job, request: ResponseRequest) -> None:
-        super().__init__(self._lines(), headers={"Cache-Control": "no-store"})
-        self._job = job
+        super().__init__(job, self._lines())
         self._writer = ResponseWriter(job, request)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._job:  # not in the generator, which never runs if the client is gone by now
-            await super().__call__(scope, receive, send)
 
     async def _lines(self) -> AsyncIterator[str]:
         async for event in self._events():

@@ -10,14 +10,18 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 
 from bot.inference.server.requests import (
     MAX_MESSAGES,
-    MAX_TOKENS,
+    CacheSalt,
     ChatRequest,
     EffortName,
+    MaxTokens,
     NamedSchema,
     Part,
     Request,
+    Temperature,
     Text,
-    whole,
+    TopP,
+    User,
+    Weight,
 )
 from bot.inference.server.tools import MAX_TOOLS, CallId, FunctionDefinition, Name, an_object
 
@@ -155,20 +159,18 @@ class ResponseRequest(_OnlyNeutral, _Harmless):
     model: Text
     input: Text | Annotated[_Items, Field(min_length=1, max_length=MAX_MESSAGES)]
     instructions: Text | None = None
-    max_output_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), BeforeValidator(whole)] | None = (
-        None
-    )
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_output_tokens: MaxTokens | None = None
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
     reasoning: ReasoningOptions | None = None
     text: TextOptions | None = None
     tools: Annotated[list[FunctionTool], Field(max_length=MAX_TOOLS)] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedFunction | None = None
     parallel_tool_calls: bool | None = None
     stream: bool | None = None
-    user: Annotated[Text, StringConstraints(max_length=256)] | None = None
-    weight: Annotated[float, Field(ge=0.01, le=100)] | None = None
-    cache_salt: Annotated[Text, StringConstraints(min_length=1, max_length=256)] | None = None
+    user: User | None = None
+    weight: Weight | None = None
+    cache_salt: CacheSalt | None = None
 
     def chat(self) -> ChatRequest:
         """The same as a chat completion. Raises pydantic's ValidationError."""

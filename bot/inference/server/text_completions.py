@@ -5,14 +5,11 @@ import time
 from collections.abc import AsyncIterator
 from typing import Literal
 
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
-from starlette.types import Receive, Scope, Send
 
 from bot.inference.scheduler.job import Failed, Finished, Job
 from bot.inference.server.api import Usage
-from bot.inference.server.completions import failure
-from bot.inference.server.errors import ApiError
+from bot.inference.server.job_stream import JobStream, end_of, failure
 from bot.inference.text.delta import Delta
 
 
@@ -40,30 +37,16 @@ async def text_completion(job: Job, model: str) -> TextCompletion:
     async for event in job:
         if isinstance(event, Delta):
             text += event.content
-    match job.outcome:
-        case Finished(reason, usage):
-            choice = TextChoice(text=text, finish_reason=reason)
-            return _piece(job, model, int(time.time()), [choice], Usage.of(usage))
-        case Failed() as failed:
-            raise failure(failed)
-        case None:
-            raise ApiError(499, "The client closed the connection.")
+    end = end_of(job)
+    choice = TextChoice(text=text, finish_reason=end.reason)
+    return _piece(job, model, int(time.time()), [choice], Usage.of(end.usage))
 
 
-class TextStream(StreamingResponse):
-    """The job as server-sent events; it is cancelled when the client goes away."""
-
-    media_type = "text/event-stream"
-
+class TextStream(JobStream):
     def __init__(self, job: Job, model: str, *, include_usage: bool) -> None:
-        super().__init__(self._events(include_usage), headers={"Cache-Control": "no-store"})
-        self._job = job
+        super().__init__(job, self._events(include_usage))
         self._model = model
         self._created = int(time.time())
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._job:  # not in the generator, which never runs if the client is gone by now
-            await super().__call__(scope, receive, send)
 
     async def _events(self, include_usage: bool) -> AsyncIterator[str]:
         async for event in self._job:
