@@ -24,7 +24,7 @@ from bot.platforms.background import Background
 from bot.platforms.catching_up import read_back
 from bot.platforms.discord.channel_history import may_read, said_in
 from bot.platforms.discord.history import started
-from bot.platforms.discord.messages import Channel, place_of, rights_in
+from bot.platforms.discord.messages import Channel, place_of, reads_history, rights_in
 from bot.platforms.discord.reader import Reader
 from bot.platforms.discord.sending import Pace
 from bot.platforms.discord.view import DiscordView, Look, Send
@@ -127,10 +127,7 @@ class CatchUps:
 
     def _is_mine(self, channel: Readable, guild: discord.Guild | None) -> bool:
         """Whether the bot may read the channel: Discord shows it an empty one where it may not."""
-        if guild is None:
-            return True
-        mine = rights_in(channel, guild.me)
-        return mine is not None and mine.view_channel and mine.read_message_history
+        return guild is None or reads_history(channel, guild.me)
 
     def _here(self, asked: Asked) -> Readable | None:
         """Where the wish was said, if the bot is there too."""
@@ -156,10 +153,10 @@ async def _may_read(channel: Readable, person: discord.abc.User, here: int) -> b
     """Whether the person may read what was said in the channel, now; `here`: where they are."""
     if not isinstance(channel, discord.Thread) or not channel.is_private():
         return may_read(channel, person)
-    rights = rights_in(channel, person)
-    if rights is None or not (rights.view_channel and rights.read_message_history):
+    if not reads_history(channel, person):
         return False
-    if rights.manage_threads or channel.id == here:
+    rights = rights_in(channel, person)
+    if channel.id == here or (rights is not None and rights.manage_threads):
         return True
     try:
         await channel.fetch_member(person.id)

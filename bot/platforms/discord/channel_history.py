@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import discord
 
-from bot.platforms.discord.messages import is_shown, rights_in
+from bot.platforms.discord.messages import is_shown, reads_history
 
 
 def may_read(
@@ -20,8 +20,7 @@ def may_read(
             return False  # who is in it isn't known
     elif not isinstance(channel, discord.abc.GuildChannel):
         return False
-    rights = rights_in(channel, person)
-    return rights is not None and rights.view_channel and rights.read_message_history
+    return reads_history(channel, person)
 
 
 async def said_in(

@@ -48,12 +48,12 @@ def without_own_lines(text: str) -> str:
 
 
 def own_line(text: str) -> str:
-    """`text` as small lines that are no part of the conversation."""
+    """`text` as small lines that don't belong to the conversation."""
     return "\n".join(f"{OWN_LINE}{line}" for line in text.splitlines())
 
 
 def own_message(text: str) -> str:
-    """A message that is no part of the conversation and looks as it is written.
+    """A message that doesn't belong to the conversation and looks as it is written.
 
     Its mark is where Discord can't trim it away, nor take it for what a line begins with.
     """
@@ -106,6 +106,14 @@ def rights_in(
     if isinstance(person, discord.Member):
         return channel.permissions_for(person)
     return discord.Permissions.none()
+
+
+def reads_history(
+    channel: discord.abc.MessageableChannel | discord.abc.GuildChannel, person: discord.abc.User
+) -> bool:
+    """Whether the person has the rights to see a server's channel and what was said in it."""
+    rights = rights_in(channel, person)
+    return rights is not None and rights.view_channel and rights.read_message_history
 
 
 def reply_of(message: discord.Message) -> int | None:

@@ -12,7 +12,7 @@ from typing import Any
 import discord
 from discord.http import Route
 
-from bot.platforms.discord.messages import rights_in
+from bot.platforms.discord.messages import reads_history
 from bot.platforms.discord.words import named
 from bot.tools import Hit, SearchHere, ToolError
 
@@ -67,8 +67,7 @@ def _readable(question: discord.Message) -> dict[int, str]:
     own = here.parent_id if isinstance(here, discord.Thread) else here.id
     found = {}
     for channel in guild.channels:
-        rights = rights_in(channel, question.author)
-        if not (rights and rights.view_channel and rights.read_message_history):
+        if not reads_history(channel, question.author):
             continue
         everybody = channel.permissions_for(guild.default_role)
         if channel.id == own or (everybody.view_channel and everybody.read_message_history):
