@@ -77,7 +77,7 @@ def test_nothing_is_installed_that_the_lock_file_does_not_pin() -> None:
 def test_torch_s_version_is_found_in_the_lock_file() -> None:
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if not uv:
-        pytest.skip("there is no uv")
+        pytest.skip("uv isn't installed")
     (command,) = re.findall(r'"torch==\$\((.*?)\)"', DOCKERFILE)
     command = command.replace("--locked", "--frozen")  # the same without asking the index
     done = subprocess.run(
@@ -97,7 +97,7 @@ def test_the_steps_that_install_find_every_file_with_its_hash(tmp_path: Path, st
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     bash = shutil.which("bash")
     if not (uv and bash):
-        pytest.skip("there is no uv, or no bash")
+        pytest.skip("uv or bash isn't installed")
     for name in ("pyproject.toml", "uv.lock"):
         shutil.copy(ROOT / name, tmp_path)
     (step,) = [line for line in instructions("RUN", stage) if "uv " in line]

@@ -15,7 +15,7 @@ def question_of(
 ) -> Question:
     """The last of `messages` with those before it, and what stands above them.
 
-    What was said to the bot alone, its commands, is no part of a conversation.
+    Commands don't belong to a conversation: people give them only to the bot.
     """
     *history, newest = messages
 

@@ -50,7 +50,7 @@ def reason_to_ask(tool: Tool, arguments: Arguments, taint: Taint) -> Reason | No
         return None
     if not all(map(taint.was_seen, tool.addresses(arguments))):
         return Reason.ADDRESS
-    # Another search after the first is usual; its results alone can't have ordered much.
+    # A second search is usual: the short results of the first can't have ordered much.
     if tool.sends_words and not taint.only_results:
         return Reason.WORDS
     return None

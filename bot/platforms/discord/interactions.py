@@ -231,7 +231,7 @@ class DiscordPress:
             return interaction.message
         try:
             return await channel.fetch_message(self._id.answer)
-        except discord.HTTPException:  # gone, or the bot is no member here
+        except discord.HTTPException:  # gone, or the bot isn't a member here
             return None
 
     async def whisper(self, line: str) -> None:
