@@ -127,9 +127,10 @@ def init(config: ConfigOption = None) -> None:
 @app.command()
 def check(config: ConfigOption = None) -> None:
     """Check configuration, model, machine, tokens and database, one line each."""
+    loaded = _load(config)
     from bot.check import check as run_checks
 
-    _show(run_checks(_load(config)))
+    _show(run_checks(loaded))
 
 
 def _show(findings: "Iterable[Finding]") -> NoReturn:

@@ -1,5 +1,6 @@
 """`bot check` asks whoever can be asked, and is green where `bot run` works."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from bot.exit_code import ExitCode
+from tests.command import run_command
 from tests.doubles.discord import DiscordDouble
 from tests.doubles.inference import ScriptedInference
 from tests.doubles.slack import SlackDouble
@@ -19,10 +21,10 @@ Sections = dict[str, Any]
 
 async def check(folder: Path, **sections: Any) -> tuple[list[str], int]:
     """The lines of `bot check` and its exit code."""
-    async with piped(write_config(folder, **sections), command="check") as bot:
-        code = await bot.exit_code()
-    assert bot.err.text == ""
-    return bot.out.text.splitlines(), code
+    config = write_config(folder, **sections)
+    done = await asyncio.to_thread(run_command, "check", "--config", config)
+    assert done.stderr == ""
+    return done.stdout.splitlines(), done.exit_code
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from tests.command import environment
 from tests.end_to_end.output import Output
 from tests.waiting import HANG_SECONDS
 
@@ -85,17 +86,17 @@ def write_greedy_config(folder: Path, model: Path | str, tokens: int, **sections
 
 @asynccontextmanager
 async def piped(
-    config: Path, *, command: str = "chat", stdin: Any = PIPE, **environment: str
+    config: Path, *, command: str = "chat", stdin: Any = PIPE, **variables: str
 ) -> AsyncIterator[Bot]:
     """`bot chat`, or another command, with pipes."""
     arguments = [command, "--config", str(config)]
-    async with process_of(arguments, stdin=stdin, **environment) as bot:
+    async with process_of(arguments, stdin=stdin, **variables) as bot:
         yield bot
 
 
 @asynccontextmanager
 async def process_of(
-    arguments: list[str], *, stdin: Any = PIPE, **environment: str
+    arguments: list[str], *, stdin: Any = PIPE, **variables: str
 ) -> AsyncIterator[Bot]:
     """`bot` with any arguments, with pipes."""
     process = await asyncio.create_subprocess_exec(
@@ -103,7 +104,7 @@ async def process_of(
         stdin=stdin,
         stdout=PIPE,
         stderr=PIPE,
-        env=_environment(environment),
+        env=environment(variables),
     )
     bot = Bot(process, process.stdin.write if process.stdin else lambda data: None)
     assert process.stdout
@@ -114,9 +115,9 @@ async def process_of(
         yield bot
 
 
-async def converse(config: Path, text: str, **environment: str) -> tuple[Bot, int]:
+async def converse(config: Path, text: str, **variables: str) -> tuple[Bot, int]:
     """`bot chat` with `text` piped in, run to its end."""
-    async with piped(config, **environment) as bot:
+    async with piped(config, **variables) as bot:
         bot.type(text)
         assert bot.process.stdin
         bot.process.stdin.close()
@@ -124,18 +125,18 @@ async def converse(config: Path, text: str, **environment: str) -> tuple[Bot, in
 
 
 @asynccontextmanager
-async def at_terminal(config: Path, **environment: str) -> AsyncIterator[tuple[Bot, int]]:
+async def at_terminal(config: Path, **variables: str) -> AsyncIterator[tuple[Bot, int]]:
     """`bot chat` in a terminal of its own, and the terminal's descriptor."""
     keyboard, screen = pty.openpty()
     fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 30, COLUMNS, 0, 0))
     # The test's terminal doesn't answer questions about the cursor's position.
-    environment = {"TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"} | environment
+    variables = {"TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"} | variables
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "chat", "--config", str(config)),
         stdin=screen,
         stdout=screen,
         stderr=screen,
-        env=_environment(environment),
+        env=environment(variables),
         start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # Ctrl-C is a signal then
     )
@@ -181,12 +182,6 @@ def _state(pid: int) -> str | None:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
     except (FileNotFoundError, ProcessLookupError):
         return None
-
-
-def _environment(changes: dict[str, str]) -> dict[str, str]:
-    unwanted = ("BOT_", "INFERENCE_", "DISCORD_", "SLACK_", "STORAGE_")
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
-    return inherited | changes
 
 
 @asynccontextmanager

@@ -9,20 +9,22 @@ from pathlib import Path
 import pytest
 
 from bot.exit_code import ExitCode
+from tests.command import environment
 from tests.waiting import HANG_SECONDS
 
 WITHOUT_ROOTS_RIGHTS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
 WITHOUT_A_NAME = ["unshare", "--user", "--map-user=12345"]
 
 
-def bot(folder: Path, *arguments: str, user: list[str], **environment: str) -> tuple[str, int]:
+def bot(folder: Path, *arguments: str, user: list[str], **variables: str) -> tuple[str, int]:
     """What `bot` says to `user` in `folder`, and its exit code."""
-    unwanted = ("BOT_", "INFERENCE_", "DISCORD_", "SLACK_", "STORAGE_", "HOME", "USER", "LOGNAME")
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
+    nameless = environment({})
+    for name in ("HOME", "USER", "LOGNAME"):
+        nameless.pop(name, None)
     done = subprocess.run(
         [*user, sys.executable, "-m", "bot", *arguments],
         cwd=folder,
-        env=inherited | environment,
+        env=nameless | variables,
         capture_output=True,
         text=True,
         timeout=HANG_SECONDS,

@@ -1,5 +1,6 @@
 """docs/install-discord.md says what the code does."""
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ import discord
 
 from bot.exit_code import ExitCode
 from bot.platforms.discord.permissions import WANTED, invitation
+from tests.command import run_command
 from tests.doubles.discord import Channel, DiscordDouble, Guild
-from tests.end_to_end.processes import piped, write_config
+from tests.end_to_end.processes import write_config
 from tests.platforms.discord.conftest import Running
 
 PAGE = (Path(__file__).parents[3] / "docs/install-discord.md").read_text(encoding="utf-8")
@@ -46,11 +48,12 @@ async def test_the_command_prints_the_invitation_of_the_token_s_application(
     async with double.running():
         api = {"token": double.token, "api_url": double.api_url}
         config = write_config(tmp_path, discord=api)
-        async with piped(config, command="discord-invite") as bot:
-            assert await bot.exit_code() == ExitCode.OK
-        assert bot.out.text.strip() == invitation(double.application_id)
-        config = write_config(tmp_path, discord=api | {"token": "a.b.c"})
-        async with piped(config, command="discord-invite") as bot:
-            assert await bot.exit_code() == ExitCode.UNUSABLE
-        (line,) = bot.err.text.splitlines()
+        command = ("discord-invite", "--config", config)
+        done = await asyncio.to_thread(run_command, *command)
+        assert done.exit_code == ExitCode.OK
+        assert done.stdout.strip() == invitation(double.application_id)
+        write_config(tmp_path, discord=api | {"token": "a.b.c"})
+        done = await asyncio.to_thread(run_command, *command)
+        assert done.exit_code == ExitCode.UNUSABLE
+        (line,) = done.stderr.splitlines()
         assert line.startswith("discord.token: Discord does not accept it")
