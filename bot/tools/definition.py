@@ -14,7 +14,10 @@ Arguments = Mapping[str, Any]
 
 
 class ToolError(Exception):
-    """A call that failed; the message is for the model, which may call again."""
+    """A call that failed; the message is for the model, which may call again.
+
+    It has no words of others: what they say of a failure is an Output, which may give orders.
+    """
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,14 @@ def origin_of(url: httpx2.URL) -> str:
     return f"{url.scheme}://{url.host.lower()}:{url.port or PORTS[url.scheme]}"
 
 
+def _moved(at: httpx2.URL, location: str) -> httpx2.URL:
+    """Where a redirect leads. Raises ToolError."""
+    try:
+        return parsed_url(str(at.join(location)))
+    except (ToolError, httpx2.InvalidURL, ValueError):
+        raise ToolError("it moved to what is no address of the web") from None
+
+
 class Outbound:
     """A gate for requests whose leaving `note` is told of.
 
@@ -72,15 +80,15 @@ class Outbound:
 
         headers: of the first host only; a redirect to another gets none. Raises ToolError.
         """
-        at = parsed_url(url)
-        origin = origin_of(at)
+        at = first = parsed_url(url)
+        origin = origin_of(first)
         try:
             async with self.client() as client:
                 for _ in range(REDIRECTS + 1):
                     sent = headers if origin_of(at) == origin else None
                     async with client.stream("GET", at, headers=sent) as response:
                         if response.status_code in MOVED and "location" in response.headers:
-                            at = parsed_url(str(at.join(response.headers["location"])))
+                            at = _moved(at, response.headers["location"])
                             continue
                         if response.status_code >= 400:
                             raise ToolError(f"the host answered {response.status_code}")
@@ -88,10 +96,13 @@ class Outbound:
                         kind = response.headers.get("content-type", "")
                         return Fetched(str(at), data, complete, kind)
         except NotPublic as error:
+            if at != first:
+                raise ToolError("it moved to an address that may not be reached") from None
             raise ToolError(str(error)) from None
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise ToolError(f"{at.host} could not be reached: {reason}") from None
+            # Without its text, which may quote what the host sent.
+            what = at.host if at == first else "what it moved to"
+            raise ToolError(f"{what} could not be reached: {type(error).__name__}") from None
         raise ToolError("it was redirected too often")
 
     @asynccontextmanager

@@ -115,13 +115,13 @@ class Session:
     def shown(self, text: str) -> str:
         """What may be shown of the answer with its next piece: citations as links, and no pictures.
 
-        What may become one of them is held until `rest`.
+        A citation of no page is left out. What may become one of them is held until `rest`.
         """
-        return self._quiet.add(self._citations.add(text) if self._has_pages else text)
+        return self._quiet.add(self._citations.add(text) if self._browser else text)
 
     def rest(self) -> str:
         """What was held at the end of a request."""
-        held = self._quiet.add(self._citations.rest()) if self._has_pages else ""
+        held = self._quiet.add(self._citations.rest()) if self._browser else ""
         return held + self._quiet.rest()
 
     @property
@@ -132,10 +132,6 @@ class Session:
         pages = self._browser.pages if self._browser else []
         read = {page.url: page.title or page.url for page in pages if page.url}
         return [(title, url) for url, title in read.items()][:SOURCES]
-
-    @property
-    def _has_pages(self) -> bool:
-        return bool(self._browser and self._browser.pages)
 
 
 def failed(reason: str) -> Outcome:

@@ -34,6 +34,7 @@ HARMONY_TEMPLATE = """\
 {{- "Current date: " + strftime_now("%Y-%m-%d") + "\\n\\n" }}
 {%- if reasoning_effort is not defined %}{% set reasoning_effort = "medium" %}{% endif %}
 {{- "Reasoning: " + reasoning_effort + "\\n\\n" }}
+{%- if builtin_tools %}{{- "# Tools\\n\\n## browser\\n\\nnamespace browser {}\\n\\n" }}{% endif %}
 {{- "# Valid channels: analysis, commentary, final.<|end|>" }}
 {%- set instructions = messages[0].content if messages[0].role == "system" else "" %}
 {%- if messages[0].role == "system" %}{%- set messages = messages[1:] %}{%- endif %}

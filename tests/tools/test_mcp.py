@@ -79,6 +79,17 @@ async def test_only_allowed_tools_are_offered_and_called(double: McpDouble, stor
         assert session.taint.tainted
 
 
+async def test_an_error_in_the_servers_words_may_give_orders_too(
+    double: McpDouble, store: Store
+) -> None:
+    settings = config(url=double.url, allow=["look"])
+    async with running(settings, store) as toolbox:
+        session = await toolbox.open(settings, HERE)
+        double.server.remove_tool("look")
+        assert "look" in await call(session, "double__look", text="x")
+        assert session.taint.tainted
+
+
 @pytest.mark.parametrize(
     "limit", [{"servers": ["another"]}, {"channels": ["another"]}, {"roles": ["another"]}]
 )

@@ -152,3 +152,14 @@ async def test_what_is_too_large_is_cut_after_it_was_unpacked(site: SearxngDoubl
     fetched = await outbound.fetch(url, limit=10_000)
     assert (len(fetched.data), fetched.complete) == (10_000, False)
     await runner.cleanup()
+
+
+@pytest.mark.parametrize("location", ["http://orders:x/", "orders:now", "mailto:orders"])
+async def test_an_error_quotes_nothing_of_what_a_host_sent(
+    site: SearxngDouble, location: str
+) -> None:
+    site.pages["/moved"] = Page("", status=302, headers={"Location": location})
+    outbound, _ = gate(site.url)
+    with pytest.raises(ToolError, match="it moved to what is no address") as info:
+        await outbound.fetch(f"{site.url}/moved", limit=100)
+    assert "orders" not in str(info.value)

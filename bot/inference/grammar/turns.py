@@ -10,10 +10,19 @@ from bot.inference.grammar.json_schema import rule
 
 @dataclass(frozen=True)
 class Function:
-    """A function that may be called; `arguments` is the rule of its arguments."""
+    """A function that may be called; `arguments` is the rule of its arguments.
+
+    own: whether it is a tool that the model was trained on, to which it speaks by its name only.
+    """
 
     name: str
     arguments: str
+    own: bool = False
+
+    @property
+    def recipient(self) -> str:
+        """Whom gpt-oss's messages to it name."""
+        return self.name if self.own else f"functions.{self.name}"
 
 
 @dataclass(frozen=True)
@@ -36,14 +45,14 @@ class Rules:
         """
         kinds = ['"analysis" <|message|>']
         if self.functions:
-            kinds.append('("commentary" | "analysis") " to=functions." call')
+            kinds.append('("commentary" | "analysis") " to=" call')
         if not self.must_call:
             kinds += ['"commentary" <|message|>'] if self.functions else []
             final = "" if self.answer is None else rule(self.answer)
             kinds.append(f'"final" form <|message|> {final}')
         return _grammar(
             start=kinds,
-            call=[f'"{one.name}" form <|message|> {one.arguments}' for one in self.functions],
+            call=[f'"{one.recipient}" form <|message|> {one.arguments}' for one in self.functions],
             form=['(" "? <|constrain|> "json" | " json" | " code")?'],
         )
 

@@ -66,9 +66,15 @@ def form_of(model: Model, request: ChatRequest, calling: Calling) -> Form | None
     Raises ApiError where a schema can't be kept.
     """
     answer = request.response_format.schema_to_keep if request.response_format else None
+    offered = request.offered
+    own = model.chat_format.own_tools([function.model_dump() for function in offered])
     functions = [
-        Function(function.name, _arguments_rule(function, f"tools[{number}].function.parameters"))
-        for number, function in enumerate(request.offered)
+        Function(
+            function.name,
+            _arguments_rule(function, f"tools[{number}].function.parameters"),
+            own=function.name in own,
+        )
+        for number, function in enumerate(offered)
         if function.name in calling.functions
     ]
     if answer is None and not functions:

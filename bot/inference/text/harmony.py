@@ -51,7 +51,7 @@ class HarmonyParser:
         )
         self._role = chat_format.control_ids(_ROLE)
         self.closing_header = chat_format.control_ids(
-            "commentary to=functions" if must_call else "final<|message|>"
+            "commentary to" if must_call else "final<|message|>"
         )
         self.closing = [self._end, self._start, *self._role, self._channel, *self.closing_header]
         self.ended = False

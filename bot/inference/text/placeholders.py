@@ -41,6 +41,11 @@ class Placeholders:
             self._required[len(self._texts)] = f"{what} ({len(text)} characters)"
         return self._add(text, '"x')
 
+    def hide_raw(self, text: str, what: str) -> str:
+        """A placeholder for `text` to the last sign, which the template must show; see `hide`."""
+        self._required[len(self._texts)] = f"{what} ({len(text)} characters)"
+        return self._add(text, "x")
+
     def hide_values(self, value: Any) -> Any:
         """`value`, which JSON can be made of, with placeholders for texts that could do harm."""
         match value:

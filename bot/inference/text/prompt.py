@@ -17,6 +17,7 @@ from jinja2 import TemplateError
 from tokenizers import Encoding, Tokenizer, pre_tokenizers
 
 from bot.inference.grammar.grammar import Grammars
+from bot.inference.text import browser
 from bot.inference.text.detokenizer import Detokenizer
 from bot.inference.text.placeholders import Placeholders
 from bot.inference.text.tokenizer import ChatTokenizer
@@ -116,6 +117,7 @@ class ChatFormat:
             self.reasoning = ReasoningStyle.NONE
         self.stop_ids = frozenset(stops)
         self.tools = _tool_style(template, self.reasoning)
+        self._has_browser = self.tools is ToolStyle.HARMONY and browser.is_known_to(template)
         self.vocabulary_size = self._tokenizer.get_vocab_size()
         self.grammars = Grammars(self._tokenizer, self.stop_ids)
 
@@ -141,7 +143,8 @@ class ChatFormat:
     ) -> list[int]:
         """Token ids of a prompt that ends where the model's answer begins.
 
-        `tools` have a `name`, a `description` and `parameters`, a JSON schema. `effort` is low,
+        `tools` have a `name`, a `description` and `parameters`, a JSON schema; those that the model
+        was trained on are shown in the words that it was trained on. `effort` is low,
         medium or high, handed to the template as `reasoning_effort`; templates with a thinking
         switch get `enable_thinking`, off for low. None leaves both to the template's defaults.
         The template may show today's date, so prompts are stable within a day. Where it knows
@@ -175,6 +178,10 @@ class ChatFormat:
                 position = end
         return ids + encode(rendered[position:])
 
+    def own_tools(self, tools: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+        """The names of those tools that the model was trained on in a form of their own."""
+        return browser.own_tools(tools) if self._has_browser else frozenset()
+
     def encode(self, text: str, most: int | None = None) -> list[int]:
         """Token ids of `text` as it is, behind what the tokenizer begins every text with.
 
@@ -189,11 +196,18 @@ class ChatFormat:
     ) -> tuple[str, Placeholders]:
         """The template's text with placeholders, and what they stand for. Raises PromptError."""
         hidden = Placeholders()
+        own = self.own_tools(tools)
         if self.reasoning is ReasoningStyle.HARMONY:
-            messages = harmony_messages(turns, hidden)
+            messages = harmony_messages(turns, hidden, own)
         else:
             messages = common_messages(turns, hidden)
-        rendered = self._apply_template(messages, tool_definitions(tools, hidden), effort)
+        functions = tool_definitions([tool for tool in tools if tool["name"] not in own], hidden)
+        options: dict[str, Any] = {"tools": functions} if functions else {}
+        if own:
+            options["builtin_tools"] = [browser.NAME]
+        rendered = self._apply_template(messages, options, effort)
+        if own:
+            rendered = browser.as_trained(rendered)
         if left_out := hidden.left_out(rendered):
             raise PromptError(f"the model's chat template leaves out {left_out}")
         return rendered, hidden
@@ -228,13 +242,12 @@ class ChatFormat:
                 raise PromptTooLong(f"more than {most} tokens")
 
     def _apply_template(
-        self, messages: list[dict[str, Any]], tools: list[dict[str, Any]], effort: str | None
+        self, messages: list[dict[str, Any]], options: dict[str, Any], effort: str | None
     ) -> str:
-        options: dict[str, Any] = {"tools": tools} if tools else {}
         if effort is not None:
             if effort not in EFFORTS:
                 raise PromptError(f"unknown effort; it is one of {', '.join(EFFORTS)}")
-            options |= {"reasoning_effort": effort, "enable_thinking": effort != "low"}
+            options = options | {"reasoning_effort": effort, "enable_thinking": effort != "low"}
         try:
             return str(
                 self._templated.apply_chat_template(

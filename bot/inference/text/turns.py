@@ -1,6 +1,6 @@
 """Messages in the forms that chat templates know, tool calls and their results included."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
 from bot.inference.text.placeholders import Placeholders
@@ -66,11 +66,13 @@ def check(turns: Sequence[Turn]) -> None:
         made |= {call["id"] for call in turn.get("calls", [])}
 
 
-def harmony_messages(turns: Sequence[Turn], hidden: Placeholders) -> list[dict[str, Any]]:
+def harmony_messages(
+    turns: Sequence[Turn], hidden: Placeholders, own: Collection[str] = ()
+) -> list[dict[str, Any]]:
     """As gpt-oss's template wants them: one call a message, its result behind it.
 
     Reasoning, and what was said beside a call, go with the first call; the template shows them
-    until an answer follows.
+    until an answer follows. Results of the model's `own` tools are shown as they are.
     """
     results = {turn.get("call_id"): (n, turn) for n, turn in enumerate(turns, 1)}
     messages: list[dict[str, Any]] = []
@@ -87,7 +89,8 @@ def harmony_messages(turns: Sequence[Turn], hidden: Placeholders) -> list[dict[s
                 message["thinking"], said = hidden.hide_encoded(said), ""
             messages.append(message)
             if call["id"] in results:
-                messages.append(_result(*results[call["id"]], hidden))
+                number, result = results[call["id"]]
+                messages.append(_result(number, result, hidden, raw=call["name"] in own))
     return messages
 
 
@@ -136,10 +139,13 @@ def _call(call: Call, hidden: Placeholders) -> dict[str, Any]:
     return {"id": "call", "type": "function", "function": function}
 
 
-def _result(number: int, turn: Turn, hidden: Placeholders) -> dict[str, Any]:
-    content = turn["content"]
-    if content:
-        content = hidden.hide_encoded(content, f"message {number}, whose role is tool")
+def _result(number: int, turn: Turn, hidden: Placeholders, *, raw: bool = False) -> dict[str, Any]:
+    """raw: whether it is to be shown as it is, where others may be encoded as JSON."""
+    content, what = turn["content"], f"message {number}, whose role is tool"
+    if raw:
+        content = hidden.hide_raw(content, what)
+    elif content:
+        content = hidden.hide_encoded(content, what)
     return {"role": "tool", "content": content}
 
 

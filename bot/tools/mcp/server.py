@@ -100,7 +100,7 @@ class McpServer:
 
     async def _ask(self, request: "_Call | _List") -> Output:
         if not self._connected:
-            raise ToolError(f"the server {self.name} can't be reached: {self.problem}")
+            raise ToolError(f"the server {self.name} can't be reached")
         self._requests.put_nowait(request)
         return await request.result
 
@@ -139,7 +139,8 @@ class McpServer:
         except MCPError as error:
             if error.code == CONNECTION_CLOSED:
                 raise
-            _fail(result, f"the server answered: {error}")
+            if not result.done():
+                result.set_result(Output(f"Error: {error}", failed=True))
         finally:  # also where the connection ends under it
             _fail(result, f"the server {self.name} was lost")
 

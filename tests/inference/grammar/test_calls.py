@@ -27,6 +27,8 @@ from tests.inference.tokenizers_fixture import (
     harmony_tokenizer,
 )
 
+OWN = "browser.find"
+"""A tool that gpt-oss was trained on."""
 PARAMETERS: dict[str, dict[str, Any]] = {
     "tide": SCHEMA,
     "tide_at": {
@@ -39,6 +41,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "required": ["depth"],
     },
     "now": {},
+    OWN: {"type": "object", "properties": {"pattern": {"type": "string", "maxLength": 6}}},
 }
 FORMATS = {
     "harmony": ChatFormat(harmony_tokenizer()),
@@ -55,7 +58,10 @@ THOUGHTS = {
 
 
 def functions(strict: bool = True) -> list[Function]:
-    return [Function(name, arguments_rule(p, strict=strict)) for name, p in PARAMETERS.items()]
+    return [
+        Function(name, arguments_rule(p, strict=strict), own=name == OWN)
+        for name, p in PARAMETERS.items()
+    ]
 
 
 def draw(name: str, seed: int, rules: Rules, max_tokens: int = 1200) -> tuple[Delta, str | None]:
@@ -186,3 +192,10 @@ def test_arguments_have_only_the_properties_that_a_schema_names() -> None:
     assert '"additionalProperties": false' in arguments_rule(PARAMETERS["tide_at"], strict=False)
     free = PARAMETERS["tide_at"] | {"additionalProperties": {"type": "integer"}}
     assert '"additionalProperties": {"type": "integer"}' in arguments_rule(free, strict=False)
+
+
+def test_gpt_oss_speaks_to_its_own_tools_by_their_names() -> None:
+    lark = Rules(functions(), must_call=True).harmony_message()
+    assert f'"{OWN}" form' in lark
+    assert f'"functions.{OWN}"' not in lark
+    assert '"functions.now" form' in lark
