@@ -85,12 +85,12 @@ def _half(pair, WHICH: tl.constexpr):
 @triton.jit
 def _interpreted_numbers(words):
     """In the interpreter: see _numbers, and mxfp4 for where a word has them."""
-    number = tl.reshape(tl.arange(0, 8), [2, 2, 2, 1])  # i, j % 2, j // 2
-    half = 16 * (number // 4) + 8 * (number // 2 % 2)
-    code, sign = half + 4 - 3 * (number % 2), half + 7 * (number % 2)
+    number = tl.reshape(tl.arange(0, 8).to(tl.uint32), [2, 2, 2, 1])  # i, j % 2, j // 2
+    half, odd = number // 2 * 8, number % 2
+    code, sign = half + 4 - 3 * odd, half + 7 * odd
     for _ in tl.static_range(3):
         words = tl.expand_dims(words, -2)
-    bits = ((words >> code.to(tl.uint32)) & 7) << 9 | ((words >> sign.to(tl.uint32)) & 1) << 15
+    bits = ((words >> code) & 7) << 9 | ((words >> sign) & 1) << 15
     return bits.to(tl.uint16).to(tl.float16, bitcast=True)
 
 
