@@ -45,12 +45,12 @@ class Finding:
 
 def requirements(config: "InferenceConfig", machine: Machine | None = None) -> Iterator[Finding]:
     """What model, device, memory, disk and tools are like; nothing is changed or fetched."""
-    machine = machine or find_machine(config.device)
     try:
         folder = find(config.model, config.models_dir)
     except ModelUnavailable as error:
         yield Finding("model", False, str(error))
         return
+    machine = machine or find_machine(config.device)  # which imports torch: seconds
     preset = preset_of(config.model)
     yield _model(config, folder, preset)
     yield _device(machine)
