@@ -21,7 +21,7 @@ Sections = dict[str, Any]
 
 async def check(folder: Path, **sections: Any) -> tuple[list[str], int]:
     """The lines of `bot check` and its exit code."""
-    config = write_config(folder, **sections)
+    config = write_config(folder, database=False, **sections)
     done = await asyncio.to_thread(run_command, "check", "--config", config)
     assert done.stderr == ""
     return done.stdout.splitlines(), done.exit_code

@@ -20,6 +20,7 @@ from bot.conversation.responder import Responder
 from bot.storage import Store
 from bot.tools import Toolbox
 from tests.doubles.inference import ScriptedInference
+from tests.made_database import make_database
 
 ANN = Author("1", "Ann")
 MODERATOR = Author("2", "Mo", moderator=True)
@@ -124,7 +125,7 @@ async def chatting(inference: ScriptedInference, folder: Path) -> AsyncIterator[
     configs = [Config()]
     async with (
         inference.running(),
-        Store.open(f"sqlite+aiosqlite:///{folder / 'bot.db'}") as store,
+        Store.open(make_database(folder / "bot.db")) as store,
     ):
         client = InferenceClient(inference.url, inference.api_key, "scripted")
         responder = Responder(client, Toolbox(configs[-1], store))

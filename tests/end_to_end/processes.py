@@ -17,6 +17,7 @@ import yaml
 
 from tests.command import environment
 from tests.end_to_end.output import Output
+from tests.made_database import make_database
 from tests.waiting import HANG_SECONDS
 
 COLUMNS = 120
@@ -61,9 +62,12 @@ class Bot:
         self._reading.append(asyncio.create_task(read()))
 
 
-def write_config(folder: Path, **sections: Any) -> Path:
-    """A configuration whose database is in `folder` too."""
-    storage = {"storage": {"url": f"sqlite+aiosqlite:///{folder / 'bot.db'}"}}
+def write_config(folder: Path, *, database: bool = True, **sections: Any) -> Path:
+    """A configuration and its database in `folder`, which the bot makes where `database` is off."""
+    url = f"sqlite+aiosqlite:///{folder / 'bot.db'}"
+    if database:
+        make_database(folder / "bot.db")
+    storage = {"storage": {"url": url}}
     path = folder / "bot.yaml"
     path.write_text(yaml.safe_dump(storage | sections), encoding="utf-8")
     return path
