@@ -31,6 +31,7 @@ class Calling:
         self.session = session
         self._reply = reply
         reply.receipt = session.receipt
+        reply.foreign = session.taint.tainted
         self._left = most
         self._turns: list[dict[str, Any]] = []
         self.used = 0
@@ -112,6 +113,7 @@ class Calling:
                     outcome = await self.session.call(call.id, tool, arguments, self._reply.ask)
         finally:  # also where the answer is stopped in the middle of it
             self._reply.sources = self.session.sources
+            self._reply.foreign = self.session.taint.tainted
             self._left -= 1
             step.state = StepState.FAILED if outcome.failed else StepState.DONE
             step.output = outcome.shown

@@ -50,13 +50,16 @@ class Message:
     notices: Sequence[str] = ()
     """Lines for the person: what of the message could not be read."""
     foreign: bool = False
-    """Whether words of others stand in it: forwarded, quoted, or of a page that it links to."""
+    """Whether words of others stand in it: forwarded, quoted, or of a page that it links to.
+
+    An answer of the bot's is made from such words, or may be.
+    """
 
     @property
     def may_give_orders(self) -> bool:
         """Whether somebody who can't speak to the bot may have written what it says."""
-        if self.author.is_bot:  # its answers have embeds and files of its own
-            return False
+        if self.author.is_bot:  # its answers have files of its own
+            return self.foreign
         files = any(attachment.text is not None for attachment in self.attachments)
         return self.author.is_app or self.foreign or files
 

@@ -92,6 +92,8 @@ class Reply:
         """The call that waits for the asker."""
         self.sources: list[tuple[str, str]] = []
         """Titles and addresses of the pages that it is made from."""
+        self.foreign = False
+        """Whether it is made from what others wrote, who may give orders in it."""
         self.receipt = Receipt()
         self.notices: list[str] = []
         """Lines for the person about this answer, such as why it ends early."""

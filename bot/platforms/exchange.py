@@ -206,6 +206,6 @@ class Exchange(Generic[AQuestion, AView]):
     async def _fail(self, here: InEffect, line: str, so_far: str = "") -> None:
         """Show why the answer fails, or ends early with the text `so_far`."""
         reply = Reply(asker=self.asker, effort=here.effort.value, show_reasoning=False)
-        reply.text = so_far
+        reply.text, reply.foreign = so_far, bool(so_far)  # what it was made from is not known
         reply.change(ReplyState.FAILED, line)
         await self.view.follow(reply)

@@ -1,10 +1,22 @@
-"""What the model wrote, by the messages that show it."""
+"""What the model wrote, by the messages that show it, and how those tell what it was made from."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import NamedTuple
+
+from bot.conversation.reply import Reply
 
 REMEMBERED = 4000
 """Messages whose text is kept in memory; an older one is read as it is shown."""
+FOREIGN = "\u2064"
+"""Begins the bot's own lines under an answer that is made from what others wrote; invisible."""
+
+
+class Written(NamedTuple):
+    """What a message shows; `foreign`: see Reply."""
+
+    text: str
+    foreign: bool
 
 
 class WrittenAnswers:
@@ -14,16 +26,30 @@ class WrittenAnswers:
     """
 
     def __init__(self) -> None:
-        self._texts: OrderedDict[str, str] = OrderedDict()
+        self._known: OrderedDict[str, Written] = OrderedDict()
 
-    def put(self, messages: Sequence[str], text: str) -> None:
+    def put(self, messages: Sequence[str], written: Written) -> None:
         """An answer shown by these messages, by their ids in order."""
         for at, message in enumerate(messages):
-            self._texts[message] = "" if at else text
-            self._texts.move_to_end(message)
-        while len(self._texts) > REMEMBERED:
-            self._texts.popitem(last=False)
+            self._known[message] = written._replace(text="") if at else written
+            self._known.move_to_end(message)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
 
-    def get(self, message: str) -> str | None:
+    def get(self, message: str) -> Written | None:
         """The whole answer for its first message, "" for the others; None if it is unknown."""
-        return self._texts.get(message)
+        return self._known.get(message)
+
+
+def written(reply: Reply) -> Written:
+    return Written(reply.text.strip(), reply.foreign)
+
+
+def marked(lines: Sequence[str], reply: Reply) -> list[str]:
+    """The bot's own lines so that a later run can tell what the answer above was made from."""
+    return [FOREIGN + line if line and reply.foreign else line for line in lines]
+
+
+def may_be_foreign(own_lines: Sequence[str]) -> bool:
+    """Whether the lines are under an answer from others' words; without any, nobody knows."""
+    return not own_lines or any(line.startswith(FOREIGN) for line in own_lines)

@@ -5,6 +5,7 @@ from bot.tools.asking import Asking, Hit, SearchHere
 from bot.tools.definition import Output, Tool, ToolError
 from bot.tools.receipt import Receipt
 from bot.tools.session import Outcome, Session
+from bot.tools.taint import Taint
 from bot.tools.toolbox import OpensTools, Toolbox
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Receipt",
     "SearchHere",
     "Session",
+    "Taint",
     "Tool",
     "ToolError",
     "Toolbox",

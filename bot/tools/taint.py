@@ -52,8 +52,9 @@ class Taint:
 
 
 def _plain(address: str) -> str:
-    """The same for forms that mean the same: a host in capitals, an empty path, a fragment."""
+    """The same for all forms of an address: a host in capitals, an empty path, a fragment."""
     address, _, _ = address.partition("#")
     scheme, _, rest = address.partition("://")
     host, slash, path = rest.partition("/")
+    path = path.replace("(", "%28").replace(")", "%29")
     return f"{scheme.lower()}://{host.lower()}{slash or '/'}{path}"

@@ -61,6 +61,14 @@ async def test_results_stay_in_the_answer_that_they_belong_to(chat: Chat) -> Non
     assert results(chat.inference.requests[-1]) == []
 
 
+async def test_an_answer_says_whether_it_is_made_from_what_others_wrote(chat: Chat) -> None:
+    chat.inference.script(Call("calculator", {"expression": "6*7"}))
+    assert not (await chat.answer("What is 6*7?")).foreign
+    chat.core.responder.toolbox = Reading()
+    chat.inference.script(Call("read"))
+    assert (await chat.answer("Read.")).foreign
+
+
 async def test_several_calls_at_once_are_made_in_order(chat: Chat) -> None:
     chat.inference.script(
         Call("calculator", {"expression": "1+1"}), Call("calculator", {"expression": "2+2"})
@@ -211,6 +219,17 @@ async def test_tokens_of_all_requests_count(chat: Chat) -> None:
     chat.inference.script(Call("calculator", {"expression": "6*7"}))
     reply = await chat.answer("What is 6*7?")
     assert (reply.prompt_tokens, reply.completion_tokens) == (20, 14)
+
+
+class Reading(Toolbox):
+    """Its tool reads what others wrote."""
+
+    async def open(self, config: Config, asking: Asking) -> Session:
+        async def run(arguments: Arguments) -> Output:
+            return Output("News.")
+
+        tool = Tool("read", "Reads.", {"type": "object"}, run, reads_outside=True)
+        return Session([tool], config.tools)
 
 
 class Slow(Toolbox):

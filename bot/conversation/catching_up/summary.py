@@ -16,7 +16,7 @@ from bot.conversation.history import ChatMessage, estimate_tokens
 from bot.conversation.reply import Reply, ReplyState, TokenCounts
 from bot.conversation.settings import Setting, Source
 from bot.conversation.waiting import until_ready
-from bot.tools import Asking, Session
+from bot.tools import Asking, Session, Taint
 
 RULES = """\
 Keep to what was said, and leave out small talk. After each point cite the messages that it comes \
@@ -42,7 +42,7 @@ class _NoTools:
     """What people wrote to each other must not make the model call anything."""
 
     async def open(self, config: Config, asking: Asking) -> Session:
-        return Session([], config.tools)
+        return Session([], config.tools, Taint(asking.texts, tainted=True))
 
 
 NO_TOOLS = _NoTools()
@@ -68,6 +68,7 @@ class Summary(Answer):
     async def run(self) -> None:
         """See Answer: the reply ends with a summary, or with a line that says why there is none."""
         started = time.monotonic()
+        self.reply.foreign = True
         try:
             transcript = await self.question.read(self._tell_read)
             if transcript.said:

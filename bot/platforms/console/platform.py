@@ -187,7 +187,7 @@ class ConsolePlatform:
         self.failed |= reply.state is ReplyState.FAILED and not self._interactive
         history.append(message)
         if reply.text:
-            history.append(Message(next(self._ids), BOT, reply.text))
+            history.append(Message(next(self._ids), BOT, reply.text, foreign=reply.foreign))
 
     async def _take_commands(self, following: asyncio.Task[None], reply: Reply) -> None:
         """Carry out commands typed during an answer, and decide on calls that wait for the person.

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import discord
 
 from bot.conversation.events import Author, Place
+from bot.platforms import written
 
 OWN_LINE = "-# \u2063"
 """Begins the bot's own small lines (status, notices, footer). The invisible separator tells them
@@ -45,6 +46,12 @@ def without_own_lines(text: str) -> str:
     if OWN_MESSAGE in text:
         return ""
     return _OWN_LINES.sub("", text).strip()
+
+
+def may_be_foreign(text: str) -> bool:
+    """Whether an answer of the bot's is made from others' words, by its own lines."""
+    lines = [line.removeprefix(OWN_LINE) for line in text.split("\n") if line.startswith(OWN_LINE)]
+    return written.may_be_foreign(lines)
 
 
 def own_line(text: str) -> str:

@@ -16,6 +16,7 @@ from bot.platforms.discord.messages import (
     ANSWER_FILE,
     author_of,
     is_post,
+    may_be_foreign,
     replied_to,
     resolved_reply,
     rights_in,
@@ -79,8 +80,10 @@ class Reader:
 
     def _as_written(self, message: Message) -> Message:
         """An answer of the bot's as the model wrote it: not as it is split and shown."""
-        text = self._written.get(message.id) if message.author.is_bot else None
-        return message if text is None else replace(message, text=text)
+        known = self._written.get(message.id) if message.author.is_bot else None
+        if known is None:
+            return message
+        return replace(message, text=known.text, foreign=known.foreign)
 
 
 def _draft(
@@ -94,7 +97,7 @@ def _draft(
     text = _text(message, me)
     if title := _title_of_post(message):
         text = f"[post: {title}]\n\n{text}".strip()
-    foreign = _has_others_words(message)
+    foreign = _has_others_words(message, me)
     draft = Draft(Message(str(message.id), author, text, foreign=foreign), files_of(message, me))
     if replied is None or author.is_bot or seen[-1:] == [replied.id]:
         return draft
@@ -110,13 +113,18 @@ def _with_quotation(
     """The draft after the message's words, and with its files."""
     quotation = quoted(mark, _text(message, me)) or f"[{mark}]"
     written = _after(draft, quotation).message
-    if message.author.id != me.id and (message.author.bot or _has_others_words(message)):
+    if _has_others_words(message, me) or (message.author.bot and message.author.id != me.id):
         written = replace(written, foreign=True)
     return Draft(written, [*files_of(message, me), *draft.files])
 
 
-def _has_others_words(message: discord.Message) -> bool:
-    """Whether there is more than its author typed: what was forwarded, or a page's preview."""
+def _has_others_words(message: discord.Message, me: discord.ClientUser) -> bool:
+    """Whether there is more than its author typed: what was forwarded, or a page's preview.
+
+    An answer of the bot's may be made from such.
+    """
+    if message.author.id == me.id:
+        return may_be_foreign(message.content)
     return bool(message.message_snapshots or message.embeds)
 
 

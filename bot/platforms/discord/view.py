@@ -29,7 +29,7 @@ from bot.platforms.discord.sending import Pace, Whisper, is_passing
 from bot.platforms.discord.sources import sources_line
 from bot.platforms.markdown.discord import DiscordStyle
 from bot.platforms.markdown.splitting import Splitter
-from bot.platforms.written import WrittenAnswers
+from bot.platforms.written import WrittenAnswers, marked, written
 
 log = structlog.get_logger()
 
@@ -154,7 +154,7 @@ class DiscordView:
                         continue
                     await turns.next()
                 await self._shown_or_told(self.parts(reply), reply.effort)
-        self._written.put([str(sent.id) for sent in self.messages], reply.text.strip())
+        self._written.put([str(sent.id) for sent in self.messages], written(reply))
 
     def shows(self, message: str) -> bool:
         """See exchange.View."""
@@ -227,7 +227,8 @@ class DiscordView:
         else:
             lines += waiting_lines(reply, look.texts)
         reasoning = reply.reasoning if reply.show_reasoning and look.embeds else ""
-        heading = own_line(look.heading)[: OWN_LINES_LENGTH // 2 - 1] if look.heading else ""
+        lines, (heading,) = marked(lines, reply), marked([look.heading], reply)
+        heading = own_line(heading)[: OWN_LINES_LENGTH // 2 - 1]
         whole = bool(reply.approval or reply.receipt)
         contents = self._with_lines(sources or [""], lines, whole=whole)
         if heading:

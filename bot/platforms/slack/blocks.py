@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 
 from bot.config import Effort
 from bot.conversation.texts import Texts
+from bot.platforms import written
 from bot.platforms.buttons import Action
 from bot.platforms.markdown.lines import ZERO_WIDTH_SPACE
 from bot.platforms.markdown.splitting import split_markdown
@@ -196,6 +197,19 @@ def answer_in(message: dict[str, Any]) -> str | None:
     text = str(message.get("text", ""))
     answer = "\n".join(line for line in text.split("\n") if not line.startswith(OWN_MARK))
     return answer if answer or not text else None
+
+
+def may_be_foreign(message: dict[str, Any]) -> bool:
+    """Whether a message of the bot shows an answer from others' words, by its own lines."""
+    lines = [
+        str(element.get("text", ""))
+        for block in message.get("blocks", ())
+        if block.get("block_id", "").startswith(OWN)
+        for element in block.get("elements", ())
+    ]
+    text = str(message.get("text", "")).split("\n")
+    lines += [line.removeprefix(OWN_MARK) for line in text if line.startswith(OWN_MARK)]
+    return written.may_be_foreign(lines)
 
 
 def plain_section(text: str, block_id: str | None = None) -> Block:

@@ -28,6 +28,7 @@ from bot.platforms.slack.blocks import (
 )
 from bot.platforms.slack.limits import PART_LENGTH, PLAIN_LENGTH
 from bot.platforms.slack.mrkdwn import Escaped, plain_text
+from bot.platforms.written import marked
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Layout:
         shown: the timestamps of the messages that these take the place of.
         """
         text = reply.text.strip()
-        lines = self._lines(reply, text[begin:])
+        lines = marked(self._lines(reply, text[begin:]), reply)
         if plain:
             lines.append(self._texts("without_buttons"))
             parts = self._plain_splitter.split(text, begin)

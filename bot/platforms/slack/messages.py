@@ -16,7 +16,7 @@ from bot.platforms.slack.errors import code_of, describe
 from bot.platforms.slack.limits import HISTORY_SECONDS, PAGE
 from bot.platforms.slack.sending import pages, retried
 from bot.platforms.slack.workspace import Workspace
-from bot.platforms.written import WrittenAnswers
+from bot.platforms.written import Written, WrittenAnswers
 
 log = structlog.get_logger()
 
@@ -28,6 +28,8 @@ SHOWN = {*SPOKEN, "bot_message", "me_message"}
 """Those that people see as words of somebody, apps included."""
 GONE = {"message_not_found", "thread_not_found"}
 """Slack's words for a message that was deleted."""
+KNOWN_FOREIGN = "gptoss_foreign"
+"""In a message whose answer this run knows: whether it is made from others' words."""
 THREADS = 500
 """Threads that are remembered, so that a turn reads only what is new."""
 
@@ -106,9 +108,11 @@ class Threads:
         """Something in the thread was changed or deleted: read it again next time."""
         self._known.pop((channel, thread), None)
 
-    def answered(self, channel: str, thread: str, messages: Sequence[str], text: str) -> None:
+    def answered(
+        self, channel: str, thread: str, messages: Sequence[str], written: Written
+    ) -> None:
         """An answer is shown by the messages with these timestamps."""
-        self._written.put([key_of(channel, ts) for ts in messages], text)
+        self._written.put([key_of(channel, ts) for ts in messages], written)
         self._answers[channel, thread] = max(messages, default="")
         self._answers.move_to_end((channel, thread))
         while len(self._answers) > THREADS:
@@ -140,8 +144,10 @@ class Threads:
 
     def _as_written(self, channel: str, message: Payload) -> Payload:
         """An answer as the model wrote it, in place of how it is shown."""
-        text = self._written.get(key_of(channel, message["ts"]))
-        return message if text is None else message | {"blocks": [markdown(text)]}
+        known = self._written.get(key_of(channel, message["ts"]))
+        if known is None:
+            return message
+        return message | {"blocks": [markdown(known.text)], KNOWN_FOREIGN: known.foreign}
 
     async def latest_of(
         self, workspace: Workspace, channel: str, thread: str, person: str

@@ -9,8 +9,9 @@ from slack_sdk.errors import SlackApiError
 from bot.conversation.events import Author, Message
 from bot.conversation.in_effect import InEffect
 from bot.platforms.attachments import Attachments, Draft, File, named_only
-from bot.platforms.slack.blocks import answer_in
+from bot.platforms.slack.blocks import answer_in, may_be_foreign
 from bot.platforms.slack.errors import describe
+from bot.platforms.slack.messages import KNOWN_FOREIGN
 from bot.platforms.slack.mrkdwn import decoded
 from bot.platforms.slack.words import Payload, attached_files, words
 from bot.platforms.slack.workspace import Workspace
@@ -59,7 +60,8 @@ async def _draft(message: Payload, workspace: Workspace) -> Draft:
     author = await _author(message, workspace)
     if author.is_bot:
         answer = await decoded(answer_in(message) or "", workspace.name_of)
-        return Draft(Message(message["ts"], author, answer))
+        foreign = message.get(KNOWN_FOREIGN, may_be_foreign(message))
+        return Draft(Message(message["ts"], author, answer, foreign=bool(answer and foreign)))
     text = await _shown(words(message), workspace)
     foreign = bool(message.get("attachments"))  # forwarded, or a link's preview
     return Draft(

@@ -25,6 +25,7 @@ from bot.platforms.slack.streaming import Stream, is_refused
 from bot.platforms.slack.waiting import Waiting
 from bot.platforms.slack.whisper import whisper
 from bot.platforms.slack.workspace import Workspace
+from bot.platforms.written import written
 
 log = structlog.get_logger()
 
@@ -92,7 +93,7 @@ class SlackView:
         finally:
             await self._leave()
         self._threads.answered(
-            self.look.channel, self.look.thread, self._shown.with_parts, reply.text.strip()
+            self.look.channel, self.look.thread, self._shown.with_parts, written(reply)
         )
 
     async def delete(self) -> None:

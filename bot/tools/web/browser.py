@@ -36,7 +36,7 @@ class Browser:
         self._fetch = fetch
         self.pages: list[Page] = []
         self.found: dict[str, str] = {}
-        """The addresses that searches gave, and their titles."""
+        """The addresses that searches gave or that were opened, and their titles."""
 
     def tools(self) -> list[Tool]:
         """Those that the configuration allows."""
@@ -109,6 +109,7 @@ class Browser:
         else:
             page = await read_page(wanted, self._outbound)
             page = replace(page, title=page.title or self.found.get(wanted, ""))
+            self.found.setdefault(page.url, page.title)  # where it moved to
         begin, count = _number(arguments, "loc", 0), _number(arguments, "num_lines", 0)
         return Output(self._show(page, begin, count), page.title or page.url)
 
