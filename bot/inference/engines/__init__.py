@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 
+PACKED_GRAPH = "decoder.onnx"
+"""In a model's folder: what the packed engine runs."""
+
+
 class EngineError(Exception):
     """An engine that can't be had or go on. One line: what is wrong and what to do."""
 
@@ -72,12 +76,13 @@ def _load_causal(
     context: int | None,
     progress: Callable[[str, float], None],
 ) -> Engine:
-    from bot.inference.engines import packed
     from bot.inference.engines.causal import CausalEngine, CausalModel
 
     model: CausalModel[Any]
-    if engine == "auto" and device.type == "cpu" and packed.fits(folder):
-        model = packed.PackedLlama(folder)
+    if engine == "auto" and device.type == "cpu" and (folder / PACKED_GRAPH).is_file():
+        from bot.inference.engines.packed import PackedLlama
+
+        model = PackedLlama(folder)
     else:
         from bot.inference.engines.transformers import TransformersModel
 

@@ -1,7 +1,7 @@
 """Turns a Llama-family GGUF file into a folder that transformers and the packed engine load.
 
 The folder gets `model.safetensors` (the weights dequantized to float32, as transformers itself
-would read them), `packed.safetensors` (the 4-bit weights as they are in the file, for
+would read them), `decoder.onnx` (a graph with the packed weights as they are in the file, for
 `engines/packed.py`), the configuration, the tokenizer and its chat template.
 
 GGUF's layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md; its block formats are
@@ -20,8 +20,11 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-GROUP = 32
-"""Weights that share a scale and a minimum."""
+from bot.inference.engines import PACKED_GRAPH
+from bot.inference.models.decoder_graph import GROUP, EightBits, FourBits, write_decoder
+
+LINEAR_LAYERS = 7
+"""Of one layer: q, k, v, output, gate, up and down."""
 
 _NAMES = {
     "token_embd": "model.embed_tokens",
@@ -42,7 +45,7 @@ def convert_gguf(source: Path, folder: Path, progress: Callable[[float], None]) 
     """Write the model in `source` to the existing, empty `folder`.
 
     Raises ValueError when the file holds something other than a Llama-family model with tied
-    embeddings and a byte-level BPE tokenizer.
+    embeddings, layers in Q4_1 with an embedding in Q8_0, and a byte-level BPE tokenizer.
     """
     reader = GGUFReader(source)
     config = _config(reader)
@@ -51,7 +54,8 @@ def convert_gguf(source: Path, folder: Path, progress: Callable[[float], None]) 
     _write_tokenizer(reader, folder)
 
     weights: dict[str, NDArray[Any]] = {}
-    packed: dict[str, NDArray[Any]] = {}
+    layers: dict[str, FourBits] = {}
+    head: EightBits | None = None
     for index, tensor in enumerate(reader.tensors):
         name = _name(tensor.name)
         # Llama GGUFs keep the rows of q and k in the order of interleaved rotary embeddings.
@@ -59,17 +63,18 @@ def convert_gguf(source: Path, folder: Path, progress: Callable[[float], None]) 
             "q_proj": config["num_attention_heads"],
             "k_proj": config["num_key_value_heads"],
         }.get(name.rpartition(".")[2])
-        weight = _rows(dequantize(tensor.data, tensor.tensor_type), heads)
-        weights[f"{name}.weight"] = weight
+        weights[name] = _rows(dequantize(tensor.data, tensor.tensor_type), heads)
         if tensor.tensor_type == GGMLQuantizationType.Q4_1:
-            packed |= {f"{name}.{part}": _rows(a, heads) for part, a in _q4_1(tensor).items()}
+            layers[name] = FourBits(*(_rows(part, heads) for part in _q4_1(tensor)))
         elif tensor.tensor_type == GGMLQuantizationType.Q8_0 and name == "model.embed_tokens":
-            packed |= {f"lm_head.{part}": a for part, a in _q8_0_as_q4_1(tensor).items()}
+            head = _q8_0(tensor)
         progress((index + 1) / len(reader.tensors))
-    save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    save_file(packed, folder / "packed.safetensors")
-    for file in folder.glob("*.safetensors"):
-        file.chmod(0o644)  # save_file lets only its owner read
+    if head is None or len(layers) != LINEAR_LAYERS * config["num_hidden_layers"]:
+        raise ValueError("only Q4_1 layers with a Q8_0 embedding are converted")
+    write_decoder(folder / PACKED_GRAPH, config, weights, layers, head)
+    named = {f"{name}.weight": weight for name, weight in weights.items()}
+    save_file(named, folder / "model.safetensors", {"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)  # save_file lets only its owner read
 
 
 def _config(reader: GGUFReader) -> dict[str, Any]:
@@ -146,33 +151,20 @@ def _write_tokenizer(reader: GGUFReader, folder: Path) -> None:
     (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
 
 
-def _q4_1(tensor: ReaderTensor) -> dict[str, NDArray[Any]]:
-    """Split blocks into codes [rows, groups, 16], scale and minimum [rows, groups].
-
-    A weight is code * scale + minimum. The low four bits of a group's 16 bytes are its first 16
-    codes, the high four bits the other 16.
-    """
+def _q4_1(tensor: ReaderTensor) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """The parts of FourBits. A block's 16 bytes have its first 16 codes in their low four bits, the
+    other 16 in the high ones."""
     blocks = tensor.data.reshape(tensor.data.shape[0], -1, 4 + GROUP // 2)
     head = np.ascontiguousarray(blocks[..., :4]).view(np.float16)
-    return {"codes": blocks[..., 4:], "scale": head[..., 0], "minimum": head[..., 1]}
+    bytes_ = blocks[..., 4:]
+    codes = np.concatenate((bytes_ & 15, bytes_ >> 4), axis=-1)
+    return codes[..., 0::2] | codes[..., 1::2] << 4, head[..., 0], head[..., 1]
 
 
-def _q8_0_as_q4_1(tensor: ReaderTensor) -> dict[str, NDArray[Any]]:
-    """Split 8-bit blocks, weight = code * scale, into the form of `_q4_1` with twice the groups.
-
-    code = 16 * high + low with low in 0..15 and high in -8..7, so a row becomes the row of its high
-    halves followed by that of its low halves, to be multiplied with the input repeated.
-    """
+def _q8_0(tensor: ReaderTensor) -> EightBits:
     blocks = tensor.data.reshape(tensor.data.shape[0], -1, 2 + GROUP)
     scale = np.ascontiguousarray(blocks[..., :2]).view(np.float16)[..., 0]
-    codes = blocks[..., 2:].view(np.int8)
-    high, low = ((codes >> 4) + 8).astype(np.uint8), (codes & 15).astype(np.uint8)
-    halves = np.concatenate((high, low), axis=1)
-    return {
-        "codes": halves[..., : GROUP // 2] | halves[..., GROUP // 2 :] << 4,
-        "scale": np.concatenate((16 * scale, scale), axis=1),
-        "minimum": np.concatenate((-128 * scale, 0 * scale), axis=1),
-    }
+    return EightBits(blocks[..., 2:] ^ 128, scale)  # int8, with its sign turned, is uint8 plus 128
 
 
 def _rows(array: NDArray[Any], heads: int | None) -> NDArray[Any]:

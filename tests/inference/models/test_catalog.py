@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.inference.engines import PACKED_GRAPH
 from bot.inference.engines.base import Sampling
 from bot.inference.models import catalog
 from bot.inference.models.catalog import (
@@ -130,7 +131,7 @@ class TestAWheel:
 
         def convert(gguf: Path, folder: Path, progress: object) -> None:
             converted.append(gguf.read_text())
-            (folder / "config.json").write_text("{}")
+            (folder / PACKED_GRAPH).write_bytes(b"graph")
 
         monkeypatch.setattr("bot.inference.models.convert.convert_gguf", convert)
         cache = tmp_path / "models"
@@ -140,6 +141,19 @@ class TestAWheel:
         assert fetch("tiny", cache, ignore) == folder
         assert converted == ["weights"]
         assert [path.name for path in cache.iterdir() if path.is_dir()] == ["tiny"]
+
+    def test_that_an_earlier_version_converted_otherwise_is_converted_in_its_place(
+        self, source: WheelSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def convert(gguf: Path, folder: Path, progress: object) -> None:
+            (folder / PACKED_GRAPH).write_bytes(b"graph")
+
+        monkeypatch.setattr("bot.inference.models.convert.convert_gguf", convert)
+        (tmp_path / "tiny").mkdir()
+        (tmp_path / "tiny/packed.safetensors").write_bytes(b"weights")
+        assert not is_fetched("tiny", tmp_path)
+        folder = fetch("tiny", tmp_path, ignore)
+        assert [path.name for path in folder.iterdir()] == [PACKED_GRAPH]
 
     def test_half_converted_is_not_taken_for_fetched(
         self, source: WheelSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

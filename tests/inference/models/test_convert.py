@@ -5,9 +5,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("gguf")
+onnx = pytest.importorskip("onnx")
 
+from onnx import numpy_helper  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM  # noqa: E402
 
+from bot.inference.engines import PACKED_GRAPH  # noqa: E402
 from bot.inference.models.convert import convert_gguf  # noqa: E402
 from tests.inference.tiny_gguf import TEMPLATE, TOKENS, write_gguf  # noqa: E402
 
@@ -30,14 +33,15 @@ def test_transformers_loads_the_very_model_that_the_file_stands_for(converted) -
 
 
 def test_the_packed_8_bit_head_holds_the_embedding_exactly(converted) -> None:
-    from safetensors.torch import load_file
-
     folder, original = converted
-    packed = load_file(folder / "packed.safetensors")
-    codes = torch.cat((packed["lm_head.codes"] & 15, packed["lm_head.codes"] >> 4), dim=-1)
-    scale, minimum = packed["lm_head.scale"].float(), packed["lm_head.minimum"].float()
-    halves = (codes * scale[..., None] + minimum[..., None]).flatten(1).chunk(2, dim=1)
-    torch.testing.assert_close(halves[0] + halves[1], original.get_input_embeddings().weight.data)
+    weights = {
+        tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy())
+        for tensor in onnx.load(folder / PACKED_GRAPH).graph.initializer
+    }
+    codes = weights["logits.codes"].float() - 128
+    scales = weights["logits.scales"].view(*codes.shape[:2], 1)
+    embedding = original.get_input_embeddings().weight.data
+    torch.testing.assert_close((codes * scales).flatten(1), embedding)
 
 
 def test_progress_ends_at_one(tmp_path: Path) -> None:
