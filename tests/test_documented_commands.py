@@ -128,8 +128,8 @@ def _make(words: list[str], folder: Path) -> None:
 def _pip(words: list[str], folder: Path) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert words[0] == "install"
-    for extra in re.findall(r"^\.\[(.*?)\]", words[1]):
-        assert extra in project["optional-dependencies"]
+    for extras in re.findall(r"^\.\[(.*?)\]", words[1]):
+        assert set(extras.split(",")) <= set(project["optional-dependencies"])
 
 
 def _docker(words: list[str], folder: Path) -> None:
@@ -183,6 +183,22 @@ def _python(words: list[str], folder: Path) -> None:
     assert (ROOT / words[2]).is_dir()
 
 
+def _serve(words: list[str], folder: Path) -> None:
+    assert words[0] == "run"
+    if words[1].endswith(".yaml"):
+        assert (ROOT / words[1]).exists()
+        return
+    module, _, name = words[1].partition(":")
+    source = (ROOT / module.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8")
+    assert f"def {name}(" in source
+    for argument in words[2:]:
+        assert f"\n    {argument.partition('=')[0]}: " in source
+
+
+def _ray(words: list[str], folder: Path) -> None:
+    assert words == ["start", "--head"]
+
+
 def _named_in_the_unit(words: list[str], folder: Path) -> None:
     unit = (ROOT / "deploy" / "gptoss-bot.service").read_text(encoding="utf-8")
     named = [w for w in words if w.startswith("/") and not w.startswith(("/dev/", "/etc/systemd"))]
@@ -198,6 +214,8 @@ CHECKS: dict[str, Callable[[list[str], Path], Any]] = {
     "printf": _printf,
     "git": _git,
     "python": _python,
+    "ray": _ray,
+    "serve": _serve,
     "install": _named_in_the_unit,
     "journalctl": _named_in_the_unit,
     "mkdir": _named_in_the_unit,

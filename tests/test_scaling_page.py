@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -25,10 +24,9 @@ def configurations(folder: Path) -> list[Config]:
     """The page's snippets of config/bot.yaml, each loaded as a file of its own."""
     found = []
     for snippet in SNIPPETS:
-        if "applications:" not in snippet:
-            file = folder / "bot.yaml"
-            file.write_text(snippet, encoding="utf-8")
-            found.append(load_config(file))
+        file = folder / "bot.yaml"
+        file.write_text(snippet, encoding="utf-8")
+        found.append(load_config(file))
     return found
 
 
@@ -53,12 +51,16 @@ def test_the_bots_on_the_page_have_every_shard_once(configured: list[Config]) ->
     assert sorted(shard for bot in bots for shard in bot.shard_ids) == list(range(count or 0))
 
 
-def test_ray_serves_the_model_under_the_name_that_hugging_face_has() -> None:
-    (snippet,) = (s for s in SNIPPETS if "applications:" in s)
-    (application,) = yaml.safe_load(snippet)["applications"]
-    (llm,) = application["args"]["llm_configs"]
-    loading: dict[str, Any] = llm["model_loading_config"]
-    assert loading["model_id"] == loading["model_source"] == "openai/gpt-oss-20b"
+def test_rays_file_deploys_our_application_and_changes_its_deployments() -> None:
+    file = yaml.safe_load((ROOT / "deploy/ray-serve.yaml").read_text(encoding="utf-8"))
+    (application,) = file["applications"]
+    module, _, name = application["import_path"].partition(":")
+    source = (ROOT / module.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8")
+    assert f"def {name}(" in source
+    assert f"{module}:{name}" in PAGE
+    assert Path(application["args"]["config"]) == Path("config/bot.yaml")
+    for deployment in application["deployments"]:
+        assert re.search(rf"serve\.deployment\(\s*{deployment['name']},", source)
 
 
 def test_the_models_on_the_page_are_those_of_the_presets() -> None:
@@ -75,7 +77,7 @@ def test_the_pages_figures_are_those_of_the_code() -> None:
 
 def test_the_extras_on_the_page_exist() -> None:
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    for extra in re.findall(r"'\.\[(\w+)\]'", PAGE):
+    for extra in ",".join(re.findall(r"'\.\[([\w,]+)\]'", PAGE)).split(","):
         assert re.search(rf"^{extra} = \[", project, re.MULTILINE)
 
 

@@ -63,7 +63,7 @@ def create_app(service: Service, api_key: str = "", origins: Collection[str] = (
     def refuse(
         request: Request, error: ApiError, headers: Mapping[str, str] = MappingProxyType({})
     ) -> Response:
-        if not getattr(request.state, "submitted", False):  # the others' end is told elsewhere
+        if not hasattr(request.state, "job"):  # the others' end is told elsewhere
             service.metrics.refused(error.status)
             log.info(
                 "request refused",
@@ -100,7 +100,7 @@ def create_app(service: Service, api_key: str = "", origins: Collection[str] = (
         trace = TRACE.extract({"traceparent": request.headers.get("traceparent", "")})
         submitting = service.submit(body, request_id=request_id(request), trace=trace)
         job = await _while_connected(request, submitting)
-        request.state.submitted = True
+        request.state.job = job
         return job
 
     @app.post(CHAT, response_model=api.ChatCompletion, responses={200: STREAMED}, **behind_key)

@@ -82,6 +82,8 @@ class Service:
         self.created = int(time.time())
         self.stage = Stage("loading")
         self.exit_code = ExitCode.OK
+        self.settled = asyncio.Event()
+        """Set once it serves, or has failed."""
         self.failed = asyncio.Event()
         """Set when nothing more can be served; `exit_code` says how the process should end."""
         self._logged = ("", 0)
@@ -302,6 +304,7 @@ class Service:
             on_failure=self._broken,
         )
         self.stage = Stage("ready")
+        self.settled.set()
         log.info("ready", model=self.name, context_tokens=model.engine.context)
 
     def _ended(self, job: Job) -> None:
@@ -325,4 +328,5 @@ class Service:
         self.stage = Stage("failed", detail=detail)
         self.exit_code = exit_code
         self.failed.set()
+        self.settled.set()
         log.error("the service can't go on", detail=detail)

@@ -88,7 +88,8 @@ async def running(tmp_path: Path) -> Running:
                 sections |= prepare(double, guild, general)
             discord = {"token": double.token, "api_url": double.api_url}
             sections["discord"] = discord | sections.get("discord", {})
-            sections["inference"] = {"url": inference.url, "model": "scripted"}
+            scripted = {"url": inference.url, "model": "scripted"}
+            sections["inference"] = scripted | sections.get("inference", {})
             config = write_config(tmp_path, **sections)
             start = piped(config, command="run") if own_process else in_process(config)
             async with start as bot:
