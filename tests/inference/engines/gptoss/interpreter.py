@@ -16,7 +16,7 @@ def made_faster() -> Iterator[None]:
     """What kernels compute stays the same. For the whole process, until the context ends."""
     with ExitStack() as patches:
         for target, name, replacement in (
-            *_language_patched_once_a_launch(),
+            (interpreter, "_patch_lang", _language_patched_once(patches)),
             # Overflow is looked for in int64, and the result dropped: it takes `debug` to assert.
             (
                 interpreter.interpreter_builder,
@@ -31,25 +31,20 @@ def made_faster() -> Iterator[None]:
         yield
 
 
-def _language_patched_once_a_launch() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
-    """Not whenever a function calls another: a launch gives all patches back at its end."""
-    launch, patch_lang = interpreter.GridExecutor.__call__, interpreter._patch_lang
+def _language_patched_once(patches: ExitStack) -> Callable[[Any], Any]:
+    """Until `patches` end, not at each launch and whenever a function calls another."""
+    patch_lang = interpreter._patch_lang
     patched: set[frozenset[int]] = set()
-
-    def launched(self: object, *arguments: Any, **named: Any) -> None:
-        patched.clear()
-        launch(self, *arguments, **named)
 
     def patched_once(function: Any) -> Any:
         names = function.__globals__
         langs = frozenset(id(names[name]) for name in ("tl", "core") if name in names)
-        if langs in patched:
-            return SimpleNamespace(restore=lambda: None)
-        patched.add(langs)
-        return patch_lang(function)
+        if langs not in patched:
+            patched.add(langs)
+            patches.callback(patch_lang(function).restore)
+        return SimpleNamespace(restore=lambda: None)
 
-    yield interpreter.GridExecutor, "__call__", launched
-    yield interpreter, "_patch_lang", patched_once
+    return patched_once
 
 
 def _numpy_types_looked_up_once() -> Callable[[Any], Any]:

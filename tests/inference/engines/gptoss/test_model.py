@@ -7,7 +7,7 @@ from bot.inference.engines import EngineError
 from bot.inference.engines.base import Abandoned
 from bot.inference.engines.gptoss.chunk import Chunk, Part
 from bot.inference.engines.gptoss.config import read_config
-from bot.inference.engines.gptoss.model import LONG, Model
+from bot.inference.engines.gptoss.model import Model
 from bot.inference.engines.gptoss.weights import load_weights
 from tests.inference.engines.gptoss.tiny import CPU, Tiny, assert_close, prompt_of
 
@@ -27,15 +27,15 @@ def integers(*values: int) -> torch.Tensor:
 
 
 def test_a_prompt_in_chunks_and_tokens_after_it_across_windows_and_pages(tiny: Tiny) -> None:
-    model, tokens = tiny.model(), prompt_of(90)
+    model, tokens = tiny.model(), prompt_of(40)
     expected = tiny.logits(tokens)
-    for begin, end in ((0, 50), (50, 89)):
+    for begin, end in ((0, 20), (20, 39)):
         logits = model.prefill(chunk_of(Part(tokens[begin:end], begin, 0)), TABLES)
         assert_close(logits[0], expected[end - 1])
     logits = model.decode(
-        integers(tokens[89]), integers(89), integers(0), TABLES, model.attention_for(1)
+        integers(tokens[39]), integers(39), integers(0), TABLES, model.attention_for(1)
     )
-    assert_close(logits[0], expected[89], HALF)
+    assert_close(logits[0], expected[39], HALF)
 
 
 @pytest.fixture(scope="module")
@@ -44,25 +44,27 @@ def prefilled(tiny: Tiny) -> tuple[Model, list[list[int]]]:
     model = tiny.model()
     prompts = [prompt_of(12, seed=1), prompt_of(37, seed=2)]
     with torch.inference_mode():
-        for slot, prompt in enumerate(prompts):
-            chunk = chunk_of(Part(prompt[:-1], 0, slot), filled_up=40 - len(prompt))
-            model.prefill(chunk, TABLES)
+        parts = [Part(prompt[:-1], 0, slot) for slot, prompt in enumerate(prompts)]
+        model.prefill(chunk_of(*parts), TABLES)
     return model, prompts
 
 
 def test_parts_of_several_prompts_read_in_one_pass_are_each_of_them_alone(tiny: Tiny) -> None:
     model = tiny.model()
-    long, short = prompt_of(50, seed=1), prompt_of(9, seed=2)
-    begun = model.prefill(chunk_of(Part(long[:33], 0, 0), filled_up=0), TABLES)
-    assert_close(begun[0], tiny.logits(long)[32])
-    logits = model.prefill(chunk_of(Part(long[33:], 33, 0), Part(short, 0, 1), filled_up=8), TABLES)
+    long, short = prompt_of(36, seed=1), prompt_of(9, seed=2)
+    begun = model.prefill(chunk_of(Part(long[:20], 0, 0), filled_up=0), TABLES)
+    assert_close(begun[0], tiny.logits(long)[19])
+    logits = model.prefill(chunk_of(Part(long[20:], 20, 0), Part(short, 0, 1), filled_up=8), TABLES)
     assert_close(logits[0], tiny.logits(long)[-1])
     assert_close(logits[1], tiny.logits(short)[-1])
 
 
-def test_a_long_chunk_ends_when_nobody_waits_for_it(tiny: Tiny) -> None:
+def test_a_long_chunk_ends_when_nobody_waits_for_it(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.inference.engines.gptoss.model.LONG", 16)
     asked: list[int] = []
-    chunk = chunk_of(Part([1], 0, 0), filled_up=LONG - 1)
+    chunk = chunk_of(Part([1], 0, 0), filled_up=15)
 
     def abandoned() -> bool:
         asked.append(1)

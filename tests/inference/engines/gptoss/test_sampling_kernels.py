@@ -4,11 +4,18 @@ import pytest
 import torch
 from torch import Tensor
 
+from bot.inference.engines.gptoss.kernels import sampling
 from bot.inference.engines.gptoss.kernels.sampling import SamplingState, sample
 from tests.inference.engines.gptoss.tiny import CPU
 from tests.inference.masks import mask_of
 
 LOGITS = torch.tensor([0.1, 0.4, 0.2, 0.3]).log()
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program looks at so few tokens that a vocabulary of 700 has three chunks."""
+    monkeypatch.setattr(sampling, "LARGEST_CHUNK", 256)
 
 
 def draws(count: int = 40, logits: Tensor = LOGITS, **settings: float) -> list[int]:
@@ -41,10 +48,11 @@ def test_top_p_keeps_the_fewest_tokens_that_reach_it(top_p: float, tokens: set[i
     assert set(draws(12, top_p=top_p)) == tokens
 
 
+@pytest.mark.usefixtures("small_chunks")
 def test_top_p_counts_tokens_from_all_over_a_large_vocabulary() -> None:
-    shares = torch.full((4200,), 0.4 / 4198)
-    shares[[100, 4150]] = 0.3
-    assert set(draws(4, shares.log(), top_p=0.55)) == {100, 4150}
+    shares = torch.full((700,), 0.4 / 698)
+    shares[[100, 650]] = 0.3
+    assert set(draws(4, shares.log(), top_p=0.55)) == {100, 650}
 
 
 def test_min_p_drops_tokens_far_below_the_likeliest() -> None:
@@ -65,21 +73,22 @@ def test_a_repetition_penalty_makes_room_for_tokens_that_did_not_come_yet() -> N
     assert [step(state, [0], LOGITS + 5)[0] for _ in range(3)] == [1, 3, 2]
 
 
+@pytest.mark.usefixtures("small_chunks")
 def test_no_token_outside_of_its_mask_is_drawn() -> None:
-    """In a vocabulary of several chunks and half a word, beside a row that is free."""
-    vocabulary = 4200
+    """In a vocabulary of several chunks and part of a word, beside a row that is free."""
+    vocabulary = 700
     logits = torch.zeros(vocabulary)
-    logits[[7, 4150]] = 5.0
-    state = SamplingState.empty(23, vocabulary, CPU)
+    logits[[7, 650]] = 5.0
+    state = SamplingState.empty(18, vocabulary, CPU)
     state.temperatures.fill_(1)
-    state.seeds.copy_(torch.arange(23))
-    state.masks[:20] = torch.from_numpy(mask_of([40, 31, 4199], vocabulary))
-    state.top_p[10:] = 0.9
-    state.temperatures[22] = 0
-    rows = torch.arange(23, dtype=torch.int32)
-    drawn = sample(logits.repeat(23, 1), rows, state).tolist()
-    assert set(drawn[:20]) == {40, 31, 4199}
-    assert drawn[22] in (7, 4150)
+    state.seeds.copy_(torch.arange(18))
+    state.masks[:16] = torch.from_numpy(mask_of([40, 31, 699], vocabulary))
+    state.top_p[8:] = 0.9
+    state.temperatures[17] = 0
+    rows = torch.arange(18, dtype=torch.int32)
+    drawn = sample(logits.repeat(18, 1), rows, state).tolist()
+    assert set(drawn[:16]) == {40, 31, 699}
+    assert drawn[17] in (7, 650)
 
 
 def test_a_draw_depends_on_seed_and_position_and_not_on_what_runs_beside_it() -> None:
