@@ -12,7 +12,6 @@ import pytest
 from tests.waiting import HANG_SECONDS
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
 UV = Path(sys.executable).with_name("uv")
 
 
@@ -49,7 +48,8 @@ def test_a_changed_requirement_is_noticed(project: Path) -> None:
 
 
 def test_every_file_has_a_hash_and_comes_from_pypi() -> None:
-    for package in PACKAGES:
+    lock = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
+    for package in lock["package"]:
         if "registry" not in package["source"]:
             assert package["name"] == "gptoss-bot"
             continue

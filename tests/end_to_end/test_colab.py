@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,9 +15,6 @@ from tests.doubles.discord import DiscordDouble, Message
 from tests.platforms.discord.conftest import ended
 from tests.waiting import HANG_SECONDS
 
-nbclient = pytest.importorskip("nbclient")
-nbformat = pytest.importorskip("nbformat")
-
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "colab.ipynb"
 
 pytestmark = pytest.mark.slow
@@ -25,6 +23,8 @@ pytestmark = pytest.mark.slow
 async def test_the_notebook_chats_and_its_bot_answers_on_discord(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    nbclient = pytest.importorskip("nbclient")
+    nbformat = pytest.importorskip("nbformat")
     inference = InferenceConfig()
     try:
         fetch(inference.model, inference.models_dir, lambda *_: None)
@@ -72,5 +72,5 @@ def _of(shown: dict[str, str], command: str) -> str:
     return next(output for source, output in shown.items() if command in source)
 
 
-def _output(cell: "nbformat.NotebookNode") -> str:
+def _output(cell: Any) -> str:
     return "".join(output.get("text", "") for output in cell.outputs)

@@ -104,19 +104,15 @@ def test_an_empty_system_message_is_rendered_as_the_template_does_it(
     assert chat_format.render(messages) == by_transformers(tokenizer_with_system, messages)
 
 
-CONTROL_TOKENS = sorted(
-    {
-        token.content
-        for name in HERE
-        for token in TOKENIZERS[name]().added_tokens_decoder.values()
-        if "reserved" not in token.content
-    }
-)
-fragments = st.sampled_from(CONTROL_TOKENS).flatmap(
-    lambda token: st.integers(1, len(token) - 1).flatmap(
-        lambda cut: st.sampled_from([token[:cut], token[cut:]])
+def control_tokens() -> list[str]:
+    return sorted(
+        {
+            token.content
+            for name in HERE
+            for token in TOKENIZERS[name]().added_tokens_decoder.values()
+            if "reserved" not in token.content
+        }
     )
-)
 
 
 @cache
@@ -124,15 +120,19 @@ def format_of(name: str) -> ChatFormat:
     return ChatFormat(TOKENIZERS[name]())
 
 
-hostile = st.lists(
-    st.sampled_from(CONTROL_TOKENS)
-    | fragments
-    | st.sampled_from(
-        ["xTYPED1TEXTx", "xTYPED2", "TEXTx", "system\n", "<0x0A>", "\u2581", " ", "\n"]
+def hostile_texts() -> st.SearchStrategy[str]:
+    controls = st.sampled_from(control_tokens())
+    fragments = controls.flatmap(
+        lambda token: st.integers(1, len(token) - 1).flatmap(
+            lambda cut: st.sampled_from([token[:cut], token[cut:]])
+        )
     )
-    | st.text(max_size=4),
-    max_size=12,
-).map("".join)
+    others = ["xTYPED1TEXTx", "xTYPED2", "TEXTx", "system\n", "<0x0A>", "\u2581", " ", "\n"]
+    pieces = controls | fragments | st.sampled_from(others) | st.text(max_size=4)
+    return st.lists(pieces, max_size=12).map("".join)
+
+
+hostile = st.deferred(hostile_texts)  # the tokenizers are read by the tests that need them
 
 
 @pytest.mark.fuzz
