@@ -25,6 +25,8 @@ class Background:
         self._refused = refused
         self._describe = describe
         self._tasks: set[asyncio.Task[None]] = set()
+        self.ending = False
+        """Whether nothing more should be begun."""
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Begin `work`; its failure is logged."""
@@ -35,6 +37,7 @@ class Background:
 
     async def done(self) -> None:
         """Wait until all of it has ended; who is tired of waiting cancels it with this call."""
+        self.ending = True
         try:
             while self._tasks:
                 await asyncio.wait(self._tasks)

@@ -53,19 +53,26 @@ class Finds(Protocol):
 async def recover(
     platform: str, bot: str, finds: Finds, core: Core, background: Background
 ) -> None:
-    """Go on with what earlier runs of this bot left, each once. Raises StorageError.
+    """Go on with what other runs of this bot left that have ended, each once. Raises StorageError.
 
     What they began to answer is answered again, or says that it ended; what they only took is heard
-    again.
+    again: now, and whenever a run ends beside this one.
     """
     store = core.store
-    for running in await store.answers.take_cut_off(platform, bot, finds.is_mine):
-        log.info("an answer was cut off, it is made again", attempts=running.attempts)
-        background.start(_resume(running, finds, core))
-    for taken in await store.questions.left(platform, bot):
-        if finds.is_mine(taken.server):
-            log.info("a question was taken and not answered, it is heard again")
-            background.start(finds.hear_again(taken))
+
+    async def go_on() -> None:
+        if background.ending:
+            return
+        for running in await store.answers.take_cut_off(platform, bot, finds.is_mine):
+            log.info("an answer was cut off, it is made again", attempts=running.attempts)
+            background.start(_resume(running, finds, core))
+        for taken in await store.questions.left(platform, bot):
+            if finds.is_mine(taken.server):
+                log.info("a question was taken and not answered, it is heard again")
+                background.start(finds.hear_again(taken))
+
+    await go_on()
+    store.runs.when_one_ends(go_on)
 
 
 async def _resume(running: RunningAnswer, finds: Finds, core: Core) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.config import QuotaConfig
-from bot.storage import runs
+from bot.storage.runs import StoredRuns
 from bot.storage.tables import RunningAnswerRow, TakenRow
 from bot.storage.transactions import Stored, Transactions, writes
 from bot.storage.usage import UsageSum, add_usage, usage_in
@@ -57,13 +57,9 @@ class Quotas:
 
 
 class StoredAnswers(Stored):
-    def __init__(self, transactions: Transactions) -> None:
+    def __init__(self, transactions: Transactions, runs: StoredRuns) -> None:
         super().__init__(transactions)
-        self.run = runs.begin_run()
-
-    def close(self) -> None:
-        """This run ends: what it leaves is the next one's."""
-        runs.end_run(self.run)
+        self._runs = runs
 
     @writes
     async def admit(
@@ -87,7 +83,7 @@ class StoredAnswers(Stored):
         session.add(
             RunningAnswerRow(
                 **{**vars(recorded), "messages": list(recorded.messages)},
-                run=self.run,
+                run=self._runs.name,
                 begun_at=datetime.now(UTC),
             )
         )
@@ -130,7 +126,9 @@ class StoredAnswers(Stored):
     ) -> list[RunningAnswer]:
         """The answers of a bot's ended runs in servers that are mine: they are this run's now."""
         row = RunningAnswerRow
-        query = select(row).where(row.platform == platform, row.bot == bot, row.run != self.run)
+        query = select(row).where(
+            row.platform == platform, row.bot == bot, row.run != self._runs.name
+        )
         taken = []
         for found in (await session.scalars(query.order_by(row.begun_at))).all():
             answer = RunningAnswer(
@@ -149,8 +147,8 @@ class StoredAnswers(Stored):
                 messages=tuple(found.messages),
                 attempts=found.attempts + 1,
             )
-            if not runs.goes_on(found.run) and is_mine(found.server):
-                found.run, found.attempts = self.run, answer.attempts
+            if is_mine(found.server) and not await self._runs.goes_on(session, found.run):
+                found.run, found.attempts = self._runs.name, answer.attempts
                 taken.append(answer)
         return taken
 

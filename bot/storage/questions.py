@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.storage import runs
+from bot.storage.runs import StoredRuns
 from bot.storage.tables import TakenRow
 from bot.storage.transactions import Stored, Transactions, reads, writes
 
@@ -35,9 +35,9 @@ class TakenQuestion:
 class StoredQuestions(Stored):
     """What becomes of the questions that a run took."""
 
-    def __init__(self, transactions: Transactions, run: str) -> None:
+    def __init__(self, transactions: Transactions, runs: StoredRuns) -> None:
         super().__init__(transactions)
-        self._run = run
+        self._runs = runs
 
     @writes
     async def settle(self, session: AsyncSession, question: TakenQuestion) -> None:
@@ -57,7 +57,7 @@ class StoredQuestions(Stored):
                 row.platform == platform,
                 row.question.startswith(f"{bot}:", autoescape=True),
                 row.run.is_not(None),
-                row.run != self._run,
+                row.run != self._runs.name,
                 row.taken_at > datetime.now(UTC) - LEFT_FOR,
             )
             .order_by(row.taken_at)
@@ -72,20 +72,20 @@ class StoredQuestions(Stored):
                 taken.thread,
             )
             for taken in found
-            if taken.run is not None and not runs.goes_on(taken.run)
+            if taken.run is not None and not await self._runs.goes_on(session, taken.run)
         ]
 
 
-async def take_in(session: AsyncSession, question: TakenQuestion, run: str) -> bool:
+async def take_in(session: AsyncSession, question: TakenQuestion, runs: StoredRuns) -> bool:
     """Take a question for a run; whether it is its own now, as no other one has it.
 
     What a run took that ended before it admitted the question can be taken again.
     """
     now = datetime.now(UTC)
     if taken := await session.get(TakenRow, question.key):
-        if taken.run is None or runs.goes_on(taken.run):
+        if taken.run is None or await runs.goes_on(session, taken.run):
             return False
-        taken.run = run
+        taken.run = runs.name
         return True
     await session.execute(delete(TakenRow).where(TakenRow.taken_at < now - TAKEN_FOR))
     platform, id = question.key
@@ -94,7 +94,7 @@ async def take_in(session: AsyncSession, question: TakenQuestion, run: str) -> b
             platform=platform,
             question=id,
             taken_at=now,
-            run=run,
+            run=runs.name,
             server=question.server,
             channel=question.channel,
             thread=question.thread,

@@ -15,6 +15,7 @@ from bot.storage.database import Database, open_database
 from bot.storage.hours import StoredHours
 from bot.storage.personas import StoredPersona, StoredPersonas, personas_in
 from bot.storage.questions import StoredQuestions, TakenQuestion, take_in
+from bot.storage.runs import StoredRuns
 from bot.storage.settings import SettingsByScope, StoredSettings, settings_in
 from bot.storage.tables import (
     AnswersHourRow,
@@ -111,8 +112,10 @@ class Store(Stored):
         self.settings = StoredSettings(transactions)
         self.conversation_starts = StoredConversationStarts(transactions)
         self.personas = StoredPersonas(transactions)
-        self.answers = StoredAnswers(transactions)
-        self.questions = StoredQuestions(transactions, self.answers.run)
+        several_machines = database.writing.dialect.name != "sqlite"
+        self.runs = StoredRuns(transactions, several_machines=several_machines)
+        self.answers = StoredAnswers(transactions, self.runs)
+        self.questions = StoredQuestions(transactions, self.runs)
         self.threads = StoredThreads(transactions)
         self.feedback = StoredFeedback(transactions)
         self.usage = StoredUsage(transactions)
@@ -126,11 +129,11 @@ class Store(Stored):
         """The store in the database at `url`, its schema brought up to date."""
         async with open_database(url) as database:
             store = cls(database)
-            try:
-                yield store
-            finally:
-                await store.transactions.ended(CLOSING_SECONDS)
-                store.answers.close()
+            async with store.runs.kept():
+                try:
+                    yield store
+                finally:
+                    await store.transactions.ended(CLOSING_SECONDS)
 
     @reads
     async def place(
@@ -166,7 +169,7 @@ class Store(Stored):
 
         joins: whether the bot takes part in the question's thread from now on.
         """
-        if not await take_in(session, question, self.answers.run):
+        if not await take_in(session, question, self.runs):
             return None
         platform, server = question.platform, question.server
         if joins and question.thread is not None:

@@ -137,6 +137,15 @@ class RunningAnswerRow(Base):
     begun_at: Mapped[datetime]
 
 
+class RunRow(Base):
+    """A run of the bot, and when it last said that it goes on; see runs.py."""
+
+    __tablename__ = "runs"
+
+    run: Mapped[str] = mapped_column(primary_key=True)
+    seen_at: Mapped[datetime]
+
+
 class ThreadRow(Base):
     """A thread that the bot takes part in."""
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, text
 
-from bot.storage import ScopeKey, StorageError, Store, TakenQuestion, UsageSum, runs
+from bot.storage import ScopeKey, StorageError, Store, TakenQuestion, UsageSum
 from bot.storage.database import MIGRATIONS
 from bot.storage.tables import Base
 
@@ -344,26 +343,6 @@ async def test_the_migrations_make_the_tables_that_the_code_expects(store: Store
 
     async with store.engine.connect() as connection:
         assert await connection.run_sync(differences) == []
-
-
-def test_a_run_goes_on_as_long_as_its_process() -> None:
-    program = "import sys\nfrom bot.storage.runs import begin_run\nprint(begin_run(), flush=True)\n"
-    with subprocess.Popen(
-        [sys.executable, "-c", program + "sys.stdin.read()"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout
-        run = process.stdout.readline().strip()
-        assert runs.goes_on(run)
-        process.kill()
-    assert not runs.goes_on(run)
-    assert not runs.goes_on(f"elsewhere/{run.partition('/')[2]}")
-    own = runs.begin_run()
-    assert runs.goes_on(own)
-    runs.end_run(own)
-    assert not runs.goes_on(own)
 
 
 async def test_what_a_run_took_and_did_not_admit_is_taken_again_once_it_has_ended(

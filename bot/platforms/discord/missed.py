@@ -47,8 +47,9 @@ async def missed_mentions(client: discord.Client, pace: Pace) -> list[discord.Me
 async def _messages_since(
     channel: discord.TextChannel | discord.Thread, since: datetime
 ) -> list[discord.Message]:
-    """Oldest first."""
-    return [m async for m in channel.history(limit=MESSAGES, after=since, oldest_first=True)]
+    """The newest, oldest first."""
+    found = channel.history(limit=MESSAGES, after=since, oldest_first=False)
+    return [message async for message in found][::-1]
 
 
 def _readable(client: discord.Client, since: int) -> Sequence[discord.TextChannel | discord.Thread]:

@@ -2,12 +2,14 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import structlog
 from aiohttp import ClientError
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.async_context import AsyncBoltContext
+from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
@@ -84,7 +86,8 @@ class SlackPlatform:
                 if identity is not None:
                     self._met(identity["team_id"], identity["user_id"], app.client)
                 await self._stopping.wait()
-                await self._background.done()
+            # Slack now gives what happens to another connection, or to the next run.
+            await self._background.done()
         except (OSError, ClientError) as error:
             raise out_of_reach("Slack", config.api_url, error, passing=True) from error
 
@@ -125,6 +128,7 @@ class SlackPlatform:
         log.info("slack is listened to", address=listen, path=EVENTS_PATH)
 
     def _listen(self, app: AsyncApp) -> None:
+        app.use(self._unless_stopping)
         app.event("message")(self._on_message)
         app.event("app_mention")(self._on_message)
         app.event("app_home_opened")(self._on_home_opened)
@@ -158,9 +162,11 @@ class SlackPlatform:
 
     # Events
 
+    async def _unless_stopping(self, next: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
+        """Acknowledge nothing at the end: Slack sends it again, to who can answer it."""
+        return BoltResponse(status=503) if self._stopping.is_set() else await next()
+
     async def _on_message(self, event: Payload, body: Body, context: AsyncBoltContext) -> None:
-        if self._stopping.is_set():
-            return
         workspace, channel = self._workspace(context, body), event["channel"]
         match event.get("subtype"):
             case "message_changed" if event["message"].get("subtype") == "tombstone":
