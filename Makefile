@@ -10,7 +10,7 @@ PARALLEL := --numprocesses=3 --dist=worksteal
 # bot again: a second each.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: chat test test-slow soak fuzz lint audit format docs screenshots bench clean
+.PHONY: chat test test-slow test-peers soak fuzz lint audit format docs screenshots bench clean
 
 chat: .venv/inference
 	@$(BIN)/bot chat
@@ -27,6 +27,11 @@ test: .venv/dev
 # The same behaviours at length: under load, with more generated requests, with other servers.
 test-slow: .venv/dev
 	$(BIN)/pytest -m slow
+
+# The bot in front of vLLM, llama.cpp and transformers; vLLM takes 3.5 GB and minutes the first time,
+# so that test-slow tries it only where it is installed.
+test-peers: .venv/dev
+	BOT_TEST_PEERS=1 $(BIN)/pytest -m slow tests/peers
 
 soak: .venv/dev
 	$(BIN)/python -m tests.soak

@@ -5,8 +5,9 @@ import errno
 import re
 from collections.abc import Iterator
 
-from bot.client import InferenceClient, InferenceError
+from bot.client import InferenceClient, InferenceError, shortcomings
 from bot.config import STATUS_KEYS, Config, StatusConfig
+from bot.conversation.answer import ASSUMED_CONTEXT
 from bot.inference.models.requirements import Finding, requirements
 from bot.listener import ListenError, bind, listening_socket
 from bot.one_line import without_password
@@ -33,7 +34,7 @@ def check(config: Config) -> Iterator[Finding]:
     personas, servers = len(config.personas), len(config.servers)
     yield Finding("configuration", True, f"{where}: {personas} personas, {servers} servers")
     if config.inference.url:
-        yield asyncio.run(_server(config))
+        yield from asyncio.run(_server(config))
     else:
         yield from requirements(config.inference)
     yield from _discord(config)
@@ -52,22 +53,23 @@ def check(config: Config) -> Iterator[Finding]:
             yield _listening(section, listen)
 
 
-async def _server(config: Config) -> Finding:
+async def _server(config: Config) -> list[Finding]:
     inference = config.inference
     shown = without_password(inference.url)
     client = InferenceClient(inference.url, inference.api_key.get_secret_value(), inference.model)
     try:
         health = await client.health()
         if health.status in ("connecting", "failed"):
-            return Finding("inference", False, f"{shown}: {health.detail}")
+            return [Finding("inference", False, f"{shown}: {health.detail}")]
         if not health.ready:
-            return Finding(
-                "inference", True, f"{shown} is making its model ready ({health.status})"
-            )
+            loading = f"{shown} is making its model ready ({health.status})"
+            return [Finding("inference", True, loading)]
+        lines = [line async for line in shortcomings(client, ASSUMED_CONTEXT)]
         info = await client.model_info()
-        return Finding("inference", True, f"{shown} answers with {info.id}")
+        answers = Finding("inference", True, f"{shown} answers with {info.id}")
+        return [answers, *(Finding("inference", True, f"the server {line}") for line in lines)]
     except InferenceError as error:
-        return Finding("inference", False, f"{shown}: {error}")
+        return [Finding("inference", False, f"{shown}: {error}")]
     finally:
         await client.close()
 

@@ -19,6 +19,7 @@ from bot.client.events import (
     ToolCall,
 )
 from bot.client.measures import Measures
+from bot.client.probe import shortcomings
 from bot.client.state import Health, ModelInfo
 
 __all__ = [
@@ -39,4 +40,5 @@ __all__ = [
     "TextDelta",
     "ToolCall",
     "Unreachable",
+    "shortcomings",
 ]

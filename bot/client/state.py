@@ -31,16 +31,25 @@ class ModelInfo:
     """Whether it takes `cache_salt`; other servers refuse fields that they don't know."""
     tools: bool = True
     """Whether it can call tools, as far as the server tells."""
+    tells_queue: bool = False
+    """Whether who waits is told the place in the queue."""
 
 
-SALTING = ("gptoss-bot", "vllm")
+OURS = "gptoss-bot"
+SALTING = (OURS, "vllm")
 """What servers that know `cache_salt` say in `owned_by`."""
+
+
+class _Meta(BaseModel):
+    n_ctx: int | None = None
 
 
 class _Card(BaseModel):
     id: str
     owned_by: str | None = None
     max_model_len: int | None = None
+    meta: _Meta | None = None
+    """What llama.cpp's server tells, of one slot."""
     reasoning: str | None = None
     tools: bool | None = None
 
@@ -58,4 +67,6 @@ class ModelList(BaseModel):
             return None
         salts = card.owned_by in SALTING
         tools = card.tools is not False
-        return ModelInfo(card.id, card.max_model_len, card.reasoning, salts, tools)
+        context = card.max_model_len or (card.meta.n_ctx if card.meta else None)
+        is_ours = card.owned_by == OURS
+        return ModelInfo(card.id, context, card.reasoning, salts, tools, is_ours)

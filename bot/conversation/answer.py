@@ -273,7 +273,11 @@ class Answer:
         self.reply.text += f"\n\n{text.lstrip()}" if apart else text
 
     def _count(self, end: Finished) -> None:
-        """Add what a request took."""
+        """Add what a request took; what a server doesn't tell is estimated."""
+        if not end.completion_tokens:
+            before = self._counts.reasoning_tokens + self._counts.answer_tokens
+            written = self.reply.completion_tokens - before
+            end = replace(end, prompt_tokens=self._estimate, completion_tokens=written)
         self._calling.used += end.completion_tokens
         self._counts = TokenCounts(
             self._counts.prompt_tokens + end.prompt_tokens,

@@ -122,12 +122,21 @@ async def finished(reply: Reply) -> Reply:
 @asynccontextmanager
 async def chatting(inference: ScriptedInference, folder: Path) -> AsyncIterator[Chat]:
     """A core whose inference service is `inference`."""
-    configs = [Config()]
     async with (
         inference.running(),
-        Store.open(make_database(folder / "bot.db")) as store,
+        chatting_with(inference.url, folder, inference, "scripted", inference.api_key) as chat,
     ):
-        client = InferenceClient(inference.url, inference.api_key, "scripted")
+        yield chat
+
+
+@asynccontextmanager
+async def chatting_with(
+    url: str, folder: Path, inference: ScriptedInference, model: str, api_key: str = ""
+) -> AsyncIterator[Chat]:
+    """A core whose inference service is at `url`; `inference` is that one where it is scripted."""
+    configs = [Config()]
+    async with Store.open(make_database(folder / "bot.db")) as store:
+        client = InferenceClient(url, api_key, model)
         responder = Responder(client, Toolbox(configs[-1], store))
         yield Chat(Core(lambda: configs[-1], store, client, responder), inference, configs)
         await responder.drain(0)

@@ -21,7 +21,7 @@ class Say:
 
 @dataclass
 class Call:
-    """A call of a tool, in two chunks; the answer then ends with `tool_calls`."""
+    """A call of a tool, in two chunks of most servers; the answer then ends with `tool_calls`."""
 
     name: str
     arguments: dict[str, Any] | str = field(default_factory=dict)
@@ -197,6 +197,16 @@ class ScriptedInference:
         """The delta that says `step`."""
         return {"content": step.text} if step.text else {"reasoning_content": step.reasoning}
 
+    def call_deltas(self, call: Call, index: int, id: str) -> list[dict[str, Any]]:
+        """The deltas that make `call`."""
+        arguments = call.arguments
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+        head = {"name": call.name, "arguments": ""}
+        return [
+            {"tool_calls": [{"index": index, "id": id, "type": "function", "function": head}]},
+            {"tool_calls": [{"index": index, "function": {"arguments": text}}]},
+        ]
+
     def error(self, status: int, code: str, message: str) -> dict[str, Any]:
         """The body of an HTTP error, or an error inside the stream (status 0)."""
         return {"error": {"message": message, "type": "x", "param": None, "code": code}}
@@ -261,14 +271,9 @@ class ScriptedInference:
         return web.json_response(body, status=error.status, headers=error.headers)
 
     async def _call(self, call: Call, index: int, response: web.StreamResponse) -> None:
-        arguments = call.arguments
-        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
         id = call.id or f"call-{len(self.requests)}-{index}"
-        function = {"name": call.name, "arguments": ""}
-        head = {"index": index, "id": id, "type": "function", "function": function}
-        await _send(response, _chunk({"tool_calls": [head]}))
-        rest = {"index": index, "function": {"arguments": text}}
-        await _send(response, _chunk({"tool_calls": [rest]}))
+        for delta in self.call_deltas(call, index, id):
+            await _send(response, _chunk(delta))
 
     async def _play(self, step: Step, response: web.StreamResponse) -> None:
         match step:
