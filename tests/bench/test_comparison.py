@@ -22,7 +22,9 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
     source: Path = tmp_path_factory.mktemp("source") / "tiny.gguf"
     write_gguf(source, context=1024)
     convert_gguf(source, folder, lambda share: None)
-    return compare("tiny", folder, "cpu")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bot.bench.comparison.REPEATS", 1)
+        return compare("tiny", folder, "cpu")
 
 
 def test_both_contenders_are_measured_in_full(result: Result) -> None:
