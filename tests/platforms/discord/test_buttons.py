@@ -96,8 +96,7 @@ async def test_thumbs_are_stored_as_feedback(scene: Scene) -> None:
     assert row == (str(answer.id), str(scene.ben.id), -1)
 
 
-async def test_buttons_work_after_a_restart(scene_of_process: Scene) -> None:
-    scene = scene_of_process
+async def test_buttons_work_after_a_restart(scene: Scene) -> None:
     words = " ".join(f"word{n}" for n in range(500))
     scene.script(Say(words))
     last = await scene.ask("hi")

@@ -13,7 +13,6 @@ from bot.storage import Store, TakenQuestion
 from tests.doubles.discord import Message
 from tests.doubles.inference import Say, Wait
 from tests.end_to_end.in_process import in_process
-from tests.end_to_end.processes import piped
 from tests.platforms.discord.conftest import Running, Scene, ended
 
 
@@ -21,7 +20,7 @@ async def test_what_was_cut_off_is_answered_in_its_place(running: Running) -> No
     async with running(own_process=True) as scene:
         answer = await _cut_off(scene)
         scene.script(Say("One two."))
-        async with piped(scene.folder / "bot.yaml", command="run") as bot:
+        async with in_process(scene.folder / "bot.yaml") as bot:
             await bot.err.see("discord is connected")
             assert await scene.answer_to(answer.reference) is answer
             assert answer.text.startswith("One two.")

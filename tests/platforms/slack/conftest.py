@@ -125,13 +125,6 @@ async def scene(running: Running) -> AsyncIterator[Scene]:
         yield scene
 
 
-@pytest.fixture
-async def scene_of_process(running: Running) -> AsyncIterator[Scene]:
-    """With a bot that has a process of its own."""
-    async with running(own_process=True) as scene:
-        yield scene
-
-
 @pytest.fixture(params=["socket", "http"])
 async def either(running: Running, request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
     """The scene once by Socket Mode and once by HTTP."""

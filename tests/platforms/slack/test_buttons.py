@@ -67,8 +67,7 @@ async def test_thumbs_are_stored_as_feedback(scene: Scene) -> None:
     assert votes == [(answer.ts, scene.ben.id, -1)]
 
 
-async def test_buttons_work_after_a_restart(scene_of_process: Scene) -> None:
-    scene = scene_of_process
+async def test_buttons_work_after_a_restart(scene: Scene) -> None:
     answer = await scene.ask("hi")
     scene.bot.stop()
     assert await scene.bot.exit_code() == 0

@@ -8,7 +8,6 @@ from bot.storage import Store, TakenQuestion
 from tests.doubles.inference import Say, Wait
 from tests.doubles.slack import Message
 from tests.end_to_end.in_process import in_process
-from tests.end_to_end.processes import piped
 from tests.platforms.slack.conftest import Running, Scene
 from tests.platforms.slack.test_refusals import refuse
 
@@ -17,7 +16,7 @@ async def test_what_was_cut_off_is_answered_in_its_place(running: Running) -> No
     async with running(own_process=True) as scene:
         question = await _cut_off(scene)
         scene.script(Say("One two."))
-        async with piped(scene.folder / "bot.yaml", command="run") as bot:
+        async with in_process(scene.folder / "bot.yaml") as bot:
             await bot.err.see("slack is connected")
             answer = await scene.answer_to(question)
             assert "One two." in answer.text

@@ -89,10 +89,7 @@ async def test_events_that_slack_repeats_are_answered_once(either: Scene) -> Non
     assert len(either.inference.requests) == 2
 
 
-async def test_an_event_that_slack_repeats_after_a_restart_is_answered_once(
-    scene_of_process: Scene,
-) -> None:
-    scene = scene_of_process
+async def test_an_event_that_slack_repeats_after_a_restart_is_answered_once(scene: Scene) -> None:
     question = scene.ann.say(scene.general, "@bot hi")
     await scene.answer_to(question)
     scene.bot.stop()
@@ -105,9 +102,8 @@ async def test_an_event_that_slack_repeats_after_a_restart_is_answered_once(
 
 
 async def test_a_thread_goes_on_after_a_restart_and_slack_is_not_asked_whose_it_is(
-    scene_of_process: Scene,
+    scene: Scene,
 ) -> None:
-    scene = scene_of_process
     question = scene.ann.say(scene.general, "@bot hi")
     await scene.answer_to(question)
     others = scene.ann.say(scene.general, "just us")
