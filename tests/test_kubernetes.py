@@ -43,6 +43,46 @@ def test_kubernetes_takes_each_manifest(name: str) -> None:
         kubernetes_validate.validate(manifest, VERSION, strict=True)
 
 
+def ray_pods() -> list[Manifest]:
+    cluster = of_kind("ray.yaml", "RayService")["spec"]["rayClusterConfig"]
+    return [group["template"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
+
+
+def test_kubernetes_takes_the_pods_that_ray_runs_in() -> None:
+    kubernetes_validate.validate(of_kind("ray.yaml", "NetworkPolicy"), VERSION, strict=True)
+    for template in ray_pods():
+        pod = {"apiVersion": "v1", "kind": "Pod"} | template
+        pod["metadata"] = pod["metadata"] | {"name": "pod"}
+        kubernetes_validate.validate(pod, VERSION, strict=True)
+
+
+@pytest.mark.slow
+def test_ray_runs_the_application_with_a_gpu_for_each_replica() -> None:
+    schema = pytest.importorskip("ray.serve.schema")
+    service = of_kind("ray.yaml", "RayService")["spec"]
+    deployed = schema.ServeDeploySchema.model_validate(yaml.safe_load(service["serveConfigV2"]))
+    (application,) = deployed.applications
+    ours = yaml.safe_load((FOLDER.parent / "ray-serve.yaml").read_text(encoding="utf-8"))
+    assert application.import_path == ours["applications"][0]["import_path"]
+    (workers,) = service["rayClusterConfig"]["workerGroupSpecs"]
+    assert application.deployments[0].num_replicas == workers["replicas"]
+    (worker,) = workers["template"]["spec"]["containers"]
+    assert worker["resources"]["limits"]["nvidia.com/gpu"] == 1
+
+
+def test_the_pods_of_ray_have_the_rights_of_the_service() -> None:
+    service, own = pod("inference.yaml")["spec"], container("inference.yaml")
+    for template in ray_pods():
+        (ours,) = template["spec"]["containers"]
+        assert ours["securityContext"] == own["securityContext"]
+        assert template["spec"]["securityContext"]["runAsNonRoot"] is True
+        assert template["metadata"]["labels"] == pod("inference.yaml")["metadata"]["labels"]
+        key, theirs = (
+            [v for v in s["volumes"] if "secret" in v] for s in (service, template["spec"])
+        )
+        assert key == theirs
+
+
 def test_what_the_kustomization_names_is_there() -> None:
     kustomization = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))
     named = kustomization["resources"]
