@@ -62,7 +62,7 @@ def test_the_steps_make_a_root_where_the_program_runs_without_rights(tmp_path: P
         env={"PATH": os.environ["PATH"], "DEBIAN_FRONTEND": "noninteractive"},
         capture_output=True,
         text=True,
-        timeout=2 * HANG_SECONDS,
+        timeout=HANG_SECONDS,
     )
     if done.returncode == NOT_HERE:
         pytest.skip("no overlayfs, or no archive of packages")

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.waiting import HANG_SECONDS
+
 ROOT = Path(__file__).parents[1]
 GOOD = sys.executable
 TOO_OLD = "#!/bin/sh\nexit 1\n"
@@ -37,7 +39,7 @@ def make(clone: Path, python: str) -> subprocess.CompletedProcess[str]:
         cwd=clone,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG_SECONDS,
     )
 
 
@@ -74,7 +76,7 @@ def test_a_mac_with_an_intel_processor_is_told_before_anything_is_installed(clon
         env=os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG_SECONDS,
     )
     assert done.returncode
     line, _end_of_make = done.stderr.splitlines()

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import discord
 import pytest
@@ -35,6 +36,17 @@ class Client(discord.Client):
 
     async def setup_hook(self) -> None:
         await DiscordPlatform(self._core).attach(self).sync()
+
+
+@pytest.fixture(autouse=True)
+def _a_start_may_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """simcord gives the bot's start 5 s, whatever its settle_timeout is."""
+    settle = Env._settle_internal
+
+    async def patient(env: Env, **options: Any) -> None:
+        await settle(env, **options | {"timeout": None})
+
+    monkeypatch.setattr(Env, "_settle_internal", patient)
 
 
 @pytest.fixture
