@@ -26,8 +26,6 @@ __all__ = ["running"]
 E = TypeVar("E", bound=Event)
 
 KEY = "sesame"
-START_SECONDS = 5 * HANG_SECONDS
-"""For Ray and the replicas, each of which imports torch."""
 SAMPLE = re.compile(r'^(\S+)\{.*replica="(\w+)".*\} (\S+)$', re.MULTILINE)
 
 
@@ -48,7 +46,7 @@ class Cluster:
 
     async def until(self, metric: str, *values: float) -> dict[str, float]:
         """The metric of each replica, once the replicas have these values, in any order."""
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(HANG_SECONDS):
             while sorted((counts := await self.counts(metric)).values()) != sorted(values):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         return counts
