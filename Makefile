@@ -10,7 +10,7 @@ PARALLEL := --numprocesses=3 --dist=worksteal
 # bot again: a second each.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: chat test test-slow test-peers soak fuzz lint audit format docs screenshots bench clean
+.PHONY: chat test test-slow test-peers kernels soak fuzz lint audit format docs screenshots bench clean
 
 chat: .venv/inference
 	@$(BIN)/bot chat
@@ -32,6 +32,13 @@ test-slow: .venv/dev
 # so that test-slow tries it only where it is installed.
 test-peers: .venv/dev
 	BOT_TEST_PEERS=1 $(BIN)/pytest -m slow tests/peers
+
+# Every kernel of the gpt-oss engine, compiled for every card without one: ten minutes of one core.
+# TRITON=3.6.0 takes that version of Triton in place of the installed one.
+kernels: .venv/dev
+	$(if $(TRITON),$(BIN)/python -m pip install --quiet --no-deps --upgrade \
+	    --target .venv/triton-$(TRITON) triton==$(TRITON))
+	PYTHONPATH=$(if $(TRITON),.venv/triton-$(TRITON)) $(BIN)/python -m tests.compiled
 
 soak: .venv/dev
 	$(BIN)/python -m tests.soak

@@ -30,8 +30,9 @@ def step_bytes(config: GptOssConfig, batch: int, context: int) -> float:
 
 
 def bandwidth(device: torch.device) -> float:
-    """Bytes a second, read and written, of copying 4 GB."""
-    source = torch.empty(2**32, dtype=torch.uint8, device=device).random_()
+    """Bytes a second, read and written, of copying 4 GB, or what the card has room for."""
+    free, _ = torch.cuda.mem_get_info(device)
+    source = torch.empty(min(2**32, free // 3), dtype=torch.uint8, device=device).random_()
     target = torch.empty_like(source)
     times = []
     for _ in range(REPEATS):

@@ -21,6 +21,7 @@ from bot.bench.served import served_speed
 from bot.bench.shapes import SHAPES
 from bot.inference.engines import EngineError, load_engine
 from bot.inference.engines.device import find_device
+from bot.inference.engines.gptoss.engine import GptOssEngine
 from bot.inference.engines.gptoss.synthetic import write_checkpoint, write_tokenizer
 
 DECODES = ((1, 2048), (1, 8192), (4, 2048), (8, 2048), (32, 2048))
@@ -53,6 +54,7 @@ def measure(shape: str, device_name: str, on_stage: Callable[[str], None]) -> Re
             context=max(context for _, context in DECODES) + STEPS + 64,
             progress=lambda stage, share: None,
         )
+        assert isinstance(engine, GptOssEngine)
         loading = time.perf_counter() - started
         memory = torch.cuda.memory_reserved(device)
         on_stage("bandwidth")
@@ -71,6 +73,10 @@ def measure(shape: str, device_name: str, on_stage: Callable[[str], None]) -> Re
         driver = Driver(engine, config.vocab_size)
         for batch, context in DECODES:
             label = f"decode, batch {batch} after {context} tokens"
+            if batch * (context + STEPS + 64) > engine.room:
+                note = f"the card has room for {engine.room} tokens"
+                result.figures.append(Figure(label, "tokens/s", None, note=note))
+                continue
             on_stage(label)
             limit = batch * bytes_a_second / step_bytes(config, batch, context)
             speed = driver.decode(batch, context)

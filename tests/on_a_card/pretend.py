@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,7 +21,9 @@ def pretend(capability: tuple[int, int]) -> None:
     def ptx(self: Any, source: str, *others: Any) -> bytes:
         return source.encode() + b"\0"
 
-    os.environ["TRITON_CACHE_DIR"] = tempfile.mkdtemp(prefix="triton-as-")
+    folder = Path(tempfile.gettempdir(), f"triton-as-{major}.{minor}")
+    os.environ["TRITON_CACHE_DIR"] = str(folder)
     CudaDriver.get_current_target = lambda self: GPUTarget("cuda", 10 * major + minor, 32)
     CUDABackend.make_cubin = ptx
     torch.cuda.get_device_capability = lambda device=None: capability
+    torch.cuda.get_device_name = lambda device=None: f"a card of {major}.{minor}"

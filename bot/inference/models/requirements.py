@@ -16,15 +16,13 @@ from bot.inference.models.catalog import (
     find,
     preset_of,
 )
-from bot.inference.models.machine import Machine, find_machine
+from bot.inference.models.machine import Card, Machine, find_machine
 
 if TYPE_CHECKING:
     from bot.config.schema import InferenceConfig
 
 LEAST_CAPABILITY = (7, 5)
-"""Of a CUDA card for gpt-oss: what its 4-bit weights (MXFP4) need in transformers."""
-ENGINE_CAPABILITY = (8, 0)
-"""Of a CUDA card for the gpt-oss engine."""
+"""Of a CUDA card for gpt-oss: its engine's, and transformers' for the same weights."""
 WORKSPACE = 10**9
 """Bytes of a card beside weights and context: CUDA itself, activations, graphs."""
 LEAST_CONTEXT = 1024
@@ -103,16 +101,15 @@ def _card(config: "InferenceConfig", machine: Machine, preset: Preset) -> Iterat
         needed = _gb(_needed(preset, LEAST_CONTEXT))
         yield Finding("card", False, f"{name} needs a CUDA card with {needed}, {here}: {ELSEWHERE}")
         return
-    least = ENGINE_CAPABILITY if config.engine == "gptoss" else LEAST_CAPABILITY
-    if card.capability < least:
-        has, needs = ("{}.{}".format(*pair) for pair in (card.capability, least))
+    if card.capability < LEAST_CAPABILITY:
+        has, needs = ("{}.{}".format(*pair) for pair in (card.capability, LEAST_CAPABILITY))
         yield Finding(
             "card",
             False,
             f"{card.name} has compute capability {has}, and {name} needs {needs}: {ELSEWHERE}",
         )
         return
-    yield _memory(config, card.free, card.total, preset)
+    yield _memory(config, card, preset)
     if not machine.triton:
         yield Finding(
             "triton", False, f"{name} needs Triton, which is not installed: pip install triton"
@@ -135,13 +132,17 @@ def _card(config: "InferenceConfig", machine: Machine, preset: Preset) -> Iterat
         yield Finding("compiler", True, f"{machine.compiler}, with Python's headers")
 
 
-def _memory(config: "InferenceConfig", free: int, total: int, preset: Preset) -> Finding:
-    room = free - _needed(preset, 0)
+def _memory(config: "InferenceConfig", card: Card, preset: Preset) -> Finding:
+    room = card.free - _needed(preset, 0)
     assert preset.cache_bytes_per_token
     tokens = max(0, room) // preset.cache_bytes_per_token
-    has = f"{_gb(free)} of {_gb(total)} are free"
+    has = f"{_gb(card.free)} of {_gb(card.total)} are free"
     if tokens < LEAST_CONTEXT:
         needed = _gb(_needed(preset, LEAST_CONTEXT))
+        if card.total < _needed(preset, LEAST_CONTEXT):
+            has = f"{card.name} has {_gb(card.total)}"
+            too_small = f"{config.model} needs {needed} of a card's memory, and {has}: {ELSEWHERE}"
+            return Finding("memory", False, too_small)
         return Finding(
             "memory",
             False,

@@ -1,16 +1,18 @@
 """From a model's name to a model that can serve: files, chat format, engine."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from bot.inference.engines import EngineError, load_engine
 from bot.inference.engines.base import Engine, Sampling
 from bot.inference.grammar.grammar import GrammarError
-from bot.inference.models.catalog import fetch, recommended_sampling
+from bot.inference.models.catalog import fetch, find, recommended_sampling
 from bot.inference.models.requirements import unmet
 from bot.inference.models.sources import ModelUnavailable, Progress
 from bot.inference.text.prompt import ChatFormat
@@ -39,6 +41,8 @@ def load_model(config: "InferenceConfig", progress: Progress) -> Model:
     What keeps it from running on this machine is said before anything is fetched. Raises
     ModelUnavailable, PromptError, EngineError.
     """
+    if known := find(config.model, config.models_dir):
+        Thread(target=_read_ahead, args=[known], daemon=True).start()
     if problem := unmet(config):
         raise EngineError(problem)
     folder = fetch(config.model, config.models_dir, progress)
@@ -66,6 +70,15 @@ def load_model(config: "InferenceConfig", progress: Progress) -> Model:
 
         memory = partial(card_memory, find_device(config.device))
         return Model(chat_format, engine, recommended_sampling(config.model, folder), memory)
+
+
+def _read_ahead(folder: Path) -> None:
+    """Have the system read the weights from disk while torch is being imported."""
+    if not hasattr(os, "posix_fadvise"):  # on macOS
+        return
+    for path in sorted(folder.glob("*.safetensors")):
+        with suppress(OSError), path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def test_a_machine_that_holds_the_model_is_fine_and_tells_the_context_that_fits(
         (
             {"card": Card("RTX 4060", (8, 9), 7 * GB, 8 * GB)},
             "memory",
-            ["needs 14.9 GB", "7.0 GB of 8.0 GB are free", "inference.url"],
+            ["of a card's memory", "RTX 4060 has 8.0 GB", "inference.url"],
         ),
         ({"triton": False}, "triton", ["Triton, which is not installed"]),
         ({"compiler": ""}, "compiler", ["no C compiler", "apt install gcc"]),
@@ -80,13 +80,20 @@ def test_what_keeps_gpt_oss_from_running_is_one_line(
     assert unmet(config(tmp_path, "openai/gpt-oss-20b"), machine) is not None
 
 
-def test_the_engine_of_our_own_needs_a_newer_card_than_transformers(tmp_path: Path) -> None:
-    turing = replace(GOOD, card=Card("Tesla T4", (7, 5), 15_500_000_000, 16 * GB))
-    assert unmet(config(tmp_path), turing) is None
-    problem = unmet(config(tmp_path, engine="gptoss"), turing)
+def test_a_t4_is_enough_for_the_engine_of_our_own(tmp_path: Path) -> None:
+    turing = replace(GOOD, card=Card("Tesla T4", (7, 5), 15_700_000_000, 16 * GB))
+    assert unmet(config(tmp_path, engine="gptoss"), turing) is None
+
+
+def test_a_card_that_is_too_small_is_told_of_another_server_and_not_to_make_room(
+    tmp_path: Path,
+) -> None:
+    small = replace(GOOD, card=Card("RTX 4070", (8, 9), 11_500_000_000, 12 * GB))
+    problem = unmet(config(tmp_path), small)
     assert problem is not None
-    assert "7.5" in problem
-    assert "needs 8.0" in problem
+    assert "RTX 4070 has 12.0 GB: set inference.url to a server" in problem
+    assert "end what else" not in problem
+    assert "context" not in problem
 
 
 @pytest.mark.parametrize(("processor", "runs"), [("x86_64", False), ("arm64", True)])

@@ -103,7 +103,16 @@ class GptOssEngine:
         self._state = SamplingState.empty(slots + 1, model.config.vocab_size, model.device)
         with torch.inference_mode():
             self._prefill = Prefiller(self._start_prefill, slots, chunk, model.device)
+            # Triton times block sizes with 256 MB that it clears: they take turns with what
+            # prompts need.
+            torch.cuda.empty_cache()
             self._decode = Decoder(self._make_step, slots, slots, model.device, progress)
+            torch.cuda.empty_cache()
+
+    @property
+    def room(self) -> int:
+        """Tokens of all sequences together, if none is too long."""
+        return (self._model.pages - 1) * PAGE
 
     @property
     def sequences(self) -> int:

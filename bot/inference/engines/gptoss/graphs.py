@@ -3,6 +3,7 @@
 See https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec
 
@@ -115,7 +116,7 @@ class Prefiller:
         for size in reversed(RECORDED):
             chunk = Chunk(size, 1, device).fill(anything, filler)
             self._recorded[size] = (chunk, _Recorded(self._prefill_all, pool, chunk))
-        for size in _sizes_up_to(longest):  # compile, so that no request waits for it
+        for size in sizes_up_to(longest):  # compile, so that no request waits for it
             self._prefill_all(Chunk(size, 1, device).fill(anything, filler))
 
     @property
@@ -137,12 +138,18 @@ class Prefiller:
         return self._prefill(chunk, lambda: False)
 
 
-def _sizes_up_to(longest: int) -> list[int]:
+def sizes_up_to(longest: int) -> list[int]:
     """Sizes beyond those recorded that between them run every kernel there is for prompts."""
     sizes = [2 * RECORDED[-1]]
     while sizes[-1] < longest:
         sizes.append(2 * sizes[-1])
     return sizes
+
+
+@functools.cache
+def _side_stream() -> torch.cuda.Stream:
+    """One for all warm-ups: cuBLAS has a workspace of up to 32 MB for each stream."""
+    return torch.cuda.Stream()  # type: ignore[no-untyped-call]
 
 
 class _Recorded(Generic[InputsT]):
@@ -155,7 +162,7 @@ class _Recorded(Generic[InputsT]):
         *inputs: InputsT.args,
         **named: InputsT.kwargs,
     ) -> None:
-        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream = _side_stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UPS):

@@ -33,6 +33,7 @@ def load(
     torch.cuda.set_device(device)  # Triton launches on the current one
     dtype = torch.bfloat16
     config = read_config(folder)
+    check_room(folder, device)
     weights = load_weights(folder, config, device, dtype, lambda share: progress("loading", share))
     wanted = min(context or config.max_position_embeddings, config.max_position_embeddings)
     free, _ = torch.cuda.mem_get_info(device)
@@ -52,3 +53,15 @@ def load(
     return GptOssEngine(
         model, slots, chunk=chunk, progress=lambda share: progress("warming up", share)
     )
+
+
+def check_room(folder: Path, device: torch.device) -> None:
+    """Raise EngineError where the card can't even hold the weights."""
+    size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    _, total = torch.cuda.mem_get_info(device)
+    if total < size + WORKSPACE:
+        raise EngineError(
+            f"{folder.name} has {size / 2**30:.1f} GiB of weights, and {device} has"
+            f" {total / 2**30:.1f}: set inference.url to a server that shares a model between card"
+            " and memory (llama.cpp's llama-server, Ollama)"
+        )

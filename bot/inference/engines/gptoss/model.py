@@ -11,10 +11,12 @@ from bot.inference.engines.base import Abandoned
 from bot.inference.engines.gptoss.chunk import Chunk
 from bot.inference.engines.gptoss.config import Config, rotation
 from bot.inference.engines.gptoss.kernels.attention import DecodeAttention, prefill_attention
+from bot.inference.engines.gptoss.kernels.decoded_experts import decoded_experts
 from bot.inference.engines.gptoss.kernels.embedding import embed
 from bot.inference.engines.gptoss.kernels.experts import grouped_experts, rows_together
 from bot.inference.engines.gptoss.kernels.few_experts import few_experts
 from bot.inference.engines.gptoss.kernels.group import combine, group
+from bot.inference.engines.gptoss.kernels.launch import on_tensor_cores
 from bot.inference.engines.gptoss.kernels.linear import linear, norm_qkv
 from bot.inference.engines.gptoss.kernels.rotary import rotate_and_store
 from bot.inference.engines.gptoss.kernels.route import Router
@@ -24,7 +26,11 @@ PAGE = 32
 """Tokens in a page of the cache: what a reused beginning is a multiple of."""
 FEW = 2
 """Rows up to which it is faster not to group rows by expert; see docs/benchmarks.md."""
+MANY = 257
+"""Rows from which experts are decoded first where Triton can't use the tensor cores.
 
+Graphs are of fewer: the host has to know then how many rows each expert has.
+"""
 
 LONG = 1024
 """Rows from which a chunk takes the GPU longer than the host needs to launch it."""
@@ -195,7 +201,10 @@ class Model:
         if few:
             few_experts(hidden, x, (chosen, shares), *weights, self._limit)
             return None
-        return grouped_experts(x, chosen, group(chosen, experts), *weights, self._limit), shares
+        groups = group(chosen, experts)
+        if rows >= MANY and not on_tensor_cores():
+            return decoded_experts(x, groups, *weights, self._limit), shares
+        return grouped_experts(x, chosen, groups, *weights, self._limit), shares
 
     def _logits(self, x: Tensor) -> Tensor:
         """float32 on a GPU too: in bfloat16 the greatest logits are often equal."""

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from bot.inference.engines.gptoss.chunk import Chunk, Part
 from bot.inference.engines.gptoss.kernels.attention import DecodeAttention, prefill_attention
+from bot.inference.engines.gptoss.kernels.decoded_experts import decoded_experts
 from bot.inference.engines.gptoss.kernels.embedding import embed, gather_state
 from bot.inference.engines.gptoss.kernels.experts import grouped_experts, rows_together
 from bot.inference.engines.gptoss.kernels.few_experts import few_experts
@@ -281,6 +282,13 @@ def test_grouped_experts(rows: int) -> None:
     arguments = (chosen, group(chosen, 4), *experts.arguments)
     result = grouped_experts(in_fragments(x) if fragments else x, *arguments)
     assert_close(result, experts(x, chosen))
+
+
+def test_experts_that_are_decoded_first_make_the_same() -> None:
+    experts = Experts()
+    x = normal(5, 192) * 4
+    chosen = integers(0, 2, 0, 3, 3, 0, 2, 0, 0, 3).view(5, 2)  # nobody chooses expert 1
+    assert_close(decoded_experts(x, group(chosen, 4), *experts.arguments), experts(x, chosen))
 
 
 @pytest.mark.parametrize("rows", [1, FEW])

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from bot.inference.engines import EngineError, load_engine
+from bot.inference.engines.gptoss.loading import check_room
 from bot.inference.engines.gptoss.requirements import obstacle
 from tests.inference.engines.gptoss.tiny import CPU, Tiny
 from tests.inference.engines.tiny_models import save_gpt_oss
@@ -22,14 +23,14 @@ def card(monkeypatch: pytest.MonkeyPatch):
     return describe
 
 
-def test_a_card_with_capability_8_runs_gpt_oss(tiny: Tiny, card) -> None:
-    card(8, 0)
+def test_a_t4_runs_gpt_oss(tiny: Tiny, card) -> None:
+    card(7, 5)
     assert obstacle(tiny.folder, CARD) is None
 
 
 def test_an_older_card_is_named_with_what_it_has_and_what_is_needed(tiny: Tiny, card) -> None:
-    card(7, 5)
-    assert obstacle(tiny.folder, CARD) == ("Some Card has compute capability 7.5, and it needs 8.0")
+    card(7, 0)
+    assert obstacle(tiny.folder, CARD) == ("Some Card has compute capability 7.0, and it needs 7.5")
 
 
 def test_amds_cards_are_refused_by_name(tiny: Tiny, card, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,6 +38,20 @@ def test_amds_cards_are_refused_by_name(tiny: Tiny, card, monkeypatch: pytest.Mo
     monkeypatch.setattr(torch.version, "hip", "6.4")
     assert obstacle(tiny.folder, CARD) == (
         "it needs a CUDA card, and this torch is built for AMD's ROCm"
+    )
+
+
+def test_a_card_that_can_not_hold_the_weights_is_told_of_another_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "model.safetensors").open("wb") as file:
+        file.truncate(13 * 2**30)  # takes no room on the disk
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (11 * 2**30, 12 * 2**30))
+    with pytest.raises(EngineError) as refusal:
+        check_room(tmp_path, CARD)
+    assert str(refusal.value) == (
+        f"{tmp_path.name} has 13.0 GiB of weights, and cuda:0 has 12.0: set inference.url to a"
+        " server that shares a model between card and memory (llama.cpp's llama-server, Ollama)"
     )
 
 

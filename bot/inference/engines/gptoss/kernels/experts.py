@@ -10,7 +10,12 @@ import triton.language as tl
 from torch import Tensor
 
 from bot.inference.engines.gptoss.kernels.fragments import decoded, in_fragments, products
-from bot.inference.engines.gptoss.kernels.launch import INTERPRETED, early, wait_for_inputs
+from bot.inference.engines.gptoss.kernels.launch import (
+    INTERPRETED,
+    early,
+    on_tensor_cores,
+    wait_for_inputs,
+)
 from bot.inference.engines.gptoss.mxfp4 import Mxfp4
 
 ALPHA = tl.constexpr(1.702)
@@ -304,7 +309,9 @@ def _tiles(together: int, weights: Mxfp4, narrow: dict[str, int]) -> dict[str, i
 def rows_together(rows: int, top: int, experts: int) -> int:
     """Rows of an expert that a program takes, where `rows` tokens choose `top` experts each."""
     share = rows * top // experts
-    return 8 if rows <= 32 else 32 if share <= 16 else 64 if share <= 32 else 128
+    if rows <= 32:
+        return 8
+    return 32 if share <= 16 or not on_tensor_cores() else 64 if share <= 32 else 128
 
 
 def grouped_experts(

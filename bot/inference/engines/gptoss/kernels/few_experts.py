@@ -13,7 +13,7 @@ from torch import Tensor
 from bot.inference.engines.gptoss.kernels.experts import activate, both_biases
 from bot.inference.engines.gptoss.kernels.fragments import in_fragments, row_products
 from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
-from bot.inference.engines.gptoss.kernels.tuning import tuned
+from bot.inference.engines.gptoss.kernels.tuning import Blocks, tuned
 from bot.inference.engines.gptoss.mxfp4 import Mxfp4
 
 GATE_UP = [
@@ -27,12 +27,12 @@ DOWN = [
 """See row_products."""
 
 
-def _fitting(choice: dict[str, int], arguments: dict[str, Any]) -> triton.Config:
+def _fitting(choice: dict[str, int], arguments: dict[str, Any]) -> Blocks:
     """With no more fragments at once than a warp has, and warps for each of the experts."""
     splits = choice["SPLITS"]
     at_once = min(choice["AT_ONCE"], triton.cdiv(arguments["STEPS"], 4 * splits) * 4)
     experts = arguments["TOP"] if "shares_ptr" in arguments else 1
-    return triton.Config({"SPLITS": splits, "AT_ONCE": at_once}, num_warps=splits * experts)
+    return Blocks({"SPLITS": splits, "AT_ONCE": at_once}, num_warps=splits * experts)
 
 
 @tuned(GATE_UP, _fitting, key=("STEPS", "LINES"))

@@ -13,6 +13,8 @@ import triton
 import triton.language as tl
 from triton.language.target_info import cuda_capability_geq
 
+# Triton 3.9 warns that it will no longer be so by default.
+os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "1")
 INTERPRETED = tl.constexpr(os.environ.get("TRITON_INTERPRET") == "1")
 
 
@@ -26,8 +28,28 @@ def wait_for_inputs():
 
 
 @functools.cache
+def capability() -> tuple[int, int]:
+    """The card's; in the interpreter, that of the card that block sizes were measured on."""
+    if INTERPRETED.value or not torch.cuda.is_available():
+        return (9, 0)
+    return torch.cuda.get_device_capability()
+
+
 def early() -> dict[str, bool]:
     """The option to launch a kernel with, where the GPU can do it."""
-    if INTERPRETED.value or not torch.cuda.is_available():
+    if INTERPRETED.value:
         return {}
-    return {"launch_pdl": torch.cuda.get_device_capability() >= (9, 0)}
+    return {"launch_pdl": capability() >= (9, 0)}
+
+
+def has_warp_groups() -> bool:
+    """Whether four warps multiply together, asynchronously (`wgmma`)."""
+    return capability()[0] == 9
+
+
+def on_tensor_cores() -> bool:
+    """Whether `tl.dot` goes there. Triton has it multiply like all else on cards before 8.0.
+
+    Then each thread has all that it multiplies in registers, so that tiles must be small.
+    """
+    return capability() >= (8, 0)

@@ -14,7 +14,7 @@ from torch import Tensor
 from bot.inference.engines.gptoss.kernels.cache import cache_line
 from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
 from bot.inference.engines.gptoss.kernels.rotary import rotate
-from bot.inference.engines.gptoss.kernels.tuning import tuned
+from bot.inference.engines.gptoss.kernels.tuning import Blocks, tuned
 
 CHOICES = [
     {"LINES": lines, "CHUNK": 1024, "WARPS": warps}
@@ -23,10 +23,10 @@ CHOICES = [
 """Lines that a program has, columns that it reads at once, and its warps."""
 
 
-def _fitting(choice: dict[str, int], arguments: dict[str, Any]) -> triton.Config:
+def _fitting(choice: dict[str, int], arguments: dict[str, Any]) -> Blocks:
     """With lines of one head, where there are heads."""
     lines = min(choice["LINES"], arguments.get("HEAD_DIM", choice["LINES"]))
-    return triton.Config({"LINES": lines, "CHUNK": choice["CHUNK"]}, num_warps=choice["WARPS"])
+    return Blocks({"LINES": lines, "CHUNK": choice["CHUNK"]}, num_warps=choice["WARPS"])
 
 
 @triton.jit

@@ -6,7 +6,7 @@ import triton.language as tl
 from torch import Tensor
 
 from bot.inference.engines.gptoss.kernels.fragments import in_fragments
-from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
+from bot.inference.engines.gptoss.kernels.launch import early, on_tensor_cores, wait_for_inputs
 
 MANY = 1024
 """Rows from which it is faster to have the router read once for some of them together."""
@@ -234,7 +234,7 @@ class Router:
 
         x, chosen = empty(rows, size, dtype=dtype), empty(rows, top, dtype=torch.int32)
         shares = empty(rows, top)
-        if rows >= MANY:
+        if rows >= MANY and on_tensor_cores():
             together, block = next(TOGETHER[least] for least in (4096, MANY) if rows >= least)
             _route_many[(triton.cdiv(rows, together),)](
                 hidden, added, norm, router, router_bias, x, chosen, shares, epsilon, rows, size,

@@ -1,8 +1,8 @@
 """Block sizes of kernels for one row: measured on an H200, chosen by a small autotune elsewhere.
 
-Triton times the choices once for each shape and keeps the result beside its compiled kernels (see
-https://triton-lang.org/main/python-api/generated/triton.autotune.html), so that a restart sums in
-the same order and gives the same tokens.
+Triton times the choices once for each shape and card and keeps the result beside its compiled
+kernels (https://triton-lang.org/main/python-api/generated/triton.autotune.html), so that a restart
+sums in the same order and gives the same tokens.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,12 +11,23 @@ from typing import Any
 import torch
 import triton
 
-from bot.inference.engines.gptoss.kernels.launch import INTERPRETED
+from bot.inference.engines.gptoss.kernels.launch import capability
 
 MEASURED = (9, 0)
-"""The compute capability that the first choice of each kernel is the fastest one for."""
+"""The compute capability that the first choice of each kernel is the fastest one for.
 
-Fit = Callable[[dict[str, int], dict[str, Any]], triton.Config]
+An H100 has the H200's processor. To time kernels by themselves would mislead there: they overlap.
+"""
+
+
+class Blocks(triton.Config):  # type: ignore[misc]
+    """A choice as Triton keeps its results by: of this card, not of all with its architecture."""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}, card: {torch.cuda.get_device_name()}"
+
+
+Fit = Callable[[dict[str, int], dict[str, Any]], Blocks]
 
 
 def tuned(
@@ -34,8 +45,7 @@ def tuned(
     def fitting(
         configs: list[triton.Config], named: dict[str, Any], **arguments: Any
     ) -> list[triton.Config]:
-        measured = INTERPRETED.value or torch.cuda.get_device_capability() == MEASURED
-        wanted = configs[:1] if measured else configs
+        wanted = configs[:1] if capability() == MEASURED else configs
         return [fit(config.kwargs, named | arguments) for config in wanted]
 
     decorator: Callable[[Any], Any] = triton.autotune(

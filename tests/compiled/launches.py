@@ -1,0 +1,125 @@
+"""What the gpt-oss engine launches on a card, found out without one.
+
+The engine runs on torch's meta device, whose tensors have shapes and no numbers. Triton stops where
+it would begin to compile, and tells what it would have compiled.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+from triton import knobs
+from triton.runtime.jit import KernelInterface
+
+from bot.inference.engines.gptoss import weights
+from bot.inference.engines.gptoss.chunk import Part
+from bot.inference.engines.gptoss.config import Config, read_config
+from bot.inference.engines.gptoss.engine import CHUNK, GptOssEngine
+from bot.inference.engines.gptoss.graphs import RECORDED, batch_sizes, sizes_up_to
+from bot.inference.engines.gptoss.model import Model
+from tests.compiled.cards import Capability, card
+
+META = torch.device("meta")
+SLOTS = (1, 32)
+PAGES = 8
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A kernel, and Triton's own record of its types, constants and options, in JSON."""
+
+    module: str
+    name: str
+    specialization: str
+
+
+@contextmanager
+def recorded(capability: Capability) -> Iterator[dict[Launch, None]]:
+    """What is launched meanwhile, as if on a card of `capability`; nothing is compiled or run."""
+    found: dict[Launch, None] = {}
+
+    def record(*, fn: Any, compile: dict[str, Any], **others: Any) -> bool:
+        found[Launch(fn.module, fn.name, compile["specialization_data"])] = None
+        return True  # so that Triton leaves it at that
+
+    def launch(kernel: Any, grid: object) -> Callable[..., object]:
+        return lambda *arguments, **named: kernel.warmup(*arguments, grid=grid, **named)
+
+    with (
+        card(capability),
+        patch.object(knobs.runtime, "jit_cache_hook", record),
+        patch.object(KernelInterface, "__getitem__", launch),
+    ):
+        yield found
+
+
+def launches(capability: Capability, folder: Path) -> list[Launch]:
+    """Each of what the engine launches for the model whose config.json is in `folder`, once.
+
+    Where it would time several block sizes first, all of them are among it.
+    """
+    config = read_config(folder)
+    config = replace(config, num_hidden_layers=2, windows=config.windows[:2])  # one of each kind
+    with (
+        recorded(capability) as found,
+        patch.object(weights, "_Checkpoint", _shapes(config)),
+        patch.object(Tensor, "tolist", lambda starts: list(range(len(starts)))),  # a row an expert
+        torch.inference_mode(),
+    ):
+        for slots in SLOTS:
+            _run(config, slots)
+    return list(found)
+
+
+def _run(config: Config, slots: int) -> None:
+    """Every size of step that the engine has for `slots` slots."""
+    loaded = weights.load_weights(Path(), config, META, torch.bfloat16, lambda share: None)
+    model = Model(config, loaded, config.max_position_embeddings, PAGES)
+    engine = GptOssEngine(model, slots)
+    for rows in batch_sizes(slots):
+        engine._decode.start(list(range(rows)))
+        engine._decode.draw(list(range(rows)))
+    for rows in (*RECORDED, *sizes_up_to(CHUNK)):
+        engine._prefill([Part([0] * rows, 0, 0)], lambda: False)
+    if slots > 1:
+        two = [Part([0] * 64, 0, slot) for slot in range(2)]
+        engine._prefill(two, lambda: False)
+
+
+def _shapes(config: Config) -> Callable[..., Callable[[str], Tensor]]:
+    """In place of a checkpoint's tensors, their shapes; only scales have numbers: they are read."""
+    size, inner, experts = config.hidden_size, config.intermediate_size, config.num_local_experts
+    heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
+    shapes: dict[str, tuple[int, ...]] = {
+        "embed_tokens.weight": (config.vocab_size, size),
+        "lm_head.weight": (config.vocab_size, size),
+        "norm.weight": (size,),
+        "input_layernorm.weight": (size,),
+        "post_attention_layernorm.weight": (size,),
+        "o_proj.weight": (size, heads * config.head_dim),
+        "o_proj.bias": (size,),
+        "self_attn.sinks": (heads,),
+        "router.weight": (experts, size),
+        "router.bias": (experts,),
+    }
+    for name, count in (("q", heads), ("k", kv_heads), ("v", kv_heads)):
+        shapes[f"{name}_proj.weight"] = (count * config.head_dim, size)
+        shapes[f"{name}_proj.bias"] = (count * config.head_dim,)
+    for name, rows, columns in (("gate_up", 2 * inner, size), ("down", size, inner)):
+        shapes[f"experts.{name}_proj_blocks"] = (experts, rows, columns // 32, 16)
+        shapes[f"experts.{name}_proj_scales"] = (experts, rows, columns // 32)
+        shapes[f"experts.{name}_proj_bias"] = (experts, rows)
+
+    def tensor(name: str) -> Tensor:
+        shape = shapes[".".join(name.split(".")[-2:])]
+        if name.endswith("_scales"):
+            return torch.zeros(shape, dtype=torch.uint8)
+        dtype = torch.uint8 if name.endswith("_blocks") else torch.bfloat16
+        return torch.empty(shape, dtype=dtype, device=META)
+
+    return lambda *place: tensor
