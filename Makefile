@@ -38,7 +38,7 @@ test-peers: .venv/dev
 kernels: .venv/dev
 	$(if $(TRITON),$(BIN)/python -m pip install --quiet --no-deps --upgrade \
 	    --target .venv/triton-$(TRITON) triton==$(TRITON))
-	PYTHONPATH=$(if $(TRITON),.venv/triton-$(TRITON)) $(BIN)/python -m tests.compiled
+	TRITON_INTERPRET=0 PYTHONPATH=$(if $(TRITON),.venv/triton-$(TRITON)) $(BIN)/python -m tests.compiled
 
 soak: .venv/dev
 	$(BIN)/python -m tests.soak
