@@ -1,6 +1,7 @@
 """Answers that a process began and did not end."""
 
 import asyncio
+import itertools
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
@@ -14,6 +15,8 @@ from tests.doubles.discord import Message
 from tests.doubles.inference import Say, Wait
 from tests.end_to_end.in_process import in_process
 from tests.platforms.discord.conftest import Running, Scene, ended
+
+_numbers = itertools.count(1)
 
 
 async def test_what_was_cut_off_is_answered_in_its_place(running: Running) -> None:
@@ -33,7 +36,9 @@ async def test_a_mention_without_a_session_is_answered_by_the_next_one(scene: Sc
     await scene.answer_to(answered)
     long_ago = discord.utils.time_snowflake(discord.utils.utcnow() - timedelta(hours=1))
     old = Message(scene.general, scene.ann, id=long_ago, content=f"<@{scene.discord.bot.id}> old")
-    scene.general.history = {old.id: old, **scene.general.history}
+    talk = [_said_before(scene, minutes=9) for _ in range(120)]  # more than one request returns
+    earlier = {message.id: message for message in [old, *talk]}
+    scene.general.history = {**earlier, **scene.general.history}
     scene.discord.gateway.invalidate()
     question = scene.ben.say(scene.general, "@bot did the pilot sign off?")
     await scene.answer_to(question)
@@ -81,6 +86,12 @@ async def test_a_question_that_was_only_taken_is_heard_again(scene: Scene) -> No
     async with in_process(scene.folder / "bot.yaml"):
         assert (await scene.answer_to(question)).text.startswith("Hello there.")
         assert len(scene.inference.requests) == 1
+
+
+def _said_before(scene: Scene, minutes: int) -> Message:
+    id = discord.utils.time_snowflake(discord.utils.utcnow() - timedelta(minutes=minutes))
+    id += next(_numbers)
+    return Message(scene.general, scene.ben, id=id, content="what a day")
 
 
 async def _cut_off(scene: Scene) -> Message:
