@@ -1,5 +1,7 @@
 """A code fence, closed where a part ends and opened again in the next."""
 
+import re
+from functools import lru_cache
 from itertools import chain, takewhile
 
 from bot.platforms.markdown.lines import (
@@ -14,6 +16,11 @@ from bot.platforms.markdown.source import Open, Source
 from bot.platforms.markdown.style import Piece
 
 LONGEST_LANGUAGE = 32
+
+
+@lru_cache(maxsize=64)
+def _closing_line(marker: str) -> re.Pattern[str]:
+    return re.compile(rf"^( {{0,3}}{marker}{marker[0]}*)[^\S\n]*\n", re.MULTILINE)
 
 
 class Code:
@@ -79,6 +86,8 @@ class Code:
         closing = len(self._here.closing) + 1
         if self._used + closing > self._room:
             return at, False
+        if not fence.prefix and (after := self._whole()) is not None:
+            return after, True
         while at < end:
             stop = min(end, at + max(0, self._room - self._used) + self._dedent + 1)
             newline = text.find("\n", at, stop)
@@ -112,6 +121,19 @@ class Code:
             self._lines.append((newline + 1, self._used, not text[at:newline].strip()))
             at = newline + 1
         return end, True
+
+    def _whole(self) -> int | None:
+        """Where it ends if it is closed at the margin and there is room for all of it."""
+        source, at = self.source, self._at
+        until = min(source.end, at + self._room - self._used + 1)
+        found = _closing_line(self.fence.marker).search(source.text, at, until)
+        if found is None or self._used + source.size(at, found.end(1)) > self._room:
+            return None
+        after = blank_lines_end(source.text, found.end(), source.end)
+        self.visited += after - at
+        self._used += source.size(at, after)
+        self.closed = True
+        return after
 
     def _margin(self, at: int, line_end: int) -> int:
         """How much of the list's indentation a line has, which its code has none of here."""

@@ -1,5 +1,6 @@
 """Lines of prose, cut where no code, link, formula or emphasis is broken."""
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from itertools import accumulate, chain
@@ -7,20 +8,22 @@ from itertools import accumulate, chain
 from wcwidth import iter_graphemes
 
 from bot.platforms.markdown.inline import Inline, scan
-from bot.platforms.markdown.lines import (
-    ZERO_WIDTH_SPACE,
-    begins_item,
-    blank_lines_end,
-    rstrip_end,
-)
+from bot.platforms.markdown.lines import BLANK_LINES, ZERO_WIDTH_SPACE, rstrip_end, white_space_end
 from bot.platforms.markdown.source import Open, Source
 from bot.platforms.markdown.style import Piece
 
 _SENTENCE_ENDS = "。！？…，、；："  # noqa: RUF001 (Chinese, Japanese)
+_MAY_END_PROSE = re.compile(
+    r"\n(?:(?=[ \t>*+\-0-9.)]*(?:```|~~~))|(?P<rule>)(?=[ \t|:]*-[|:\- \t]*\n))"
+)
+"""Before what may be a fence, or the rule below a table's header."""
+_BEGINS_BLOCK = re.compile(
+    r"(?P<before>\n)(?:[ \t]{0,15}(?:#|>|[-+*][ \t]|[0-9]{1,9}[.)][ \t])|\s*\n)"
+)
 
 
 class Prose:
-    """Lines up to a blank one, a fence or a table.
+    """Lines up to a fence or a table: paragraphs, lists, quotes, headings.
 
     continued: whether the message before has the beginning of its first line.
     marks: emphasis that is open at its beginning.
@@ -40,61 +43,73 @@ class Prose:
         self.source, self.begin, self.continued, self.marks = source, begin, continued, marks
         self._guard = ZERO_WIDTH_SPACE if guarded else ""
         self._room = room - len(self._guard)
-        self._lines: list[int] = []
         self._last_with: dict[int, int] = {}
         """The last place that leaves room for so many characters of closing marks."""
         self._item = begin
-        self.visited = 0
+        self._fits = self._stop = begin
+        """Up to where there is room, and where the white space after that ends: it is not sent."""
         self.end, self.whole = self._read()
-        self.size = source.size(begin, self.end) + len(self._guard)
+        self.visited = max(self.end, self._stop) - begin
+        self.size = source.size(begin, self.end) + len(self._guard) if self.whole else 0
 
     def _read(self) -> tuple[int, bool]:
-        source, size_of = self.source, self.source.style.size
-        text, end, room = source.text, source.end, self._room
-        at, size, visited = self.begin, 0, 0
-        while True:
-            stop = min(end, at + max(0, room - size) + 1)
-            newline = text.find("\n", at, stop)
-            line_end = stop if newline < 0 else newline
-            visited += line_end - at + 1
-            following = line_end + 1
-            with_next = size + size_of(text, at, min(following, end))
-            if newline >= 0 and with_next <= room and text[following].isalpha():
-                # Most lines: nothing but a letter is before what may be a block of its own.
-                self._lines.append(following)
-                at, size = following, with_next
-                continue
-            self.visited = visited
-            if newline < 0 and stop < end:
-                return at, False
-            if size + size_of(text, at, rstrip_end(text, at, line_end)) > room:
-                return at, False
-            if newline < 0:
-                return end, True
-            after = blank_lines_end(text, following, end)
-            if after > following or source.fence_at(following) or source.table_at(following):
-                self.visited += after - following
-                return after, True
-            if begins_item(text, following):
-                self._item = following
-            self._lines.append(following)
-            at, size = following, with_next
+        source, begin, text = self.source, self.begin, self.source.text
+        until = min(source.end, begin + max(0, self._room) + 1)
+        end = self._border(until)
+        shown = rstrip_end(text, begin, source.end if end is None else end)
+        if (end or until == source.end) and source.size(begin, shown) <= self._room:
+            return end or source.end, True
+        self._fits = source.furthest(begin, self._room)
+        self._stop = white_space_end(text, self._fits, source.end)
+        last = text.rfind("\n", begin, self._stop) + 1
+        if begin < last < source.end and self._is_border(last):
+            return last, True
+        return (source.end, True) if self._stop >= source.end else (max(begin, last), False)
+
+    def _border(self, until: int) -> int | None:
+        """The first line before `until` that a fence or a table begins with."""
+        source, begin, text = self.source, self.begin, self.source.text
+        for found in _MAY_END_PROSE.finditer(text, begin, until):
+            at = found.end()
+            if found.lastgroup == "rule":
+                at = text.rfind("\n", begin, found.start()) + 1
+                if at > begin and self._begins_table(at):
+                    return at
+            elif source.fence_at(at):
+                return at
+        return None
+
+    def _is_border(self, line: int) -> bool:
+        return bool(self.source.fence_at(line)) or self._begins_table(line)
+
+    def _begins_table(self, at: int) -> bool:
+        """Whether a table begins with a line, which is not a paragraph's where it has a letter."""
+        text = self.source.text
+        if text[at].isalpha() and text[text.rfind("\n", 0, at - 1) + 1 : at].strip():
+            return False
+        return self.source.table_at(at) is not None
+
+    def paragraph(self, least: int) -> int | None:
+        """The last place where a paragraph begins, after at least `least`."""
+        low = max(self.source.furthest(self.begin, least), self.begin + 1)
+        ends = BLANK_LINES.finditer(self.source.text, max(self.begin, low - 2), self._stop)
+        return max((found.end() for found in ends if found.end() >= low), default=None)
 
     def cut(self, least: int) -> Open | None:
         """Where a part ends in it, of which `least` is shown if that is possible.
 
         None where it must not end here.
         """
-        source = self.source
+        source, text, last = self.source, self.source.text, self._fits
+        if (paragraph := self.paragraph(least)) is not None:
+            return Open(paragraph)
         if (header := self._header_of_a_table()) is not None:
             return Open(header) if header > self.begin else None
-        last = source.furthest(self.begin, self._room)
         low = min(max(source.furthest(self.begin, least), self.begin + 1), last)
-        at = self._item
-        found = scan(source.text, at, last, self.marks if at == self.begin else ())
+        at = self._item = self._last_item()
+        found = scan(text, at, last, self.marks if at == self.begin else ())
         self.visited += found.visited
-        lines = [line for line in reversed(self._lines) if low <= line <= last]
-        words = partial(word_borders, source.text, low, last)
+        words = partial(word_borders, text, low, last)
         self.visited += last - low
 
         def free(place: int) -> bool:
@@ -104,23 +119,30 @@ class Prose:
             return not found.in_atom(place) and self._open_at(place, found) is not None
 
         for fits in (free, kept):
-            for place in filter(fits, chain(lines, words())):
+            for place in filter(fits, chain(line_borders(text, low, last), words())):
                 return self._open_at(place, found) or Open(place)
-        graphemes = list(grapheme_borders(source.text, self.begin, low, last))
+        graphemes = list(grapheme_borders(text, self.begin, low, last))
         for place in chain(filter(kept, graphemes), words(), graphemes):
             if (opened := self._open_at(place, found)) is not None:
                 return opened
         return Open(last)
 
+    def _last_item(self) -> int:
+        """Where the last paragraph, heading, quote or item of a list before the end begins."""
+        found = _BEGINS_BLOCK.finditer(self.source.text, self.begin, self._fits)
+        return max((block.end("before") for block in found), default=self.begin)
+
     def _header_of_a_table(self) -> int | None:
         """Where the line begins that would be a table's header if the next one were its rule."""
-        source = self.source
-        header = ([self.begin, *self._lines])[-2:-1]
-        if not source.tables or not header or "|" not in source.line(header[0]):
+        source, text = self.source, self.source.text
+        if not source.tables or self.end <= self.begin:
             return None
-        rule = source.text[self.end : self.end + max(1, self._room)]
+        header = max(self.begin, text.rfind("\n", self.begin, self.end - 1) + 1)
+        if "|" not in source.line(header):
+            return None
+        rule = text[self.end : self.end + max(1, self._room)]
         is_rule = not rule.partition("\n")[0].strip("|:- \t")
-        return header[0] if is_rule else None
+        return header if is_rule else None
 
     def _open_at(self, place: int, found: Inline) -> Open | None:
         """What is open at a place; None without room to close it."""
@@ -146,6 +168,14 @@ class Prose:
         if not self.whole and stop.marks:
             shown = shown.rstrip() + "".join(reversed(stop.marks))
         return [self._guard + shown]
+
+
+def line_borders(text: str, low: int, last: int) -> Iterator[int]:
+    """The places from `last` down to `low` where a line begins."""
+    at = text.rfind("\n", low - 1, last)
+    while at >= 0:
+        yield at + 1
+        at = text.rfind("\n", low - 1, at)
 
 
 def word_borders(text: str, low: int, last: int) -> Iterator[int]:

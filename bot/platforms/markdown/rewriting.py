@@ -1,18 +1,40 @@
 """What a platform has no form for, in one that it has: formulas, tasks, deep headings."""
 
+from collections.abc import Callable
+from functools import wraps
+
 from bot.platforms.markdown.formulas import unicode_formula
 from bot.platforms.markdown.inline import FORMULAS, scan
-from bot.platforms.markdown.lines import content_start
+from bot.platforms.markdown.lines import BLANK_LINES, content_start
 
 _SIGNS = "*_~|`<>[]\\"
 """What would be read as Markdown in a formula's text."""
 _TASKS = {"[ ] ": "☐ ", "[x] ": "☑ ", "[X] ": "☑ "}
 
 
+def _by_paragraphs(rewritten: Callable[[str], str]) -> Callable[[str], str]:
+    """Rewrite each paragraph for itself: code and formulas end with theirs."""
+
+    @wraps(rewritten)
+    def whole(text: str) -> str:
+        shown, at = [], 0
+        for blank in BLANK_LINES.finditer(text):
+            shown += [rewritten(text[at : blank.start()]), blank[0]]
+            at = blank.end()
+        return "".join([*shown, rewritten(text[at:])])
+
+    return whole
+
+
 def with_formulas(text: str) -> str:
     """LaTeX in plain characters, or as code; never longer than it was."""
     if "$" not in text and "\\(" not in text and "\\[" not in text:
         return text
+    return _with_formulas(text)
+
+
+@_by_paragraphs
+def _with_formulas(text: str) -> str:
     shown, at = [], 0
     for begin, end in scan(text, 0, len(text)).atoms:
         sign = next((s for s in FORMULAS if text.startswith(s, begin)), None)
@@ -67,17 +89,21 @@ def _heading(line: str) -> str:
 
 def with_quiet_links(text: str) -> str:
     """Addresses in `<…>`, so that no preview is fetched or shown: two characters longer each."""
+    return _with_quiet_links(text) if "://" in text else text
+
+
+@_by_paragraphs
+def _with_quiet_links(text: str) -> str:
     if "://" not in text:
         return text
-    code = [span for span in scan(text, 0, len(text)).atoms if text[span[0]] == "`"]
+    found = scan(text, 0, len(text))
     shown, at = [], 0
     place = text.find("://")
     while place >= 0:
-        scheme = next((s for s in ("https", "http") if text[:place].lower().endswith(s)), "")
-        begin = place - len(scheme)
-        is_quiet = text[begin - 1 : begin] == "<" or any(a < place < b for a, b in code)
-        end = place + len("://")
-        if scheme and not is_quiet:
+        before = text[max(0, place - len("https")) : place].lower()
+        scheme = next((s for s in ("https", "http") if before.endswith(s)), "")
+        begin, end = place - len(scheme), place + len("://")
+        if scheme and text[begin - 1 : begin] != "<" and not found.in_code(place):
             end = _address_end(text, end, in_brackets=text[begin - 2 : begin] == "](")
             shown += [text[at:begin], "<", text[begin:end], ">"]
             at = end

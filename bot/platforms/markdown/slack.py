@@ -6,7 +6,7 @@ written with signs: https://docs.slack.dev/reference/block-kit/blocks/table-bloc
 
 from bot.platforms.markdown.rewriting import with_formulas, with_tasks
 from bot.platforms.markdown.style import Drawn, Piece
-from bot.platforms.markdown.tables import Drawing, Table, plain
+from bot.platforms.markdown.tables import Drawing, Table, escapes
 
 TABLE_ROWS = 100
 TABLE_COLUMNS = 20
@@ -62,8 +62,8 @@ class _Native:
         self._size = self._size_of(table.header)
 
     def _size_of(self, row: tuple[str, ...]) -> int:
-        size = SlackStyle().size
-        return sum(size(text, 0, len(text)) + 1 for text in map(plain, row))
+        text = "".join(row)
+        return SlackStyle().size(text, 0, len(text)) + sum(map(escapes, row)) + len(row)
 
     def size_with(self, row: tuple[str, ...]) -> int | None:
         """See Drawn."""

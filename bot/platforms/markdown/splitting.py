@@ -1,7 +1,7 @@
 """A long answer as several messages, each of them whole Markdown."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 
 from bot.platforms.markdown.code import LONGEST_LANGUAGE, Code
 from bot.platforms.markdown.lines import ZERO_WIDTH_SPACE, Fence, begins_block, fence_open_at
@@ -12,23 +12,29 @@ from bot.platforms.markdown.style import AsWritten, Piece, Style
 from bot.platforms.markdown.tables import row_of
 
 MIN_LIMIT = 32  # below it a closed and reopened fence leaves no room for code
+CHARACTERS_FOR_A_TABLE = 64
+"""A part draws one table for so many of its characters; further ones are shown as written."""
 
 Block = Prose | Code | Rows
 """What a part is made of. `begin`, `end`: where it and the next one begin; `whole`: whether there
 is room for all of it; `size`: of what is sent of it; `visited`: characters that were looked at."""
 
 
-@dataclass(frozen=True)
 class Part:
     """One message.
 
-    pieces: what to send.
     source: the stretch of the answer that it shows. The sources of all parts, joined, are the
         answer.
     """
 
-    pieces: tuple[Piece, ...]
-    source: str
+    def __init__(self, source: str, pieces: Callable[[], tuple[Piece, ...]]) -> None:
+        self.source = source
+        self._pieces = pieces
+
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """What to send, made when it is asked for."""
+        return self._pieces()
 
     @property
     def text(self) -> str:
@@ -82,8 +88,8 @@ class Splitter:
             self.visited += reading.visited
             begin = self._open.at
             if stop.at >= end:
-                return [*self._parts, Part(reading.pieces(stop), text[begin:])]
-            self._parts.append(Part(reading.pieces(stop), text[begin : stop.at]))
+                return [*self._parts, Part(text[begin:], partial(reading.pieces, stop))]
+            self._parts.append(Part(text[begin : stop.at], partial(reading.pieces, stop)))
             self._open, self._before = stop, text[: stop.at]
         return list(self._parts)
 
@@ -111,7 +117,7 @@ class _Reading:
         self._source, self._opened = source, opened
         self._opening = ""
         self._blocks: list[Block] = []
-        self._used = 0
+        self._used = self._tables = 0
 
     def read(self) -> Open:
         """Where the part ends, and what is open there."""
@@ -133,6 +139,9 @@ class _Reading:
     def _cut(self, block: Block) -> Open:
         source, half = self._source, self._source.limit // 2
         if self._blocks and self._used >= half:
+            if isinstance(block, Prose) and (paragraph := block.paragraph(0)) is not None:
+                self._blocks.append(block)
+                return Open(paragraph)
             return Open(block.begin)
         before = block.visited
         stop = block.cut(max(0, half - self._used))
@@ -154,6 +163,7 @@ class _Reading:
         if table and source.tables and row_of(source.line(at), len(table.header)):
             drawn = source.style.draw(table, first=True)
             if drawn is not None:
+                self._tables = 1
                 return Rows(source, at, source.limit, table, drawn, again=True)
         return self._first_prose(at, continued, marks)
 
@@ -187,9 +197,11 @@ class _Reading:
                 return Prose(source, at, room - len(line.fence.closing) - 1)
             return Code(source, at, room, line)
         if (table := source.table_at(at)) is not None:
-            first = not any(isinstance(block, Rows) for block in self._blocks)
-            drawn = source.style.draw(table, first=first)
+            drawn = source.style.draw(table, first=not self._tables)
             if drawn is not None:
+                self._tables += 1
+                if self._tables * CHARACTERS_FOR_A_TABLE >= source.limit:
+                    self._source = source._replace(tables=False)
                 return Rows(source, at, room, table, drawn, again=False)
         return Prose(source, at, room)
 

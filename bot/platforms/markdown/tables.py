@@ -13,6 +13,8 @@ from bot.platforms.markdown.rewriting import with_formulas
 
 WIDEST = 64
 """Columns that code has on a narrow screen of either platform; a wider table becomes a list."""
+QUIETED = len("<>")
+_FRAME = len("```\n\n```")
 _INLINE = MarkdownIt("commonmark").enable("strikethrough")
 
 
@@ -28,6 +30,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...] = ()
 
 
+@lru_cache(maxsize=256)
 def header_of(line: str, below: str) -> Table | None:
     """The table that two lines begin; None if they begin none (GFM 0.29 section 4.10)."""
     rule = below.strip()
@@ -43,27 +46,24 @@ def header_of(line: str, below: str) -> Table | None:
 
 def row_of(line: str, columns: int) -> tuple[str, ...] | None:
     """A row's cells; None for a line that is not one."""
-    if "|" not in line or not line.strip():
+    if "|" not in line:
         return None
     cells = _cells(line)
-    return (
-        (*cells, *[""] * (columns - len(cells)))[:columns]
-        if len(cells) <= columns
-        else (
-            *cells[: columns - 1],
-            " | ".join(cells[columns - 1 :]),
-        )
-    )
+    if len(cells) == columns:
+        return cells
+    if len(cells) < columns:
+        return (*cells, *[""] * (columns - len(cells)))
+    return (*cells[: columns - 1], " | ".join(cells[columns - 1 :]))
 
 
 def _cells(line: str) -> tuple[str, ...]:
-    line = line.strip()
-    cells = escapedSplit(line) if "\\" in line else line.split("|")
-    if cells and not cells[0].strip():
-        cells = cells[1:]
-    if cells and not cells[-1].strip():
-        cells = cells[:-1]
-    return tuple(cell.strip() for cell in cells)
+    parts = escapedSplit(line.strip()) if "\\" in line else line.split("|")
+    cells = [*map(str.strip, parts)]
+    if cells and not cells[0]:
+        del cells[0]
+    if cells and not cells[-1]:
+        del cells[-1]
+    return tuple(cells)
 
 
 def _alignment(rule: str) -> str | None:
@@ -105,63 +105,59 @@ def _texts(tokens: Sequence[Token]) -> list[str]:
 class Drawing:
     """A table as code in columns, or where that is too wide as a list. See style.Drawn.
 
-    prose: how a cell is written in the list.
+    It is measured by what its cells are written with, and their marks taken out when it is shown: a
+    cell that is being written would be shorter once its marks are closed.
+    prose: how a cell is written in the list, longer by `QUIETED` for each address at most.
     """
 
     def __init__(self, table: Table, prose: Callable[[str], str] = str) -> None:
         self._table = table
-        self._rows = [tuple(map(plain, table.header))]
-        self._widths = [_width(cell) for cell in self._rows[0]]
+        self._rows = [table.header]
+        self._widths = [*map(_longest, table.header)]
         self._ends_aligned = table.alignments[-1] in ("right", "center")
-        self._last_cells = self._length(self._rows[0])
+        self._last_cells = self._length(table.header, self._widths)
+        self._between = len(" │ ") * (len(self._widths) - 1)
         self._list = _List(table, prose)
-        self._next: tuple[tuple[str, ...], list[int]] = ((), [])
+        self._next: tuple[tuple[str, ...], list[int], int] = ((), [], 0)
+        """A row that was asked about, and the widths and last cells with it."""
 
-    def _length(self, cells: tuple[str, ...]) -> int:
+    def _length(self, cells: tuple[str, ...], widths: Sequence[int]) -> int:
         """What a row has beyond its columns: the last one's text, and what takes no column."""
-        unseen = sum(max(0, len(cell) - _width(cell)) for cell in cells[:-1])
-        return unseen + len(cells[-1])
+        return widths[-1] + sum(map(_unseen, cells))
 
     def size_with(self, row: tuple[str, ...]) -> int:
         """See Drawn. Both forms have room while it is not sure which one it will be."""
-        cells = tuple(map(plain, row))
-        widths = self._widths_with(cells)
-        self._next = (cells, widths)
-        width = _whole(widths)
+        own = [*map(_longest, row)]
+        widths = [*map(max, self._widths, own)]
+        last = self._last_cells + self._length(row, own)
+        self._next = (row, widths, last)
+        width = sum(widths) + self._between
         columns = min(WIDEST, width if self._ends_aligned else width - widths[-1])
         lines = len(self._rows) + 1
-        last = self._last_cells + self._length(cells)
-        size = len("```\n\n```") + lines * (columns + 1) + last + min(WIDEST, width) + 1
-        return max(size, self._list.size_with(row) if width > WIDEST else 0)
-
-    def _widths_with(self, cells: tuple[str, ...]) -> list[int]:
-        return [max(a, _width(cell)) for a, cell in zip(self._widths, cells, strict=True)]
+        size = _FRAME + lines * (columns + 1) + last + min(WIDEST, width) + 1
+        return max(size, self._list.size_with(row)) if width > WIDEST else size
 
     def add(self, row: tuple[str, ...]) -> None:
         """See Drawn."""
-        cells, widths = self._next
-        if cells != (seen := tuple(map(plain, row))):
-            cells, widths = seen, self._widths_with(seen)
-        self._rows.append(cells)
-        self._widths = widths
-        self._last_cells += self._length(cells)
+        if self._next[0] is not row:
+            self.size_with(row)
+        _, self._widths, self._last_cells = self._next
+        self._rows.append(row)
         self._list.add(row)
 
     def piece(self) -> str:
         """See Drawn."""
-        if _whole(self._widths) > WIDEST:
+        rows = [tuple(map(plain, row)) for row in self._rows]
+        widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+        if sum(widths) + self._between > WIDEST:
             return self._list.text()
-        lines = [self._line(row) for row in self._rows]
-        lines.insert(1, "─┼─".join("─" * width for width in self._widths))
+        lines = [self._line(row, widths) for row in rows]
+        lines.insert(1, "─┼─".join("─" * width for width in widths))
         return "```\n" + "\n".join(lines) + "\n```"
 
-    def _line(self, row: Sequence[str]) -> str:
-        cells = zip(row, self._widths, self._table.alignments, strict=True)
+    def _line(self, row: Sequence[str], widths: Sequence[int]) -> str:
+        cells = zip(row, widths, self._table.alignments, strict=True)
         return " │ ".join(_padded(*cell) for cell in cells).rstrip()
-
-
-def _whole(widths: Sequence[int]) -> int:
-    return sum(widths) + len(" │ ") * (len(widths) - 1)
 
 
 class _List:
@@ -171,31 +167,46 @@ class _List:
         self._header = table.header
         self._prose = prose
         self._rows: list[tuple[str, ...]] = []
-        self._lines: list[str] = []
-        self._size = 0
+        self._measured = self._size = 0
 
     def size_with(self, row: tuple[str, ...]) -> int:
-        self._write()
-        return self._size + len(self._line(row)) + 1
+        for one in self._rows[self._measured :]:
+            self._size += self._size_of(one)
+        self._measured = len(self._rows)
+        return self._size + self._size_of(row)
+
+    def _size_of(self, row: tuple[str, ...]) -> int:
+        line = self._line(row)
+        return len(line) + QUIETED * line.count("://") + 1
 
     def add(self, row: tuple[str, ...]) -> None:
         self._rows.append(row)
 
-    def _write(self) -> None:
-        """Write the rows, which most tables need in columns only."""
-        for row in self._rows[len(self._lines) :]:
-            self._lines.append(self._line(row))
-            self._size += len(self._lines[-1]) + 1
-
-    def _line(self, row: tuple[str, ...]) -> str:
-        first, *others = zip(self._header, map(self._prose, row), strict=True)
+    def _line(self, row: Sequence[str]) -> str:
+        first, *others = zip(self._header, row, strict=True)
         line = f"- {first[0]}: **{first[1]}**" if first[0] else f"- **{first[1]}**"
         more = [f"  - {name}: {cell}" if name else f"  - {cell}" for name, cell in others if cell]
         return "\n".join([line, *more])
 
     def text(self) -> str:
-        self._write()
-        return "\n".join(self._lines) or "- " + " / ".join(self._header)
+        lines = [self._line([*map(self._prose, row)]) for row in self._rows]
+        return "\n".join(lines) or "- " + " / ".join(self._header)
+
+
+def escapes(cell: str) -> int:
+    """How many characters `plain` may add to a cell: each byte of an address becomes three."""
+    has_address = not cell.isascii() and ("](" in cell or "<" in cell)
+    return len(cell.encode()) * len("%00") if has_address else 0
+
+
+def _longest(cell: str) -> int:
+    """At least the columns of what `plain` makes of a cell; never less for a longer cell."""
+    return _width(cell) + escapes(cell)
+
+
+def _unseen(cell: str) -> int:
+    """How many of a cell's characters take no column."""
+    return 0 if cell.isascii() else max(0, len(cell) - max(0, wcswidth(cell)))
 
 
 def _width(cell: str) -> int:

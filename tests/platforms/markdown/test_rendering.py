@@ -200,6 +200,18 @@ def test_what_discord_lacks_is_written_another_way(written: str, shown: str) -> 
     assert on_discord(written) == [shown]
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("a `b\n\nor \\(\\theta\\) and `c", "a `b\n\nor θ and `c"),
+        ("$$ a\n\nb_1 $$", "$$ a\n\nb_1 $$"),
+        ("a ` b\n\nhttp://x and `", "a ` b\n\n<http://x> and `"),
+    ],
+)
+def test_code_and_formulas_end_with_their_paragraph(written: str, shown: str) -> None:
+    assert on_discord(written) == [shown]
+
+
 def test_a_formula_goes_whole_into_one_message() -> None:
     text = "word " * 12 + r"\( \theta + \beta \)" + " end" * 20
     assert any("θ + β" in part for part in on_discord(text, 70))
