@@ -5,7 +5,6 @@ import errno
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -14,6 +13,7 @@ from aiohttp.abc import ResolveResult
 from yarl import URL
 
 from bot.one_line import one_line
+from bot.tools.addresses import is_public
 
 SECONDS = 30.0
 """For one file, from the name's look-up to the last byte."""
@@ -129,12 +129,7 @@ class _PublicAddresses(aiohttp.ThreadedResolver):
     ) -> list[ResolveResult]:
         found = await super().resolve(host, port, family)
         if host not in self._trusted:
-            found = [address for address in found if _is_public(address["host"])]
+            found = [address for address in found if is_public(address["host"])]
         if not found:
             raise OSError(errno.EADDRNOTAVAIL, f"{host} has no public address")
         return found
-
-
-def _is_public(address: str) -> bool:
-    ip = ip_address(address.partition("%")[0])
-    return ip.is_global and not ip.is_multicast

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import re
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import psutil
@@ -94,7 +95,10 @@ async def test_a_known_name_that_points_into_a_private_network_is_not_connected_
     async def getaddrinfo(name: str, *_: object, **__: object) -> list[tuple]:
         asked.append(name)
         private = ["127.0.0.1", "10.1.2.3", "169.254.169.254", "100.64.0.1", "224.0.0.1"]
-        return [(2, 1, 6, "", (address, 443)) for address in private]
+        private += ["192.0.0.8", "192.88.99.1"]
+        inside = ["64:ff9b::a9fe:a9fe", "2002:7f00:1::", "::ffff:10.1.2.3", "::127.0.0.1"]
+        found = [(socket.AF_INET, 1, 6, "", (address, 443)) for address in private]
+        return found + [(socket.AF_INET6, 1, 6, "", (address, 443, 0, 0)) for address in inside]
 
     monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
     downloader = Downloader(frozenset({"files.slack.com"}), "https://slack.com/api/")

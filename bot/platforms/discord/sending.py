@@ -33,10 +33,6 @@ log = structlog.get_logger()
 Whisper = Callable[[str], Awaitable[None]]
 """Tells one person lines in private, where that is possible."""
 
-INVALID_FORM = 50035
-"""Of a message that refers to what is gone, among others:
-https://docs.discord.com/developers/topics/opcodes-and-status-codes#json"""
-
 
 class Pace:
     """Turns for what the bot sends."""
@@ -133,14 +129,14 @@ async def said_in_reply(
     content: str,
     **options: Any,
 ) -> discord.Message:
-    """A message in reply to another one; by itself where that is gone, or must not be referred to.
+    """A message in reply to another one; by itself where Discord refuses that.
 
     Raises discord.HTTPException.
     """
     try:
         return await to.reply(content, **options)
     except discord.HTTPException as error:
-        if error.status not in (403, 404) and error.code != INVALID_FORM:
+        if is_passing(error):
             raise
         log.warning("discord refused a reply", code=error.code, status=error.status)
     return await channel.send(content, **options)

@@ -21,7 +21,11 @@ ADVICE = {
     "token_expired": "the token has expired: install the app again",
     "token_revoked": "the token was revoked: install the app again",
 }
-PASSING = {"fatal_error", "internal_error", "ratelimited", "request_timeout", "service_unavailable"}
+PASSING = {
+    *("fatal_error", "internal_error", "request_timeout", "service_unavailable"),
+    *("rate_limited", "ratelimited"),
+    *("org_login_required", "team_added_to_org"),  # the workspace is being moved
+}
 REFUSED_BLOCKS = (
     "invalid_attachments",
     "invalid_blocks",

@@ -149,7 +149,7 @@ class ShownMessages:
                 try:
                     await retried(self._update, ts, draft)
                 except SlackApiError as error:
-                    if is_passing(error) or refuses_blocks(error):
+                    if is_passing(error) or (draft.blocks and refuses_blocks(error)):
                         raise
                     self._fix(drafts, at, error)
                     raise EditRefused from error
@@ -195,7 +195,7 @@ class ShownMessages:
         try:
             return await retried(post)
         except SlackApiError as error:
-            if is_passing(error) or refuses_blocks(error):
+            if is_passing(error) or (draft.blocks and refuses_blocks(error)):
                 raise
             raise CannotPost(error) from error
 

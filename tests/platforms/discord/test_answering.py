@@ -185,6 +185,19 @@ async def test_an_edited_question_is_answered_again_in_place(scene: Scene) -> No
     assert scene.general.from_bot == [answer]
 
 
+async def test_an_edit_right_after_a_question_makes_one_answer_to_what_it_says_now(
+    scene: Scene,
+) -> None:
+    question = scene.ann.say(scene.general, "@bot old")
+    scene.ann.edit(question, "@bot new")
+    answer = await scene.answer_to(question)
+    later = await scene.ask("next")
+    await scene.discord.until(lambda: ended(answer))
+    asked = [prompt[-1]["content"] for prompt in scene.inference.prompts]
+    assert [text for text in asked if "next" not in text][-1] == "new"
+    assert scene.general.from_bot == [answer, later]
+
+
 async def test_a_deleted_question_stops_generation_and_takes_the_answer_away(scene: Scene) -> None:
     scene.script(Say("One "), Wait(asyncio.Event()))
     question = scene.ann.say(scene.general, "@bot hi")

@@ -28,8 +28,11 @@ async def test_a_thread_that_exists_is_answered_in(running: Running) -> None:
         assert answer.channel is question.thread
 
 
-async def test_a_reply_that_is_refused_is_a_plain_message(scene: Scene) -> None:
-    scene.discord.fail("POST", "/messages$", 160002)
+@pytest.mark.parametrize(("code", "status"), [(160002, 403), (160002, 400), (50035, 400)])
+async def test_a_reply_that_is_refused_is_a_plain_message(
+    scene: Scene, code: int, status: int
+) -> None:
+    scene.discord.fail("POST", "/messages$", code, status=status)
     question = scene.ann.say(scene.general, "@bot hi")
     answer = await scene.answer_to(question)
     assert answer.text.startswith("Hello there.")

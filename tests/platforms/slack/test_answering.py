@@ -235,6 +235,19 @@ async def test_an_edited_question_is_answered_again_in_place(either: Scene) -> N
     assert either.last_prompt()[-1]["content"] == "two"
 
 
+async def test_an_edit_right_after_a_question_makes_one_answer_to_what_it_says_now(
+    either: Scene,
+) -> None:
+    question = either.ann.say(either.general, "@bot old")
+    either.ann.edit(question, "@bot new")
+    answer = await either.answer_to(question)
+    await either.ask("next")
+    await either.slack.until(lambda: ended(answer))
+    asked = [prompt[-1]["content"] for prompt in either.inference.prompts]
+    assert [text for text in asked if "next" not in text][-1] == "new"
+    assert question.replies == [answer]
+
+
 async def test_a_preview_that_slack_adds_to_a_question_changes_nothing(scene: Scene) -> None:
     question = scene.ann.say(scene.general, "@bot see https://example.org")
     await scene.answer_to(question)

@@ -210,6 +210,7 @@ async def test_an_answer_that_somebody_deleted_while_it_came_does_not_come_back(
     [
         ("restricted_action_read_only_channel", "ask an admin"),
         ("restricted_action", "ask an admin"),
+        ("invalid_blocks", "ask an admin"),  # of a text too
         ("is_archived", "archived"),
         ("not_in_channel", "to add me"),
         ("channel_not_found", "to add me"),

@@ -302,6 +302,9 @@ async def test_every_way_to_an_answer_meets_the_quota(running: Running) -> None:
             await scene.ann.click(answer, button).acknowledged()
             await scene.slack.until(lambda seen=seen: len(scene.ann.ephemerals) > seen)
             assert "limit" in scene.ann.ephemerals[-1].text
+        again = await scene.ann.slash(scene.general, "/bot-regenerate").response
+        assert isinstance(again, Message)
+        assert "limit" in again.text
         seen = len(scene.ann.ephemerals)
         scene.ann.edit(question, "@bot one, please")
         await scene.slack.until(lambda: len(scene.ann.ephemerals) > seen)
