@@ -71,7 +71,6 @@ async def _answer(
         effort="low",
         max_tokens=TOKENS,
         user="bot check",
-        sampling={"min_p": 0.01},
         tools=tools,
     )
     text = reasoning = ""

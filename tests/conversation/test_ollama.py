@@ -11,7 +11,7 @@ from bot.config import Config
 from bot.conversation.reply import ReplyState
 from tests.conversation.conftest import Chat, chatting
 from tests.conversation.test_responder import until
-from tests.doubles.inference import Call, Say, Wait
+from tests.doubles.inference import Call, Error, Say, Wait
 from tests.doubles.ollama import OllamaDouble
 
 
@@ -57,15 +57,20 @@ async def test_a_model_without_tools_is_offered_none(chat: Chat, ollama: OllamaD
     assert "tools" not in ollama.requests[asked]
 
 
-async def test_the_check_says_what_it_lacks(ollama: OllamaDouble, tmp_path: Path) -> None:
-    ollama.calls_tools = False
-    ollama.default = [Say("<think>Hm, the person "), Say("wants an OK.")]
-    storage = {"url": f"sqlite+aiosqlite:///{tmp_path / 'bot.db'}"}
+async def checked(ollama: OllamaDouble, folder: Path) -> list[str]:
+    """What `bot check` says of the server."""
+    storage = {"url": f"sqlite+aiosqlite:///{folder / 'bot.db'}"}
     async with ollama.running():
         inference = {"url": ollama.url}
         config = Config.model_validate({"inference": inference, "storage": storage})
         found = await asyncio.to_thread(lambda: list(check(config)))
-    lines = [finding.detail for finding in found if finding.subject == "inference"]
+    return [finding.detail for finding in found if finding.subject == "inference"]
+
+
+async def test_the_check_says_what_it_lacks(ollama: OllamaDouble, tmp_path: Path) -> None:
+    ollama.calls_tools = False
+    ollama.default = [Say("<think>Hm, the person "), Say("wants an OK.")]
+    lines = await checked(ollama, tmp_path)
     assert lines == [
         f"{ollama.url} answers with gpt-oss:20b",
         "the server tells no length of context: 8192 tokens are assumed",
@@ -74,6 +79,14 @@ async def test_the_check_says_what_it_lacks(ollama: OllamaDouble, tmp_path: Path
         "the server takes no tools: the model can call none",
         "the server makes reasoning part of the answer: start it with the model's reasoning parser",
     ]
+
+
+async def test_the_check_says_that_a_server_takes_only_the_oldest_fields(
+    ollama: OllamaDouble, tmp_path: Path
+) -> None:
+    ollama.script(Error(422, message="Unexpected fields in the request: {'user'}"))
+    lines = await checked(ollama, tmp_path)
+    assert any("refuses what goes beyond OpenAI's oldest fields" in line for line in lines)
 
 
 async def test_what_a_server_does_not_count_is_estimated(
