@@ -179,8 +179,11 @@ def _git(words: list[str], folder: Path) -> None:
 
 
 def _python(words: list[str], folder: Path) -> None:
-    assert words[:2] == ["-m", "pytest"]
-    assert (ROOT / words[2]).is_dir()
+    if words[:2] == ["-m", "pytest"]:
+        assert (ROOT / words[2]).is_dir()
+    else:
+        program = (ROOT / words[0]).read_text(encoding="utf-8")
+        assert all(f'"{word}"' in program for word in words if word.startswith("--"))
 
 
 def _serve(words: list[str], folder: Path) -> None:

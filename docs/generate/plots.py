@@ -1,4 +1,4 @@
-"""docs/plots/: drawings of the tables in docs/benchmarks.md, as SVG."""
+"""docs/plots/: drawings of tables in docs/benchmarks.md and docs/scaling.md, as SVG."""
 
 import re
 from html import escape
@@ -18,13 +18,26 @@ line{stroke:#9ca3af;stroke-width:.5}
 
 def plots() -> dict[Path, str]:
     """File → the drawing that it should hold."""
-    text = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
+    speed, scaling = (
+        (DOCS / page).read_text(encoding="utf-8") for page in ("benchmarks.md", "scaling.md")
+    )
     return {
-        DOCS / "plots" / name: bars(title, *table(text, title), scale=scale)
-        for name, title, scale in (
-            ("decode-batch.svg", "Tokens a second in all, by answers at once", "linear"),
-            ("decode-context.svg", "Tokens a second of one answer, by tokens before it", "linear"),
-            ("first-token.svg", "Milliseconds to a first token, by tokens of the prompt", "log"),
+        DOCS / "plots" / name: bars(title, *table(page, title), scale=scale)
+        for name, page, title, scale in (
+            ("decode-batch.svg", speed, "Tokens a second in all, by answers at once", "linear"),
+            (
+                "decode-context.svg",
+                speed,
+                "Tokens a second of one answer, by tokens before it",
+                "linear",
+            ),
+            (
+                "first-token.svg",
+                speed,
+                "Milliseconds to a first token, by tokens of the prompt",
+                "log",
+            ),
+            ("fair-shares.svg", scaling, "Tokens that a server got, in fair shares", "linear"),
         )
     }
 

@@ -59,11 +59,11 @@ def application(inference: InferenceConfig, load: Load, replicas: int) -> Applic
         health_check_period_s=HEALTH_SECONDS,
         max_constructor_retry_count=TRIES,
         ray_actor_options={"num_gpus": int(_on_cards(inference.device))},
-        # A replica with a free slot is never left, and one without is as soon as another has one:
-        # waiting for an answer's end takes longer than reading a prompt again.
+        # One with a free slot is never left. With one slot, one request more is let pass: Ray hears
+        # of an answer's end a moment after its client, who may ask on at once.
         request_router_config=RequestRouterConfig(
             request_router_class=ConversationRouter,
-            request_router_kwargs={"spill": inference.slots - 1},
+            request_router_kwargs={"spill": max(inference.slots - 1, 1)},
         ),
     )
     ingress = serve.deployment(

@@ -86,8 +86,14 @@ def start(ray: Any) -> None:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    # Before Ray is imported: nothing reports home, and nothing is written into the home.
-    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="disabled")
+    # Before Ray is imported: nothing reports home, nothing is written into the home, and no process
+    # is killed because a busy machine starts it slowly.
+    os.environ.update(
+        RAY_USAGE_STATS_ENABLED="0",
+        RAY_AUTH_MODE="disabled",
+        RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S=str(HANG_SECONDS),
+        RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S=str(HANG_SECONDS),
+    )
     ray = pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'")
     from ray import serve
 
