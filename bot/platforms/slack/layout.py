@@ -28,6 +28,7 @@ from bot.platforms.slack.blocks import (
 )
 from bot.platforms.slack.limits import PART_LENGTH, PLAIN_LENGTH
 from bot.platforms.slack.mrkdwn import Escaped, plain_text
+from bot.platforms.slack.tasks import cards, tasks_of
 from bot.platforms.written import marked
 
 
@@ -37,17 +38,18 @@ class Draft:
 
     text: all that is shown where there are no blocks, else what notifications show.
     source: the stretch of the answer that it shows, as the model wrote it.
-    answer, under: the blocks of that, and of own lines and buttons.
+    above, answer, under: the blocks of tasks, of that, and of own lines and buttons.
     """
 
     text: str
     source: str = ""
+    above: Sequence[Block] = ()
     answer: Sequence[Block] = ()
     under: Sequence[Block] = ()
 
     @property
     def blocks(self) -> list[Block]:
-        return [*self.answer, *self.under]
+        return [*self.above, *self.answer, *self.under]
 
     def looks_like(self, other: "Draft") -> bool:
         """Whether people see the same."""
@@ -78,7 +80,7 @@ class Layout:
         else:
             parts = self._splitter.split(text, begin)
             drafts = [
-                Draft(summary(part.source), part.source, answer_blocks(part.pieces))
+                Draft(summary(part.source), part.source, answer=answer_blocks(part.pieces))
                 for part in parts
             ]
         last = drafts.pop() if drafts else Draft("" if plain else summary(""))
@@ -90,7 +92,10 @@ class Layout:
         actions = buttons(buttons_under(reply), value, self._texts)
         from_pages = reply.sources if reply.state.final else []
         links = sources(from_pages, lambda links: self._texts("sources", links=links))
-        return [*drafts, replace(last, under=[*links, *own_lines(lines), *actions])]
+        drafts.append(replace(last, under=[*links, *own_lines(lines), *actions]))
+        if not begin:
+            drafts[0] = replace(drafts[0], above=cards(tasks_of(reply, self._texts)))
+        return drafts
 
     def own(self, lines: Sequence[str], *, plain: bool) -> list[Draft]:
         """A message of the bot's own lines."""

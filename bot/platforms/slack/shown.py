@@ -4,7 +4,7 @@ Text where it refuses blocks; a further message where it refuses an edit.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from secrets import token_hex
 from typing import Any
 
@@ -47,7 +47,7 @@ _UNKNOWN = Draft("")
 class ShownMessages:
     """Makes the thread show what it should.
 
-    plain: whether Slack refused blocks here.
+    plain: whether Slack refused blocks here; before that it may have refused cards of tasks.
     source: the beginning of the answer that stands in messages which can't be edited any more.
     """
 
@@ -61,6 +61,7 @@ class ShownMessages:
         messages: Sequence[str],
     ) -> None:
         self.plain = False
+        self._cards = True
         self.source = ""
         self._workspace = workspace
         self._pace = pace
@@ -104,18 +105,20 @@ class ShownMessages:
 
         Raises CannotPost, EditRefused; SlackApiError or OSError while Slack is down for long.
         """
-        try:
-            await self._show(drafts())
-        except SlackApiError as error:
-            if self.plain or not refuses_blocks(error):
-                raise
-            log.warning(
-                "slack refused blocks, so the answer is text",
-                reason=describe(error),
-                messages=messages_of(error),
-            )
-            self.plain = True
-            await self._show(drafts())
+        while True:
+            wanted = [draft if self._cards else replace(draft, above=()) for draft in drafts()]
+            try:
+                return await self._show(wanted)
+            except SlackApiError as error:
+                if self.plain or not refuses_blocks(error):
+                    raise
+                log.warning(
+                    "slack refused blocks, so the answer is simpler",
+                    reason=describe(error),
+                    messages=messages_of(error),
+                )
+                self.plain = not any(draft.above for draft in wanted)
+                self._cards = False
 
     async def polish(self, draft: Draft) -> None:
         """Let the message look better that says the same; it may stay as it is."""

@@ -7,30 +7,22 @@ import time
 from collections.abc import Sequence
 
 from slack_sdk.errors import SlackApiError
-from slack_sdk.models.messages.chunk import Chunk, TaskUpdateChunk
+from slack_sdk.models.messages.chunk import Chunk
 from slack_sdk.web.async_chat_stream import AsyncChatStream
 
-from bot.conversation.reply import Step, StepState
 from bot.platforms.slack.blocks import Block
 from bot.platforms.slack.errors import code_of
-from bot.platforms.slack.limits import STREAM_SECONDS, TASK_LENGTH, TEXT_LENGTH
+from bot.platforms.slack.limits import STREAM_SECONDS
 from bot.platforms.slack.mrkdwn import plain_markdown, stable
+from bot.platforms.slack.tasks import Task
 from bot.platforms.slack.workspace import Workspace
-
-TASK = "reasoning"
-STATUS = {
-    StepState.RUNNING: "in_progress",
-    StepState.DONE: "complete",
-    StepState.FAILED: "error",
-}
 
 
 class Stream:
     """One answer's stream. Every method raises SlackApiError when Slack has ended or refused it."""
 
-    def __init__(self, chat: AsyncChatStream, reasoning_title: str) -> None:
+    def __init__(self, chat: AsyncChatStream) -> None:
         self._chat = chat
-        self._title = reasoning_title
         self.source = ""
         """As much of the answer as was sent."""
         self._sent = 0
@@ -39,9 +31,7 @@ class Stream:
         self._began = time.monotonic()
 
     @classmethod
-    async def into(
-        cls, workspace: Workspace, channel: str, thread: str, asker: str, reasoning_title: str
-    ) -> "Stream":
+    async def into(cls, workspace: Workspace, channel: str, thread: str, asker: str) -> "Stream":
         """A stream into a thread; Slack hears of it with the first text."""
         chat = await workspace.client.chat_stream(
             buffer_size=1,
@@ -50,7 +40,7 @@ class Stream:
             recipient_team_id=workspace.team,
             recipient_user_id=asker,
         )
-        return cls(chat, reasoning_title)
+        return cls(chat)
 
     @property
     def ts(self) -> str | None:
@@ -62,22 +52,19 @@ class Stream:
         """Whether Slack would soon end it."""
         return time.monotonic() - self._began > STREAM_SECONDS
 
-    async def write(
-        self, text: str, reasoning: str, steps: Sequence[Step], *, thinking: bool
-    ) -> None:
-        """Append what is new of the answer so far; `thinking`: whether reasoning goes on."""
+    async def write(self, text: str, tasks: Sequence[Task]) -> None:
+        """Append what is new of the answer so far."""
         source = stable(text)
         whole = plain_markdown(source)
-        new, tasks = whole[self._sent :], self._tasks(reasoning, steps, thinking=thinking)
-        if new or tasks:
-            await self._chat.append(markdown_text=new or None, chunks=tasks or None)
+        new, changed = whole[self._sent :], self._changed(tasks)
+        if new or changed:
+            await self._chat.append(markdown_text=new or None, chunks=changed or None)
             self._sent, self.source = len(whole), source
 
     async def end(
         self,
         text: str,
-        reasoning: str,
-        steps: Sequence[Step],
+        tasks: Sequence[Task],
         blocks: Sequence[Block],
         session: str | None,
     ) -> None:
@@ -85,7 +72,7 @@ class Stream:
         whole = plain_markdown(text)
         await self._chat.stop(
             markdown_text=whole[self._sent :] or None,
-            chunks=self._tasks(reasoning, steps, thinking=False) or None,
+            chunks=self._changed(tasks) or None,
             blocks=blocks,
             session_status=session,
         )
@@ -94,27 +81,13 @@ class Stream:
         """End the stream as it stands."""
         await self._chat.stop()
 
-    def _tasks(self, reasoning: str, steps: Sequence[Step], *, thinking: bool) -> list[Chunk]:
-        """The tasks that have changed: the reasoning's, and one for each call."""
-        tasks = []
-        if reasoning:
-            details = None if thinking else reasoning[-TEXT_LENGTH:]
-            status = "in_progress" if thinking else "complete"
-            tasks.append(
-                TaskUpdateChunk(id=TASK, title=self._title, status=status, details=details)
-            )
-        for at, step in enumerate(steps):
-            title = f"{step.tool}: {step.about}" if step.about else step.tool
-            output = step.output[:TASK_LENGTH] or None
-            status = STATUS[step.state]
-            tasks.append(
-                TaskUpdateChunk(id=f"call-{at}", title=title, status=status, output=output)
-            )
+    def _changed(self, tasks: Sequence[Task]) -> list[Chunk]:
+        """Those that Slack has not heard of, or not in their present state."""
         changed: list[Chunk] = []
         for task in tasks:
             if self._statuses.get(task.id) != task.status:
                 self._statuses[task.id] = task.status
-                changed.append(task)
+                changed.append(task.chunk())
         return changed
 
 

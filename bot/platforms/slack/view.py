@@ -22,6 +22,7 @@ from bot.platforms.slack.messages import Threads, key_of
 from bot.platforms.slack.sending import Pace, retried
 from bot.platforms.slack.shown import CannotPost, EditRefused, ShownMessages
 from bot.platforms.slack.streaming import Stream, is_refused
+from bot.platforms.slack.tasks import tasks_of
 from bot.platforms.slack.waiting import Waiting
 from bot.platforms.slack.whisper import whisper
 from bot.platforms.slack.workspace import Workspace
@@ -139,7 +140,7 @@ class SlackView:
     async def _follow(self, reply: Reply) -> None:
         if reply.state.final:
             await self._end(reply)
-        elif reply.text or reply.steps or self._shown.editable or _reasoning(reply):
+        elif reply.text or self._shown.editable or tasks_of(reply, self.look.texts):
             await self._write(reply)
         else:
             await self._waiting.say(what_the_app_does(reply, self.look.texts))
@@ -172,17 +173,13 @@ class SlackView:
         self._streams = False
         look = self.look
         if not self._shown.editable and await self._pace.stream_turn(self.workspace.team):
-            title = look.texts("reasoning_title")
-            self._stream = await Stream.into(
-                self.workspace, look.channel, look.thread, look.asker, title
-            )
+            self._stream = await Stream.into(self.workspace, look.channel, look.thread, look.asker)
 
     async def _streamed(self, reply: Reply) -> bool:
         """Append what is new; False where Slack has ended or refused the stream."""
         assert self._stream is not None
-        text, reasoning = reply.text.lstrip(), _reasoning(reply)
         try:
-            await self._stream.write(text, reasoning, reply.steps, thinking=not text)
+            await self._stream.write(reply.text.lstrip(), tasks_of(reply, self.look.texts))
         except (SlackClientError, OSError) as error:
             await self._lose_stream(error)
             return False
@@ -222,11 +219,10 @@ class SlackView:
 
     async def _stream_ended(self, stream: Stream, reply: Reply, draft: Draft) -> bool:
         """End the stream with the rest; False where Slack refuses that."""
-        reasoning = _reasoning(reply)
         session = "active" if self._waiting.session else None
         try:
-            text = reply.text.lstrip()
-            await stream.end(text, reasoning, reply.steps, draft.under, session)
+            tasks = tasks_of(reply, self.look.texts)
+            await stream.end(reply.text.lstrip(), tasks, draft.under, session)
         except (SlackClientError, OSError) as error:
             await self._lose_stream(error)
             return False
@@ -234,8 +230,7 @@ class SlackView:
         self._waiting.session_ended()
         as_streamed = [markdown(draft.source.strip())] if draft.answer else []
         self._shown.adopt(str(stream.ts), replace(draft, answer=as_streamed))
-        if not (reasoning or reply.steps):  # an edit would take the tasks away
-            await self._shown.polish(draft)
+        await self._shown.polish(draft)
         return True
 
     async def _leave(self) -> None:
@@ -297,8 +292,3 @@ class SlackView:
             await whisper(self.workspace, look.channel, look.asker, line)
         except SlackApiError as refusal:
             log.warning("slack: the asker can't be told either", reason=describe(refusal))
-
-
-def _reasoning(reply: Reply) -> str:
-    """What is shown of the reasoning."""
-    return reply.reasoning if reply.show_reasoning else ""
