@@ -88,7 +88,13 @@ class Responder:
         return list(self._running.values())
 
     async def drain(self, grace_seconds: float) -> None:
-        """Let running replies finish for `grace_seconds`, then stop them."""
+        """Let running replies finish for `grace_seconds`, then stop them.
+
+        Those that wait for a person are stopped at once.
+        """
+        for answer in self.answers:
+            if answer.reply.approval is not None:
+                answer.reply.stop()
         if self._running:
             await asyncio.wait(self._running, timeout=grace_seconds)
         for answer in self.answers:

@@ -9,7 +9,7 @@ from bot.config import Config, ToolsConfig
 from bot.conversation.reply import Reply, ReplyState, StepState
 from bot.tools import Asking, Output, Session, Tool, Toolbox
 from bot.tools.definition import Arguments
-from tests.conversation.conftest import Chat, finished
+from tests.conversation.conftest import MODERATOR, Chat, finished
 from tests.doubles.inference import Call, Drop, Error, Fail, Say
 
 
@@ -269,6 +269,56 @@ async def test_stop_ends_a_call(chat: Chat, slow: Slow) -> None:
     assert reply.state is ReplyState.STOPPED
     assert slow.cancelled
     assert reply.steps[0].state is StepState.FAILED
+
+
+class Writing(Toolbox):
+    """Its tool writes, so that the asker is asked."""
+
+    def __init__(self, chat: Chat) -> None:
+        super().__init__(Config(), chat.core.store)
+        self.written = 0
+
+    async def run(self, arguments: Arguments) -> Output:
+        self.written += 1
+        return Output("done")
+
+    async def open(self, config: Config, asking: Asking) -> Session:
+        tool = Tool("write", "Writes.", {"type": "object"}, self.run, writes=True, approve="writes")
+        return Session([tool], config.tools)
+
+
+async def asking(reply: Reply) -> str:
+    """The key of the call that waits for its asker."""
+    async for _ in reply.updates():
+        if reply.approval is not None:
+            return reply.approval.key
+    raise AssertionError("nobody was asked")
+
+
+async def test_nothing_is_generated_while_a_call_waits_for_its_asker(chat: Chat) -> None:
+    chat.core.responder.toolbox = writing = Writing(chat)
+    chat.inference.script(Call("write"))
+    reply = await chat.ask("Write.")
+    key = await asking(reply)
+    assert chat.inference.streaming == 0
+    chat.inference.script(Say("Hello Ben."))
+    assert (await chat.answer("Hello.", MODERATOR)).text == "Hello Ben."
+    assert reply.decide(key, allowed=True)
+    await chat.ended(reply)
+    assert (reply.text, writing.written) == ("Hello there.", 1)
+
+
+async def test_stop_ends_a_call_that_waits_for_its_asker(chat: Chat) -> None:
+    chat.core.responder.toolbox = writing = Writing(chat)
+    chat.inference.script(Call("write"))
+    reply = await chat.ask("Write.")
+    key = await asking(reply)
+    reply.stop()
+    await chat.ended(reply)
+    assert (reply.state, reply.approval) == (ReplyState.STOPPED, None)
+    assert reply.steps[0].state is StepState.FAILED
+    assert not reply.decide(key, allowed=True)
+    assert writing.written == 0
 
 
 async def test_a_call_that_takes_too_long_is_an_error(chat: Chat, slow: Slow) -> None:

@@ -85,6 +85,8 @@ class ScriptedInference:
         self.requests: list[dict[str, Any]] = []
         self.cancelled = asyncio.Event()
         """Set when a client closed a stream before its end."""
+        self.streaming = 0
+        """Answers that are being streamed now."""
         self.asked = asyncio.Event()
         """Set when a request has come in."""
         self.health_asked = 0
@@ -238,6 +240,7 @@ class ScriptedInference:
             return self._refused(error)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
+        self.streaming += 1
         try:
             for delta in self.opening():
                 await _send(response, _chunk(delta))
@@ -264,6 +267,8 @@ class ScriptedInference:
         except (asyncio.CancelledError, ConnectionResetError):
             self.cancelled.set()
             raise
+        finally:
+            self.streaming -= 1
         return response
 
     def _refused(self, error: Error) -> web.Response:
