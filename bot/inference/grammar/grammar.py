@@ -32,17 +32,24 @@ class Grammar:
         self._mask = np.zeros((1, words), np.int32)
 
     def allowed(self) -> NDArray[np.int32] | None:
-        """Which tokens may come next, see base.Sequence; None after one that might not come.
+        """Which tokens may come next, see base.Sequence; None once it has failed.
 
         The array is written again by the next call.
         """
         from llguidance.numpy import fill_next_token_bitmask
 
-        if self._matcher.is_error():
+        if self.failed:
             return None
         fill_next_token_bitmask(self._matcher, self._mask)
+        if self.failed:  # the mask would let nothing through, or all
+            return None
         words: NDArray[np.int32] = self._mask[0]
         return words
+
+    @property
+    def failed(self) -> bool:
+        """Whether it can tell no more: it took too much work, or got a token out of place."""
+        return bool(self._matcher.is_error())
 
     def consume(self, tokens: Iterable[int]) -> None:
         """Go on with `tokens`."""

@@ -1,6 +1,8 @@
 """Refusals in OpenAI's form: https://platform.openai.com/docs/guides/error-codes."""
 
+import re
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from pydantic import BaseModel
@@ -53,12 +55,17 @@ class ApiError(Exception):
 _JSON_TYPES = {dict: "an object", list: "a list", str: "a string", type(None): "null"}
 
 
+def _is_a_name(part: int | str) -> bool:
+    """Of a field or an element: not of one of several types that a field may have."""
+    return isinstance(part, int) or bool(re.fullmatch(r"[\w$-]+", part))
+
+
 def validation_error(errors: Sequence[ErrorDetails]) -> ApiError:
     """The first of pydantic's errors as a refusal that names the field and quotes no text."""
     error = errors[0]
     if error["type"] == "json_invalid":
         return ApiError(400, "The body is not valid JSON.", code="invalid_json")
-    path = [part for part in error["loc"] if part != "body"]
+    path = list(takewhile(_is_a_name, (part for part in error["loc"] if part != "body")))
     param = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)[1:]
     if not param:
         return ApiError(400, "The body must be a JSON object sent as application/json.")

@@ -70,4 +70,13 @@ class ToolCall(_Part):
 
 
 ToolCalls = Annotated[list[ToolCall], Field(max_length=MAX_TOOLS)]
-Tools = Annotated[list[Tool], Field(max_length=MAX_TOOLS)]
+
+
+def _named_apart(tools: list[Tool]) -> list[Tool]:
+    names = [tool.function.name for tool in tools]
+    if twice := [name for at, name in enumerate(names) if name in names[:at]]:
+        raise ValueError(f"two functions have the name {twice[0]!r}")
+    return tools
+
+
+Tools = Annotated[list[Tool], Field(max_length=MAX_TOOLS), AfterValidator(_named_apart)]

@@ -62,7 +62,8 @@ class Generation:
     """
 
     finish_reason: Literal["stop", "length", "tool_calls", "error"] | None = None
-    """Why it ended, `error` when the model gave no answer; None before."""
+    """Why it ended, `error` when the model gave no answer, or its form could not be kept; None
+    before."""
     completion_tokens: int = 0
     """Tokens reported so far: reasoning, answer, control tokens, forced ones."""
     reasoning_tokens: int = 0
@@ -116,6 +117,9 @@ class Generation:
         return delta
 
     def _read(self, token: int) -> Delta:
+        if self._form and self._held and self._form.grammar.failed:
+            self.finish_reason = "error"  # nothing that is not held to the form is shown
+            return Delta()
         if token in self._stop_ids:
             self._end_turn()
             return Delta()

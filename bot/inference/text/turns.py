@@ -74,7 +74,6 @@ def harmony_messages(
     Reasoning, and what was said beside a call, go with the first call; the template shows them
     until an answer follows. Results of the model's `own` tools are shown as they are.
     """
-    results = {turn.get("call_id"): (n, turn) for n, turn in enumerate(turns, 1)}
     messages: list[dict[str, Any]] = []
     for number, turn in enumerate(turns, 1):
         if not turn.get("calls"):
@@ -88,10 +87,19 @@ def harmony_messages(
             if said:
                 message["thinking"], said = hidden.hide_encoded(said), ""
             messages.append(message)
-            if call["id"] in results:
-                number, result = results[call["id"]]
-                messages.append(_result(number, result, hidden, raw=call["name"] in own))
+            raw = call["name"] in own
+            found = _results(turns, number, call["id"])
+            messages += [_result(n, result, hidden, raw=raw) for n, result in found]
     return messages
+
+
+def _results(turns: Sequence[Turn], number: int, id: str) -> Iterator[tuple[int, Turn]]:
+    """What came of the call `id` of the turn `number`: some clients use ids again later."""
+    for at, turn in enumerate(turns[number:], number + 1):
+        if turn.get("call_id") == id:
+            yield at, turn
+        if any(call["id"] == id for call in turn.get("calls", [])):
+            return
 
 
 def common_messages(turns: Sequence[Turn], hidden: Placeholders) -> list[dict[str, Any]]:

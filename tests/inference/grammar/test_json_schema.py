@@ -163,3 +163,19 @@ def test_a_tokenizer_without_masks_is_told_when_a_form_is_asked_for() -> None:
     words = Tokenizer(WordLevel({"a": 0, "b": 1}, unk_token="a"))
     with pytest.raises(GrammarError, match="its tokenizer has no masks"):
         Grammars(words, []).grammar(Rules(answer={}).tagged_answer())
+
+
+def test_an_answer_whose_form_takes_too_much_work_ends_as_an_error_and_shows_nothing_else() -> None:
+    much = {"type": "array", "items": {"type": "null"}, "minItems": 100_000}
+    chat_format = FORMATS["plain"]
+    sequence = Sequence(chat_format.render([{"role": "user", "content": "Hi"}]))
+    held = form(chat_format, Rules(answer=much))
+    generation = Generation(chat_format, sequence, max_tokens=600, form=held)
+    shown = Delta()
+    assert sequence.mask is not None
+    while generation.finish_reason is None:
+        allowed = sequence.mask()
+        (free,) = chat_format.control_ids("x")
+        shown += generation.push(free if allowed is None else tokens_of(allowed)[0])
+    assert generation.finish_reason == "error"
+    assert "x" not in (shown + generation.finish()).content

@@ -124,6 +124,8 @@ async def test_a_tool_that_must_be_called_is_called_and_with_none_none_is_offere
     ("body", "param", "message"),
     [
         ({"tool_choice": "required"}, "tool_choice", "there are no tools"),
+        ({"tool_choice": "any", "tools": TOOLS}, "tool_choice", "should be 'none'"),
+        ({"tools": [NOW, NOW]}, "tools", "two functions have the name 'now'"),
         (
             {
                 "tools": TOOLS,

@@ -265,3 +265,11 @@ def test_calls_between_tags_are_taken_out_of_the_answer() -> None:
 )
 def test_what_is_no_call_between_tags_stays_text(written: str) -> None:
     assert generate(QWEN3, f"{written} Hm.<|im_end|>") == (Delta(content=f"{written} Hm."), "stop")
+
+
+def test_an_id_that_is_used_again_belongs_to_the_call_before_its_result() -> None:
+    turns = [asked(), called("Bay"), result("Bay", "FIRST"), asked("And now?")]
+    turns += [called("Bay"), result("Bay", "SECOND")]
+    prompt = HARMONY.decode(HARMONY.render(turns))
+    assert prompt.count("FIRST") == prompt.count("SECOND") == 1
+    assert prompt.index("FIRST") < prompt.index("And now?") < prompt.index("SECOND")
