@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parents[1] / "deploy/kubernetes"
 VERSION = "1.31"
 """Of Kubernetes; pod-index, the newest thing in the manifests, came with 1.28."""
 BOTS = ("bot.yaml", "several-bots.yaml")
-PROCESSES = ("inference.yaml", *BOTS)
+PROCESSES = ("service.yaml", *BOTS)
 
 Manifest = dict[str, Any]
 
@@ -71,12 +71,12 @@ def test_ray_runs_the_application_with_a_gpu_for_each_replica() -> None:
 
 
 def test_the_pods_of_ray_have_the_rights_of_the_service() -> None:
-    service, own = pod("inference.yaml")["spec"], container("inference.yaml")
+    service, own = pod("service.yaml")["spec"], container("service.yaml")
     for template in ray_pods():
         (ours,) = template["spec"]["containers"]
         assert ours["securityContext"] == own["securityContext"]
         assert template["spec"]["securityContext"]["runAsNonRoot"] is True
-        assert template["metadata"]["labels"] == pod("inference.yaml")["metadata"]["labels"]
+        assert template["metadata"]["labels"] == pod("service.yaml")["metadata"]["labels"]
         key, theirs = (
             [v for v in s["volumes"] if "secret" in v] for s in (service, template["spec"])
         )
@@ -86,7 +86,7 @@ def test_the_pods_of_ray_have_the_rights_of_the_service() -> None:
 def test_what_the_kustomization_names_is_there() -> None:
     kustomization = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))
     named = kustomization["resources"]
-    assert set(named) == {"namespace.yaml", "inference.yaml", "bot.yaml"}
+    assert set(named) == {"namespace.yaml", "service.yaml", "bot.yaml"}
     (generator,) = kustomization["configMapGenerator"]
     (file,) = generator["files"]
     key, _, source = file.partition("=")
@@ -147,7 +147,7 @@ def test_secrets_come_by_reference(name: str) -> None:
 
 
 def test_the_service_has_one_secret_one_gpu_and_its_own_health() -> None:
-    spec, own = pod("inference.yaml")["spec"], container("inference.yaml")
+    spec, own = pod("service.yaml")["spec"], container("service.yaml")
     (secrets,) = (v["secret"] for v in spec["volumes"] if "secret" in v)
     assert [item["key"] for item in secrets["items"]] == ["INFERENCE_API_KEY"]
     assert own["resources"]["limits"]["nvidia.com/gpu"] == 1
@@ -158,9 +158,9 @@ def test_the_service_has_one_secret_one_gpu_and_its_own_health() -> None:
 
 @pytest.mark.parametrize("bots", BOTS)
 def test_only_the_bot_reaches_the_service(bots: str) -> None:
-    policy = of_kind("inference.yaml", "NetworkPolicy")["spec"]
-    service = of_kind("inference.yaml", "Service")["spec"]
-    labels = pod("inference.yaml")["metadata"]["labels"]
+    policy = of_kind("service.yaml", "NetworkPolicy")["spec"]
+    service = of_kind("service.yaml", "Service")["spec"]
+    labels = pod("service.yaml")["metadata"]["labels"]
     assert policy["podSelector"]["matchLabels"] == labels == service["selector"]
     (rule,) = policy["ingress"]
     (who,) = rule["from"]
