@@ -15,6 +15,8 @@ from bot.inference.grammar.grammar import Grammar
 STEPS = 128
 PROFILED_STEPS = 8
 REPEATS = 7
+LONG = 65536
+"""Tokens that are read at most to measure a first token, if one prompt is no longer."""
 SECOND_TURN = 64
 """New tokens of a conversation's second turn."""
 
@@ -78,13 +80,22 @@ class Driver:
     def first_tokens(self, length: int) -> tuple[float, float]:
         """Seconds to the first token of a new prompt, and of the turn that follows its answer."""
         cold, second = [], []
-        for _ in range(REPEATS):
+        for _ in range(max(1, min(REPEATS, LONG // length))):
             prompt = self._prompt(length)
             answer, times = self.answer(prompt, 32)
             cold.append(times[1] - times[0])
             _, times = self.answer(prompt + answer + self._prompt(SECOND_TURN), 1)
             second.append(times[1] - times[0])
         return median(cold), median(second)
+
+    def all_first_tokens(self, prompts: int, length: int) -> float:
+        """Seconds until so many new prompts that come at once have their first tokens."""
+        seconds = []
+        for _ in range(3):
+            started = time.perf_counter()
+            with self._decoding(prompts, length):
+                seconds.append(time.perf_counter() - started)
+        return median(seconds)
 
     def stop(self) -> float:
         """Seconds from releasing a sequence in mid-answer to the next one's first token."""

@@ -24,9 +24,22 @@ from bot.inference.engines.device import find_device
 from bot.inference.engines.gptoss.engine import GptOssEngine
 from bot.inference.engines.gptoss.synthetic import write_checkpoint, write_tokenizer
 
-DECODES = ((1, 2048), (1, 8192), (4, 2048), (8, 2048), (32, 2048))
+DECODES = (
+    (1, 2048),
+    (1, 8192),
+    (1, 32_768),
+    (1, 120_000),
+    (4, 2048),
+    (8, 2048),
+    (16, 2048),
+    (32, 2048),
+)
 """Batch sizes, and the tokens before each sequence's first decode step."""
-PROMPTS = (128, 2048)
+PROMPTS = (128, 2048, 8192, 32_768, 120_000)
+MANY = (32, 2048)
+"""How many prompts are read at once, and their tokens."""
+PROFILED = 8192
+"""Tokens before a step, up to which its kernels are listed."""
 
 
 def measure(shape: str, device_name: str, on_stage: Callable[[str], None]) -> Result:
@@ -40,57 +53,41 @@ def measure(shape: str, device_name: str, on_stage: Callable[[str], None]) -> Re
     layers, experts = SHAPES[shape]
     config = GptOssConfig(num_hidden_layers=layers, num_local_experts=experts)
     slots = max(batch for batch, _ in DECODES)
+    bytes_a_second = bandwidth(device)
+    result = Result(
+        shape,
+        torch.cuda.get_device_name(device),
+        "limit",
+        {"torch": torch.__version__, "Triton": version("triton"), "weights": "random"},
+        remark=(
+            f"The limit is the bytes of a step at {bytes_a_second / 1e12:.2f} TB/s, the bandwidth"
+            f" of a large copy here. Memory has a cache for {slots} sequences, or for what fits."
+        ),
+    )
     with tempfile.TemporaryDirectory(prefix="gptoss-bench-") as name:
         folder = Path(name)
         on_stage("writing random weights")
         write_checkpoint(folder, config, device=device)
-        on_stage("loading")
-        started = time.perf_counter()
-        engine = load_engine(
-            folder,
-            device=str(device),
-            engine="gptoss",
-            slots=slots,
-            context=max(context for _, context in DECODES) + STEPS + 64,
-            progress=lambda stage, share: None,
-        )
-        assert isinstance(engine, GptOssEngine)
-        loading = time.perf_counter() - started
-        memory = torch.cuda.memory_reserved(device)
-        on_stage("bandwidth")
-        bytes_a_second = bandwidth(device)
-        result = Result(
-            shape,
-            torch.cuda.get_device_name(device),
-            "limit",
-            {"torch": torch.__version__, "Triton": version("triton"), "weights": "random"},
-            remark=(
-                f"The limit is the bytes of a step at {bytes_a_second / 1e12:.2f} TB/s,"
-                " the bandwidth of a large copy here. Memory has a cache for"
-                f" {slots} sequences."
-            ),
-        )
-        driver = Driver(engine, config.vocab_size)
-        for batch, context in DECODES:
-            label = f"decode, batch {batch} after {context} tokens"
-            if batch * (context + STEPS + 64) > engine.room:
-                note = f"the card has room for {engine.room} tokens"
-                result.figures.append(Figure(label, "tokens/s", None, note=note))
-                continue
-            on_stage(label)
-            limit = batch * bytes_a_second / step_bytes(config, batch, context)
-            speed = driver.decode(batch, context)
-            result.figures.append(Figure(label, "tokens/s", speed, limit))
-            result.kernels[label] = driver.kernels(batch, context)
-        for length in PROMPTS:
-            on_stage(f"first token of {length}")
-            cold, second = driver.first_tokens(length)
-            result.figures.append(Figure(f"first token, {length} tokens", "s", cold))
-            result.figures.append(Figure(f"first token, second turn after {length}", "s", second))
-        on_stage("stopping")
-        result.figures.append(Figure("stop to next token", "s", driver.stop()))
-        engine.close()
-        by_itself = result.figures[0].value
+        for weights in ("exact", "int8"):
+            on_stage(f"loading, {weights}")
+            started = time.perf_counter()
+            engine = load_engine(
+                folder,
+                device=str(device),
+                engine="gptoss",
+                slots=slots,
+                context=max(context for _, context in DECODES) + STEPS + 64,
+                weights=weights,
+                progress=lambda stage, share: None,
+            )
+            assert isinstance(engine, GptOssEngine)
+            loading = time.perf_counter() - started
+            result.figures.append(Figure(f"loading and warm-up, {weights}", "s", loading))
+            memory = torch.cuda.memory_reserved(device)
+            result.figures.append(Figure(f"memory, {weights}", "bytes", memory))
+            _measure_engine(engine, config, weights, bytes_a_second, result, on_stage)
+            engine.close()
+        by_itself = result[f"{_decode_label(*DECODES[0])}, int8"].value
         assert by_itself is not None
         on_stage("transformers")
         result.figures.append(_transformers(folder, str(device), config.vocab_size, by_itself))
@@ -98,10 +95,50 @@ def measure(shape: str, device_name: str, on_stage: Callable[[str], None]) -> Re
         write_tokenizer(folder, config.vocab_size)
         served = served_speed(folder, str(device), 2048, 4 * STEPS)
     share = f"{served / by_itself:.0%} of the engine by itself"
-    result.figures.append(Figure("through HTTP", "tokens/s", served, note=share))
-    result.figures.append(Figure("loading and warm-up", "s", loading))
-    result.figures.append(Figure("memory", "bytes", memory))
+    result.figures.append(Figure("through HTTP, int8", "tokens/s", served, note=share))
     return result
+
+
+def _decode_label(batch: int, context: int) -> str:
+    return f"decode, batch {batch} after {context} tokens"
+
+
+def _measure_engine(
+    engine: GptOssEngine,
+    config: GptOssConfig,
+    weights: str,
+    bytes_a_second: float,
+    result: Result,
+    on_stage: Callable[[str], None],
+) -> None:
+    """Add the figures of `engine` to `result`, as far as its cache has room for them."""
+
+    def add(name: str, unit: str, value: float, limit: float | None = None) -> None:
+        result.figures.append(Figure(f"{name}, {weights}", unit, value, limit))
+
+    def fits(sequences: int, tokens: int) -> bool:
+        on_stage(f"{sequences} of {tokens} tokens, {weights}")
+        each = tokens + STEPS + 64
+        return each <= engine.context and sequences * each <= engine.room
+
+    driver = Driver(engine, config.vocab_size)
+    for batch, context in DECODES:
+        if fits(batch, context):
+            label = _decode_label(batch, context)
+            limit = batch * bytes_a_second / step_bytes(config, batch, context, weights)
+            add(label, "tokens/s", driver.decode(batch, context), limit)
+            if context <= PROFILED:
+                result.kernels[f"{label}, {weights}"] = driver.kernels(batch, context)
+    for length in PROMPTS:
+        if fits(1, length):
+            cold, second = driver.first_tokens(length)
+            add(f"first token, {length} tokens", "s", cold)
+            add(f"first token, second turn after {length}", "s", second)
+    if fits(*MANY):
+        prompts, length = MANY
+        seconds = driver.all_first_tokens(prompts, length)
+        add(f"{prompts} prompts of {length} tokens, all read", "s", seconds)
+    add("stop to next token", "s", driver.stop())
 
 
 def _transformers(folder: Path, device: str, vocabulary: int, ours: float) -> Figure:

@@ -197,6 +197,7 @@ class InferenceConfig(Section):
     model: str = "smollm2-135m"
     device: Annotated[str, AfterValidator(_device)] = "auto"
     engine: Literal["auto", "gptoss", "transformers"] = "auto"
+    weights: Literal["int8", "exact"] = "int8"
     listen: Address = "127.0.0.1:8000"
     cors: list[Annotated[str, AfterValidator(_origin)]] = []
     slots: int = Field(1, ge=1, le=256)

@@ -36,6 +36,7 @@ CONFIG_20B = GptOssConfig(num_hidden_layers=24, num_local_experts=32)
 
 def test_the_bytes_of_a_step_are_those_of_the_weights_it_reads() -> None:
     assert step_bytes(CONFIG_20B, 1, 2048) == pytest.approx(3.76e9, rel=0.01)
+    assert step_bytes(CONFIG_20B, 1, 2048, "int8") == pytest.approx(2.62e9, rel=0.01)
 
 
 def test_more_sequences_read_more_experts_but_never_more_than_there_are() -> None:
@@ -85,6 +86,7 @@ def test_every_measurement_leaves_the_engine_empty(monkeypatch: pytest.MonkeyPat
     assert bench.decode(2, 20) > 0
     assert bench.kernels(2, 20) == []  # on the CPU there are none
     assert min(bench.first_tokens(40)) > 0
+    assert bench.all_first_tokens(2, 40) > 0
     assert bench.stop() > 0
     assert engine.step() == []
 

@@ -21,6 +21,7 @@ from bot.inference.engines.gptoss.chunk import Part
 from bot.inference.engines.gptoss.config import Config, read_config
 from bot.inference.engines.gptoss.engine import CHUNK, GptOssEngine
 from bot.inference.engines.gptoss.graphs import RECORDED, batch_sizes, sizes_up_to
+from bot.inference.engines.gptoss.int8 import BLOCK, Int8
 from bot.inference.engines.gptoss.model import Model
 from tests.compiled.cards import Capability, card
 
@@ -68,17 +69,21 @@ def launches(capability: Capability, folder: Path) -> list[Launch]:
     with (
         recorded(capability) as found,
         patch.object(weights, "_Checkpoint", _shapes(config)),
+        patch.object(weights, "to_int8", _shape_of_int8),
         patch.object(Tensor, "tolist", lambda starts: list(range(len(starts)))),  # a row an expert
         torch.inference_mode(),
     ):
         for slots in SLOTS:
-            _run(config, slots)
+            for int8 in (False, True) if capability >= (8, 0) else (False,):
+                _run(config, slots, int8)
     return list(found)
 
 
-def _run(config: Config, slots: int) -> None:
+def _run(config: Config, slots: int, int8: bool) -> None:
     """Every size of step that the engine has for `slots` slots."""
-    loaded = weights.load_weights(Path(), config, META, torch.bfloat16, lambda share: None)
+    loaded = weights.load_weights(
+        Path(), config, META, torch.bfloat16, lambda share: None, int8=int8
+    )
     model = Model(config, loaded, config.max_position_embeddings, PAGES)
     engine = GptOssEngine(model, slots)
     for rows in batch_sizes(slots):
@@ -89,6 +94,15 @@ def _run(config: Config, slots: int) -> None:
     if slots > 1:
         two = [Part([0] * 64, 0, slot) for slot in range(2)]
         engine._prefill(two, lambda: False)
+
+
+def _shape_of_int8(weight: Tensor) -> Int8:
+    tiles, blocks = weight.shape[0] // 16, weight.shape[1] // BLOCK
+    return Int8(
+        words=torch.empty(tiles, blocks, 32, 4, dtype=torch.uint32, device=META),
+        scales=torch.empty(tiles, blocks, 16, dtype=torch.float16, device=META),
+        unit=1.0,
+    )
 
 
 def _shapes(config: Config) -> Callable[..., Callable[[str], Tensor]]:

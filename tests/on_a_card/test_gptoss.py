@@ -12,19 +12,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import GptOssConfig
 
 from bot.inference.engines import load_engine
-from bot.inference.engines.base import Sampling, Sequence
+from bot.inference.engines.base import Engine, Sampling, Sequence
 from bot.inference.engines.gptoss.chunk import Chunk, Part
 from bot.inference.engines.gptoss.config import read_config
 from bot.inference.engines.gptoss.kernels.fragments import INTERPRETED
 from bot.inference.engines.gptoss.model import PAGE, Model
 from bot.inference.engines.gptoss.synthetic import write_checkpoint
 from bot.inference.engines.gptoss.weights import load_weights
+from tests.inference.masks import mask_of
 from tests.on_a_card.reference import Choices, Reference, recorded
 
 pytestmark = pytest.mark.skipif(
@@ -34,6 +37,7 @@ CARD = torch.device("cuda")
 LENGTHS = (128, 2048, 8192)
 BATCHES = (1, 4, 8, 32)
 CHUNK = 5120
+VOCABULARY = 201_088
 SLACK = 1.2
 """How much farther from float32 than transformers' bfloat16 the engine may be."""
 
@@ -185,10 +189,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_checkpoint(tmp_path_factory.mktemp("gpt-oss-20b"), config, device=CARD)
 
 
-@pytest.fixture(scope="module")
-def ours(folder: Path) -> Ours:
+@pytest.fixture(scope="module", params=["int8", "exact"])
+def ours(folder: Path, request: pytest.FixtureRequest) -> Ours:
     config = read_config(folder)
-    weights = load_weights(folder, config, CARD, torch.bfloat16, lambda share: None)
+    int8 = request.param == "int8"
+    weights = load_weights(folder, config, CARD, torch.bfloat16, lambda share: None, int8=int8)
     context = max(LENGTHS) + PAGE
     model = Model(config, weights, context, pages=sum(LENGTHS) // PAGE + 8)
     generator = torch.Generator(CARD).manual_seed(1)
@@ -242,12 +247,59 @@ def test_a_thousand_replays_of_a_step_are_equal(ours: Ours, batch: int) -> None:
         assert int(differing) == 0
 
 
-def test_the_same_seed_gives_the_same_tokens_in_another_engine(folder: Path) -> None:
+def engine_of(folder: Path, slots: int, weights: str) -> Engine:
+    return load_engine(
+        folder,
+        device="cuda",
+        engine="gptoss",
+        slots=slots,
+        context=1024,
+        weights=weights,
+        progress=lambda *stage: None,
+    )
+
+
+class Held:
+    """An answer's mask, other tokens at each step, or all at every `free`-th; remembers them."""
+
+    def __init__(self, row: int, free: int) -> None:
+        self.steps: list[set[int]] = []
+        self._row = row
+        self._free = free
+
+    def __call__(self) -> NDArray[np.int32] | None:
+        step = len(self.steps)
+        tokens = {(7919 * self._row + 104729 * step + 31 * i) % VOCABULARY for i in range(3)}
+        self.steps.append(set() if step % self._free == 0 else tokens)
+        return mask_of(self.steps[-1], VOCABULARY) if self.steps[-1] else None
+
+
+@pytest.mark.parametrize("weights", ["exact", "int8"])
+def test_each_of_eight_answers_is_held_to_the_masks_of_its_own_steps(
+    folder: Path, weights: str
+) -> None:
+    engine = engine_of(folder, slots=8, weights=weights)
+    held = [Held(row, free=1 if row == 7 else row + 2) for row in range(8)]
+    answers: dict[int, list[int]] = {}
+    for row, mask in enumerate(held):
+        sequence = Sequence(list(range(40 + row)), Sampling(temperature=1.0, seed=row), mask=mask)
+        engine.admit(sequence)
+        answers[id(sequence)] = []
+    while min(map(len, answers.values())) < 64:
+        for sequence, token in engine.step():
+            answers[id(sequence)].append(token)
+    engine.close()
+    for mask, answer in zip(held, answers.values(), strict=True):
+        for tokens, token in zip(mask.steps, answer, strict=False):
+            assert token in tokens or not tokens
+    assert len(set(answer)) > 32  # the last one's, which is free
+
+
+@pytest.mark.parametrize("weights", ["exact", "int8"])
+def test_the_same_seed_gives_the_same_tokens_in_another_engine(folder: Path, weights: str) -> None:
     answers = []
     for _ in range(2):
-        engine = load_engine(
-            folder, device="cuda", engine="gptoss", context=1024, progress=lambda *stage: None
-        )
+        engine = engine_of(folder, slots=1, weights=weights)
         sequence = Sequence(list(range(300)), Sampling(temperature=1.0, top_p=0.95, seed=7))
         engine.admit(sequence)
         answer: list[int] = []

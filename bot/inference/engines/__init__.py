@@ -31,13 +31,15 @@ def load_engine(
     engine: str = "auto",
     slots: int = 1,
     context: int | None = None,
+    weights: str = "int8",
     progress: Callable[[str, float], None],
 ) -> Engine:
     """The best engine for the model in `folder` on `device`: "auto", "cpu", "cuda" or "cuda:1".
 
     `engine` is "auto", or "gptoss" or "transformers" for that one or an error. `context` limits the
-    tokens of prompt and answer below what the model allows. `progress` is called with the stage,
-    "loading" or "warming up", and its share done, 0 to 1. Raises EngineError.
+    tokens of prompt and answer below what the model allows. `weights`, which only gptoss looks at,
+    is "exact", or "int8": attention and head in eight bits. `progress` is called with
+    the stage, "loading" or "warming up", and its share done, 0 to 1. Raises EngineError.
     """
     import torch  # only where an engine is loaded: it takes a second, and the bot has none
 
@@ -50,7 +52,7 @@ def load_engine(
             if _picks_gptoss(folder, torch_device, engine):
                 from bot.inference.engines.gptoss.loading import load
 
-                return load(folder, torch_device, slots, context, progress)
+                return load(folder, torch_device, slots, context, progress, int8=weights == "int8")
             return _load_causal(folder, torch_device, engine, slots, context, progress)
     except torch.AcceleratorError as error:  # a GPU too old for this torch, say
         first_line = str(error).partition("\n")[0]

@@ -49,6 +49,8 @@ class Preset(BaseModel):
     """Of the download."""
     cache_bytes_per_token: int | None = None
     """Of keys and values, for gpt-oss: 2 x layers x key-value heads x head's size, 2 bytes each."""
+    int8_saves_bytes: int = 0
+    """Of the weights on a card, for gpt-oss: what `inference.weights: int8` makes them smaller."""
     source: WheelSource | HubSource
     sampling: Sampling
     """What the model's authors recommend."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LEAST_CAPABILITY = (7, 5)
 """Of a CUDA card for gpt-oss: its engine's, and transformers' for the same weights."""
+INT8_CAPABILITY = (8, 0)
+"""From which its engine keeps weights of eight bits: tensor cores that Triton has use of."""
 WORKSPACE = 10**9
 """Bytes of a card beside weights and context: CUDA itself, activations, graphs."""
 LEAST_CONTEXT = 1024
@@ -98,7 +100,7 @@ def _card(config: "InferenceConfig", machine: Machine, preset: Preset) -> Iterat
     name, card = config.model, machine.card
     if card is None or machine.rocm:
         here = f"and this is {machine.torch}" if machine.rocm else "and this machine has none"
-        needed = _gb(_needed(preset, LEAST_CONTEXT))
+        needed = _gb(_needed(config, preset, LEAST_CONTEXT))
         yield Finding("card", False, f"{name} needs a CUDA card with {needed}, {here}: {ELSEWHERE}")
         return
     if card.capability < LEAST_CAPABILITY:
@@ -133,13 +135,15 @@ def _card(config: "InferenceConfig", machine: Machine, preset: Preset) -> Iterat
 
 
 def _memory(config: "InferenceConfig", card: Card, preset: Preset) -> Finding:
-    room = card.free - _needed(preset, 0)
+    if card.capability < INT8_CAPABILITY:
+        config = config.model_copy(update={"weights": "exact"})
+    room = card.free - _needed(config, preset, 0)
     assert preset.cache_bytes_per_token
     tokens = max(0, room) // preset.cache_bytes_per_token
     has = f"{_gb(card.free)} of {_gb(card.total)} are free"
     if tokens < LEAST_CONTEXT:
-        needed = _gb(_needed(preset, LEAST_CONTEXT))
-        if card.total < _needed(preset, LEAST_CONTEXT):
+        needed = _gb(_needed(config, preset, LEAST_CONTEXT))
+        if card.total < _needed(config, preset, LEAST_CONTEXT):
             has = f"{card.name} has {_gb(card.total)}"
             too_small = f"{config.model} needs {needed} of a card's memory, and {has}: {ELSEWHERE}"
             return Finding("memory", False, too_small)
@@ -153,8 +157,11 @@ def _memory(config: "InferenceConfig", card: Card, preset: Preset) -> Finding:
     return Finding("memory", True, fits)
 
 
-def _needed(preset: Preset, context: int) -> int:
-    return preset.size_bytes + WORKSPACE + context * (preset.cache_bytes_per_token or 0)
+def _needed(config: "InferenceConfig", preset: Preset, context: int) -> int:
+    """Bytes of a card. Only the gpt-oss engine has weights of eight bits, from 8.0 on."""
+    eight_bits = config.weights == "int8" and config.engine != "transformers"
+    weights = preset.size_bytes - (preset.int8_saves_bytes if eight_bits else 0)
+    return weights + WORKSPACE + context * (preset.cache_bytes_per_token or 0)
 
 
 def _disk(config: "InferenceConfig", preset: Preset) -> Finding:

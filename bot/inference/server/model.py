@@ -64,6 +64,7 @@ def load_model(config: "InferenceConfig", progress: Progress) -> Model:
             engine=config.engine,
             slots=config.slots,
             context=config.context_tokens,
+            weights=config.weights,
             progress=report,
         )
         from bot.inference.engines.device import card_memory, find_device

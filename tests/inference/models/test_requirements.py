@@ -44,8 +44,10 @@ def test_a_machine_that_holds_the_model_is_fine_and_tells_the_context_that_fits(
 ) -> None:
     findings = found(config(tmp_path), GOOD)
     assert all(finding.ok for finding in findings.values()), findings
-    # (23 GB - 13.8 GB of weights - 1 GB) / 49,152 bytes a token
-    assert "fits with 166,829 tokens of context" in findings["memory"].detail
+    # (23 GB - 12.7 GB of weights - 1 GB) / 49,152 bytes a token
+    assert "fits with 190,022 tokens of context" in findings["memory"].detail
+    exact = found(config(tmp_path, weights="exact"), GOOD)
+    assert "fits with 166,829 tokens of context" in exact["memory"].detail
     assert "NVIDIA L4" in findings["device"].detail
     assert unmet(config(tmp_path), GOOD) is None
 

@@ -7,6 +7,7 @@ may be drawn after them. So what depends on all tokens before, masks and forced 
 time of the GPU's.
 """
 
+import gc
 import random
 from collections import deque
 from collections.abc import Callable
@@ -171,6 +172,7 @@ class GptOssEngine:
         self._waiting.clear()
         self._running.clear()
         del self._model, self._decode, self._prefill, self._tables, self._state
+        gc.collect()  # graphs that are freed while another engine records its own break it
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 

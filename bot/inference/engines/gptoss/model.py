@@ -10,6 +10,7 @@ from torch import Tensor
 from bot.inference.engines.base import Abandoned
 from bot.inference.engines.gptoss.chunk import Chunk
 from bot.inference.engines.gptoss.config import Config, rotation
+from bot.inference.engines.gptoss.int8 import Int8
 from bot.inference.engines.gptoss.kernels.attention import DecodeAttention, prefill_attention
 from bot.inference.engines.gptoss.kernels.decoded_experts import decoded_experts
 from bot.inference.engines.gptoss.kernels.embedding import embed
@@ -18,9 +19,10 @@ from bot.inference.engines.gptoss.kernels.few_experts import few_experts
 from bot.inference.engines.gptoss.kernels.group import combine, group
 from bot.inference.engines.gptoss.kernels.launch import on_tensor_cores
 from bot.inference.engines.gptoss.kernels.linear import linear, norm_qkv
+from bot.inference.engines.gptoss.kernels.linear_int8 import MOST, dequantize, linear_int8, qkv_int8
 from bot.inference.engines.gptoss.kernels.rotary import rotate_and_store
 from bot.inference.engines.gptoss.kernels.route import Router
-from bot.inference.engines.gptoss.weights import Layer, Weights
+from bot.inference.engines.gptoss.weights import Layer, Matrix, Weights
 
 PAGE = 32
 """Tokens in a page of the cache: what a reused beginning is a multiple of."""
@@ -51,8 +53,9 @@ class Model:
         self._weights = weights
         self._epsilon: float = config.rms_norm_eps
         self._limit = config.swiglu_limit
-        device, dtype = weights.head.device, weights.head.dtype
+        device, dtype = weights.norm.device, weights.norm.dtype
         self.device = device
+        self._dtype = dtype
         self._experts_dtype = torch.float32 if dtype == torch.float32 else torch.float16
         self._rotation = rotation(config, context, device)
         self._route = Router(config.num_local_experts, config.num_experts_per_tok, device)
@@ -88,7 +91,10 @@ class Model:
         def attend(layer: Layer, queries: Tensor, cache: Tensor) -> Tensor:
             if len(queries) >= LONG:
                 self._keep_up(ends, abandoned)
-            return prefill_attention(queries, cache, layer.sinks, chunk, tables, layer.window)
+            dtype = self._rows_dtype(len(queries))
+            return prefill_attention(
+                queries, cache, layer.sinks, chunk, tables, layer.window, dtype
+            )
 
         x = self._forward(chunk.tokens, chunk.positions, chunk.slots, tables, attend)
         return self._logits(x[chunk.last.long()])
@@ -125,7 +131,13 @@ class Model:
         pairs = rows * self.config.num_key_value_heads
         splits = min(16, max(2, 256 // pairs))
         splits = 1 << splits.bit_length() - 1
-        return DecodeAttention(rows, self.config.num_attention_heads, self._cache[0], splits)
+        heads = self.config.num_attention_heads
+        return DecodeAttention(rows, heads, self._cache[0], splits, self._rows_dtype(rows))
+
+    def _rows_dtype(self, rows: int) -> torch.dtype:
+        """What so many rows are multiplied with attention's weights in."""
+        int8 = isinstance(self._weights.layers[0].qkv, Int8)
+        return self._experts_dtype if int8 and rows <= MOST else self._dtype
 
     def _forward(
         self,
@@ -138,15 +150,18 @@ class Model:
         """The normed last hidden states [rows, size]."""
         config, layers = self.config, self._weights.layers
         hidden = embed(tokens, self._weights.embedding)
-        x = combine(hidden, None, layers[0].attention_norm, self._epsilon)
+        dtype = self._rows_dtype(len(tokens))
+        x = combine(hidden, None, layers[0].attention_norm, self._epsilon, dtype)
         norms = [layer.attention_norm for layer in layers[1:]] + [self._weights.norm]
         for layer, cache, following in zip(layers, self._cache, norms, strict=True):
-            qkv = F.linear(x, layer.qkv, layer.qkv_bias)
-            queries = rotate_and_store(
-                qkv, cache, self._rotation, positions, slots, tables, config.num_attention_heads
-            )
-            added = F.linear(attend(layer, queries, cache), layer.output, layer.output_bias)
-            x = combine(hidden, self._experts(layer, hidden, added), following, self._epsilon)
+            places = (cache, self._rotation, positions, slots, tables, config.num_attention_heads)
+            if isinstance(layer.qkv, Int8) and len(x) <= MOST:
+                queries = qkv_int8(x, layer.qkv, layer.qkv_bias, *places)
+            else:
+                queries = rotate_and_store(project(x, layer.qkv, layer.qkv_bias), *places)
+            added = project(attend(layer, queries, cache), layer.output, layer.output_bias)
+            experts = self._experts(layer, hidden, added)
+            x = combine(hidden, experts, following, self._epsilon, dtype)
         return x
 
     def _forward_one(
@@ -208,8 +223,20 @@ class Model:
 
     def _logits(self, x: Tensor) -> Tensor:
         """float32 on a GPU too: in bfloat16 the greatest logits are often equal."""
+        head = self._weights.head
+        if isinstance(head, Int8):
+            return linear_int8(x.to(self._experts_dtype), head)
         if len(x) == 1:
-            return linear(x, self._weights.head)
+            return linear(x, head)
         if x.dtype == torch.float32:
-            return F.linear(x, self._weights.head)
-        return torch.mm(x, self._weights.head.T, out_dtype=torch.float32)
+            return F.linear(x, head)
+        return torch.mm(x, head.T, out_dtype=torch.float32)
+
+
+def project(x: Tensor, weight: Matrix, bias: Tensor) -> Tensor:
+    """x [rows, columns] times `weight`, plus `bias`."""
+    if isinstance(weight, Int8):
+        if len(x) <= MOST:
+            return linear_int8(x, weight, bias)
+        weight = dequantize(weight, x.dtype)
+    return F.linear(x, weight, bias)

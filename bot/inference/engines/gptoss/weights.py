@@ -12,7 +12,11 @@ from torch import Tensor
 
 from bot.inference.engines import EngineError
 from bot.inference.engines.gptoss.config import Config
+from bot.inference.engines.gptoss.int8 import Int8, to_int8
 from bot.inference.engines.gptoss.mxfp4 import Mxfp4, pack
+
+Matrix = Tensor | Int8
+"""Numbers [lines, columns], as they are or in eight bits."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +30,10 @@ class Layer:
 
     window: int
     attention_norm: Tensor
-    qkv: Tensor
+    qkv: Matrix
     qkv_bias: Tensor
     sinks: Tensor
-    output: Tensor
+    output: Matrix
     output_bias: Tensor
     experts_norm: Tensor
     router: Tensor
@@ -45,7 +49,7 @@ class Weights:
     embedding: Tensor
     layers: list[Layer]
     norm: Tensor
-    head: Tensor
+    head: Matrix
 
 
 def load_weights(
@@ -54,24 +58,30 @@ def load_weights(
     device: torch.device,
     dtype: torch.dtype,
     progress: Callable[[float], None],
+    *,
+    int8: bool = False,
 ) -> Weights:
     """The weights in `folder`'s safetensors, memory-mapped on their way to `device`.
 
-    All but the experts are cast to `dtype`. `progress` gets the share of layers loaded. Raises
+    All but the experts are cast to `dtype`, or with `int8`, the matrices of attention and the head,
+    rounded to eight bits. The embedding is not: it is not read whole, and every layer would see its
+    error. `progress` gets the share of layers loaded. Raises
     EngineError.
     """
     with ExitStack() as stack:
         try:
             checkpoint = _Checkpoint(folder, device, dtype, stack)
+            stored: Callable[[Tensor], Matrix] = to_int8 if int8 else _as_it_is
+            head = stored(checkpoint("lm_head.weight"))  # first, while there is room for it twice
             layers = []
             for i in range(config.num_hidden_layers):
-                layers.append(_load_layer(checkpoint, config, i))
+                layers.append(_load_layer(checkpoint, config, i, stored))
                 progress((i + 1) / (config.num_hidden_layers + 1))
             return Weights(
                 embedding=checkpoint("model.embed_tokens.weight"),
                 layers=layers,
                 norm=checkpoint("model.norm.weight"),
-                head=checkpoint("lm_head.weight"),
+                head=head,
             )
         except (SafetensorError, OSError, KeyError) as error:
             raise EngineError(f"{folder} isn't a complete gpt-oss checkpoint: {error}") from error
@@ -94,7 +104,9 @@ class _Checkpoint:
         return tensor if tensor.dtype == torch.uint8 else tensor.to(self._dtype)
 
 
-def _load_layer(checkpoint: _Checkpoint, config: Config, index: int) -> Layer:
+def _load_layer(
+    checkpoint: _Checkpoint, config: Config, index: int, stored: Callable[[Tensor], Matrix]
+) -> Layer:
     def get(name: str) -> Tensor:
         return checkpoint(f"model.layers.{index}.{name}")
 
@@ -112,10 +124,10 @@ def _load_layer(checkpoint: _Checkpoint, config: Config, index: int) -> Layer:
     return Layer(
         window=config.windows[index],
         attention_norm=get("input_layernorm.weight"),
-        qkv=get_qkv("weight"),
+        qkv=stored(get_qkv("weight")),
         qkv_bias=get_qkv("bias"),
         sinks=get("self_attn.sinks"),
-        output=get("self_attn.o_proj.weight"),
+        output=stored(get("self_attn.o_proj.weight")),
         output_bias=get("self_attn.o_proj.bias"),
         experts_norm=get("post_attention_layernorm.weight"),
         router=get("mlp.router.weight"),
@@ -125,6 +137,10 @@ def _load_layer(checkpoint: _Checkpoint, config: Config, index: int) -> Layer:
         down=down,
         down_bias=down_bias,
     )
+
+
+def _as_it_is(weight: Tensor) -> Matrix:
+    return weight
 
 
 def _interleave_halves(tensor: Tensor, head_size: int) -> Tensor:

@@ -85,7 +85,7 @@ def attention(paged: Paged, slot: int, query: Tensor, sinks: Tensor, window: int
 def test_decode_attention_of_unlike_lengths(splits: int, window: int) -> None:
     paged = Paged(1, 2, 33, 129, 400)
     queries, sinks = normal(5, HEADS, SIZE), normal(HEADS)
-    attend = DecodeAttention(5, HEADS, paged.cache, splits)
+    attend = DecodeAttention(5, HEADS, paged.cache, splits, torch.float32)
     arguments = (integers(0, 1, 32, 128, 399), integers(*range(5)), paged.tables, window)
     result = attend(queries, paged.cache, sinks, *arguments)
     expected = [attention(paged, i, queries[i], sinks, window) for i in range(5)]
@@ -101,7 +101,7 @@ def test_prefill_attention_sees_what_came_before_the_chunk_and_nothing_after(win
     paged = Paged(end)
     chunk = Chunk(end - start, 1, paged.cache.device)
     arguments = (chunk.fill([Part([7] * (end - start), start, 0)], filler=0), paged.tables)
-    result = prefill_attention(queries, paged.cache, sinks, *arguments, window)
+    result = prefill_attention(queries, paged.cache, sinks, *arguments, window, torch.float32)
     expected = []
     for i in range(start, end):
         paged.lengths = (i + 1,)
@@ -116,7 +116,9 @@ def test_rows_that_fill_up_a_chunk_see_no_key_behind_its_last(window: int) -> No
     paged.cache[:, paged.tables[0, 1:].long()] = torch.nan  # pages that are not the prompt's
     queries, sinks = normal(rows, HEADS, SIZE), normal(HEADS)
     chunk = Chunk(rows, 1, paged.cache.device).fill([Part([7] * count, 0, 0)], filler=0)
-    result = prefill_attention(queries, paged.cache, sinks, chunk, paged.tables, window)
+    result = prefill_attention(
+        queries, paged.cache, sinks, chunk, paged.tables, window, torch.float32
+    )
     assert result.isfinite().all()
 
 
@@ -126,7 +128,9 @@ def test_prefill_attention_of_several_prompts_sees_each_ones_own_keys(window: in
     parts = [Part([7] * 140, 10, 0), Part([7] * 5, 35, 1), Part([7] * 3, 0, 2)]
     chunk = Chunk(150, 3, paged.cache.device).fill(parts, filler=0)
     queries, sinks = normal(150, HEADS, SIZE), normal(HEADS)
-    result = prefill_attention(queries, paged.cache, sinks, chunk, paged.tables, window)
+    result = prefill_attention(
+        queries, paged.cache, sinks, chunk, paged.tables, window, torch.float32
+    )
     row = 0
     for slot, part in enumerate(parts):
         for i in range(len(part.tokens)):
@@ -229,7 +233,7 @@ def test_combine_adds_the_experts_in_their_shares_and_norms() -> None:
     hidden, outputs, norm = normal(3, 96), normal(6, 96), normal(96)
     shares = normal(3, 2).softmax(1)
     expected = hidden + (outputs.view(3, 2, 96) * shares[:, :, None]).sum(1)
-    x = combine(hidden, (outputs, shares), norm, EPSILON)
+    x = combine(hidden, (outputs, shares), norm, EPSILON, torch.float32)
     assert_close(hidden, expected)
     assert_close(x, rms_norm(expected, norm))
 
@@ -237,7 +241,7 @@ def test_combine_adds_the_experts_in_their_shares_and_norms() -> None:
 def test_combine_without_experts_only_norms() -> None:
     hidden, norm = normal(3, 96), normal(96)
     before = hidden.clone()
-    assert_close(combine(hidden, None, norm, EPSILON), rms_norm(before, norm))
+    assert_close(combine(hidden, None, norm, EPSILON, torch.float32), rms_norm(before, norm))
     assert torch.equal(hidden, before)
 
 

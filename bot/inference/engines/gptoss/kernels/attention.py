@@ -186,10 +186,13 @@ def _decode(
 class DecodeAttention:
     """Attention of rows at the ends of their sequences; holds the workspace for `rows` of them.
 
-    `splits`, a power of two, is how many programs share a sequence's keys.
+    `splits`, a power of two, is how many programs share a sequence's keys; `dtype` the result's.
     """
 
-    def __init__(self, rows: int, heads: int, cache: Tensor, splits: int) -> None:
+    def __init__(
+        self, rows: int, heads: int, cache: Tensor, splits: int, dtype: torch.dtype
+    ) -> None:
+        self._dtype = dtype
         _, _, kv_heads, _, size = cache.shape
         self._splits = splits
         self._group = max(16, triton.next_power_of_2(heads // kv_heads))  # a tensor core's rows
@@ -216,7 +219,7 @@ class DecodeAttention:
         """
         rows, heads, size = queries.shape
         _, _, kv_heads, page, _ = cache.shape
-        out = torch.empty(rows, heads * size, dtype=queries.dtype, device=queries.device)
+        out = torch.empty(rows, heads * size, dtype=self._dtype, device=queries.device)
         splits = 1 if window else self._splits
         _decode[(rows, kv_heads, splits)](
             queries,
@@ -344,16 +347,22 @@ def _blocks(window: int) -> dict[str, int]:
 
 
 def prefill_attention(
-    queries: Tensor, cache: Tensor, sinks: Tensor, chunk: Chunk, tables: Tensor, window: int
+    queries: Tensor,
+    cache: Tensor,
+    sinks: Tensor,
+    chunk: Chunk,
+    tables: Tensor,
+    window: int,
+    dtype: torch.dtype,
 ) -> Tensor:
-    """Mixed values [rows, heads * head size] of prompts' rows.
+    """Mixed values [rows, heads * head size] of prompts' rows, in `dtype`.
 
     `queries` is [rows, heads, head size]; the keys and values of these rows are in `cache`
     already. Rows that only fill the chunk up get zeros.
     """
     rows, heads, size = queries.shape
     _, _, kv_heads, page, _ = cache.shape
-    out = torch.empty(rows, heads * size, dtype=queries.dtype, device=queries.device)
+    out = torch.empty(rows, heads * size, dtype=dtype, device=queries.device)
     blocks = _blocks(window)
     blocks = blocks | {"ROWS": min(blocks["ROWS"], chunk.block_rows)}
     parts = chunk.block_rows // blocks["ROWS"]

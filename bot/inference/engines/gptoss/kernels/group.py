@@ -85,15 +85,19 @@ def _combine(
 
 
 def combine(
-    hidden: Tensor, experts: tuple[Tensor, Tensor] | None, norm: Tensor, epsilon: float
+    hidden: Tensor,
+    experts: tuple[Tensor, Tensor] | None,
+    norm: Tensor,
+    epsilon: float,
+    dtype: torch.dtype,
 ) -> Tensor:
-    """Add the experts' outputs to `hidden` in place; the RMS-normed rows in `norm`'s type.
+    """Add the experts' outputs to `hidden` in place; the RMS-normed rows in `dtype`.
 
     `experts` are the outputs [rows * top, size] and the shares [rows, top]; None: nothing to add.
     """
     rows, size = hidden.shape
     outputs, shares = experts or (hidden, hidden)
-    x = torch.empty(rows, size, dtype=norm.dtype, device=hidden.device)
+    x = torch.empty(rows, size, dtype=dtype, device=hidden.device)
     top = shares.shape[1] if experts else 0
     _combine[(rows,)](
         hidden, outputs, shares, norm, x, epsilon, size, top, triton.next_power_of_2(size),

@@ -11,8 +11,11 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from bot.inference.engines.gptoss.int8 import Int8
 from bot.inference.engines.gptoss.kernels.cache import cache_line
+from bot.inference.engines.gptoss.kernels.group import combine
 from bot.inference.engines.gptoss.kernels.launch import early, wait_for_inputs
+from bot.inference.engines.gptoss.kernels.linear_int8 import linear_int8, qkv_int8
 from bot.inference.engines.gptoss.kernels.rotary import rotate
 from bot.inference.engines.gptoss.kernels.tuning import Blocks, tuned
 
@@ -104,7 +107,7 @@ def _linear(
 
 def linear(
     x: Tensor,
-    weight: Tensor,
+    weight: Tensor | Int8,
     *,
     bias: Tensor | None = None,
     norm: Tensor | None = None,
@@ -114,6 +117,10 @@ def linear(
 
     x is [1, columns], the result [1, lines].
     """
+    if isinstance(weight, Int8):
+        if norm is not None:
+            x = combine(x, None, norm, epsilon, torch.float16)
+        return linear_int8(x, weight, bias)
     columns = x.shape[1]
     size = len(weight)
     out = torch.empty(1, size, dtype=torch.float32, device=x.device)
@@ -181,7 +188,7 @@ def _norm_qkv(
 def norm_qkv(
     hidden: Tensor,
     norm: Tensor,
-    weight: Tensor,
+    weight: Tensor | Int8,
     bias: Tensor,
     cache: Tensor,
     rotation: tuple[Tensor, Tensor],
@@ -195,6 +202,9 @@ def norm_qkv(
 
     `hidden` is float32 [1, size]; see rotate_and_store.
     """
+    if isinstance(weight, Int8):
+        places = (cache, rotation, positions, slots, tables, heads)
+        return qkv_int8(hidden, weight, bias, *places, norm=norm, epsilon=epsilon)
     _, _, kv_heads, page, size = cache.shape
     columns = hidden.shape[1]
     queries = torch.empty(1, heads, size, dtype=cache.dtype, device=hidden.device)
