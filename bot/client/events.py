@@ -4,7 +4,9 @@ import json
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BeforeValidator
+
+from bot.client.wire import Wire
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,12 @@ def _as_text(arguments: Any) -> Any:
     return json.dumps(arguments) if isinstance(arguments, dict) else arguments
 
 
-class _Function(BaseModel):
+class _Function(Wire):
     name: str | None = None
     arguments: Annotated[str | None, BeforeValidator(_as_text)] = None
 
 
-class _Call(BaseModel):
+class _Call(Wire):
     index: int | None = None
     id: str | None = None
     function: _Function | None = None
@@ -79,7 +81,7 @@ class _Call(BaseModel):
         return CallDelta(self.index, self.id or "", function.name or "", function.arguments or "")
 
 
-class _Delta(BaseModel):
+class _Delta(Wire):
     content: str | None = None
     reasoning_content: str | None = None
     """DeepSeek's name for it."""
@@ -88,32 +90,32 @@ class _Delta(BaseModel):
     tool_calls: list[_Call] | None = None
 
 
-class _Choice(BaseModel):
+class _Choice(Wire):
     delta: _Delta | None = None
     finish_reason: str | None = None
 
 
-class _Queue(BaseModel):
+class _Queue(Wire):
     position: int
     eta_seconds: float | None = None
 
 
-class _PromptDetails(BaseModel):
+class _PromptDetails(Wire):
     cached_tokens: int | None = None
 
 
-class _CompletionDetails(BaseModel):
+class _CompletionDetails(Wire):
     reasoning_tokens: int | None = None
 
 
-class _Usage(BaseModel):
+class _Usage(Wire):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 
 
-class Chunk(BaseModel):
+class Chunk(Wire):
     """One event of the stream, as far as the bot looks at it."""
 
     choices: list[_Choice] | None = None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
+from bot.client.wire import Wire
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ SALTING = (OURS, "vllm")
 """What servers that know `cache_salt` say in `owned_by`."""
 
 
-class _Meta(BaseModel):
+class _Meta(Wire):
     n_ctx: int | None = None
 
 
-class _Card(BaseModel):
+class _Card(Wire):
     id: str
     owned_by: str | None = None
     max_model_len: int | None = None
@@ -54,7 +54,7 @@ class _Card(BaseModel):
     tools: bool | None = None
 
 
-class ModelList(BaseModel):
+class ModelList(Wire):
     """The answer of `GET /v1/models`."""
 
     data: list[_Card]

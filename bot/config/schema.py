@@ -188,7 +188,7 @@ class Section(BaseModel):
     those that stand there as examples only have it here.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class InferenceConfig(Section):

@@ -4,12 +4,16 @@ What a key allows and its default come from the schema, its description from the
 file. A key that the file shows only as an example has its description in the schema.
 """
 
+import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from inspect import cleandoc
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import bot.config.schema
 from bot.config.builtin import builtin_config_dir, builtin_variables
 from bot.config.reloading import RESTART_SECTIONS
 from bot.config.schema import Config
@@ -40,11 +44,28 @@ class Setting:
 
 def settings() -> dict[str, list[Setting]]:
     """Section → its settings, in the file's order."""
-    schema = Config.model_json_schema()
+    schema = _described(Config.model_json_schema())
     found: dict[str, list[Setting]] = {}
     for setting in _settings(schema, schema, ""):
         found.setdefault(setting.key.partition(".")[0], []).append(setting)
     return found
+
+
+def _described(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with the docstrings that stand below the keys in its source."""
+    source = ast.parse(Path(bot.config.schema.__file__).read_text(encoding="utf-8"))
+    for section in source.body:
+        if not isinstance(section, ast.ClassDef):
+            continue
+        found = schema if section.name == "Config" else schema["$defs"].get(section.name, {})
+        for key, below in pairwise(section.body):
+            match key, below:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(text))),
+                ):
+                    found["properties"][name].setdefault("description", cleandoc(text))
+    return schema
 
 
 def page() -> str:
