@@ -64,7 +64,7 @@ def _picks_gptoss(folder: Path, device: "torch.device", engine: str) -> bool:
         return False
     from bot.inference.engines.gptoss.requirements import obstacle
 
-    problem = obstacle(folder, device)
+    problem = obstacle(folder, device, engine)
     if problem and engine == "gptoss":
         raise EngineError(f"inference.engine is gptoss, but {problem}; set inference.engine: auto")
     return problem is None

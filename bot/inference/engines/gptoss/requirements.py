@@ -7,11 +7,16 @@ from pathlib import Path
 import torch
 
 CAPABILITY = (7, 5)
-"""The least compute capability that it was run with: see docs/models.md."""
+"""The least compute capability that it has kernels for."""
+PROVEN = (8, 0)
+"""From which on it was run as a whole (docs/models.md). Older cards get it if asked for."""
 
 
-def obstacle(folder: Path, device: torch.device) -> str | None:
-    """Why the model in `folder` can't run here, in half a sentence; None if it can."""
+def obstacle(folder: Path, device: torch.device, engine: str = "gptoss") -> str | None:
+    """Why the model in `folder` can't run here, in half a sentence; None if it can.
+
+    engine: `inference.engine`, which says whether this one was asked for.
+    """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -24,8 +29,9 @@ def obstacle(folder: Path, device: torch.device) -> str | None:
     if torch.version.hip:
         return "it needs a CUDA card, and this torch is built for AMD's ROCm"
     capability = torch.cuda.get_device_capability(device)
-    if capability < CAPABILITY:
-        has, needs = (".".join(map(str, pair)) for pair in (capability, CAPABILITY))
+    least = CAPABILITY if engine == "gptoss" else PROVEN
+    if capability < least:
+        has, needs = (".".join(map(str, pair)) for pair in (capability, least))
         name = torch.cuda.get_device_name(device)
         return f"{name} has compute capability {has}, and it needs {needs}"
     if importlib.util.find_spec("triton") is None:

@@ -23,9 +23,12 @@ def card(monkeypatch: pytest.MonkeyPatch):
     return describe
 
 
-def test_a_t4_runs_gpt_oss(tiny: Tiny, card) -> None:
+def test_a_t4_gets_this_engine_where_it_was_asked_for(tiny: Tiny, card) -> None:
     card(7, 5)
-    assert obstacle(tiny.folder, CARD) is None
+    assert obstacle(tiny.folder, CARD, "gptoss") is None
+    assert obstacle(tiny.folder, CARD, "auto") == (
+        "Some Card has compute capability 7.5, and it needs 8.0"
+    )
 
 
 def test_an_older_card_is_named_with_what_it_has_and_what_is_needed(tiny: Tiny, card) -> None:
