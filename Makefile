@@ -3,8 +3,8 @@
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 BIN := .venv/bin
 
-# Three workers for two cores: a test in four waits for another process, or for a platform's pace.
-PARALLEL := --numprocesses=3 --dist=worksteal
+# Four workers for two cores: tests wait for another process, or for a platform's pace.
+PARALLEL := --numprocesses=4 --dist=worksteal
 
 # Where Python is told to keep nothing that it compiled, each of a test's processes would compile the
 # bot again: a second each.

@@ -54,6 +54,7 @@ def test_a_saved_tokenizer_is_read_as_transformers_reads_it(
     assert_alike(tmp_path)
 
 
+@pytest.mark.slow  # transformers takes ten seconds to read it
 @pytest.mark.skipif(not GPT_OSS.is_dir(), reason="this machine has no files of gpt-oss")
 def test_gpt_oss_is_read_as_transformers_reads_it() -> None:
     assert_alike(GPT_OSS, reasoning_effort="low", tools=[{"type": "function", "function": TOOL}])

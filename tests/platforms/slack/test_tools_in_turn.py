@@ -33,7 +33,7 @@ async def test_it_searches_reads_calculates_asks_and_answers(
             assert_is_asked_for(asked.text, scene.inference.requests, repository)
             await scene.ann.click(asked, "Allow").acknowledged()
             answer = await scene.answer_to(question)
-            assert answer.text.startswith(f"Every 12 hours [1]({url}). Noted.")
+            assert f"Every 12 hours [1]({url}). Noted." in answer.text  # below its tasks
             assert "Sources: " in answer.text
             assert_all_was_done(answer.text, site, scene.inference.requests, str(path))
             assert_are_listed(await scene.told(scene.ann.say(scene.general, "@bot /tools")))
