@@ -18,6 +18,18 @@ from bot.platforms.markdown.style import Piece
 LONGEST_LANGUAGE = 32
 
 
+_BLANK_LINE = re.compile(r"^[^\S\n]*\n", re.MULTILINE)
+
+
+@lru_cache(maxsize=64)
+def _other_line(marker: str, *, in_quote: bool, in_list: bool) -> re.Pattern[str]:
+    """A line that may close the fence, is out of its quote, or has its list's indentation."""
+    quote = ">" if in_quote else ""
+    kinds = [rf"[ \t{quote}]*{marker}{marker[0]}*[^\S\n]*$"]
+    kinds += [r"(?![^\S\n]*>)"] * in_quote + [r"[ \t]"] * in_list
+    return re.compile(rf"^(?:{'|'.join(kinds)})", re.MULTILINE)
+
+
 @lru_cache(maxsize=64)
 def _closing_line(marker: str) -> re.Pattern[str]:
     return re.compile(rf"^( {{0,3}}{marker}{marker[0]}*)[^\S\n]*\n", re.MULTILINE)
@@ -41,8 +53,10 @@ class Code:
         self.source, self.begin, self._room = source, begin, room
         self._continued = continued
         self._edits: list[tuple[int, int, str]] = []
-        self._lines: list[tuple[int, int, bool]] = []
-        """Where lines of code begin, the size up to there, and whether a blank one is before."""
+        self._last_line: tuple[int, int] | None = None
+        self._last_after_blank: tuple[int, int] | None = None
+        """Where the last line of code begins, and the last one after a blank one, and the size up
+        to there."""
         self._at, self._dedent, self._opening = begin, 0, ""
         if isinstance(opened, FenceLine):
             self.fence = self._here = self._open(opened)
@@ -52,6 +66,9 @@ class Code:
         self._used = len(self._opening) + sum(len(new) for _, _, new in self._edits)
         self._used += source.size(begin, self._at)
         self._missing = 0
+        self._other_line = _other_line(
+            self.fence.marker, in_quote=self.fence.in_quote, in_list=self._dedent > 0
+        )
         self.closed = False
         self.visited = self._at - begin
         self.end, self.whole = self._read()
@@ -89,6 +106,8 @@ class Code:
         if not fence.prefix and (after := self._whole()) is not None:
             return after, True
         while at < end:
+            if not first:
+                at = self._skip(at, closing)
             stop = min(end, at + max(0, self._room - self._used) + self._dedent + 1)
             newline = text.find("\n", at, stop)
             line_end = stop if newline < 0 else newline
@@ -117,10 +136,35 @@ class Code:
             if newline < 0:
                 self._missing = missing or 0
                 return end, True
-            self._used += source.size(at + margin, newline + 1)
-            self._lines.append((newline + 1, self._used, not text[at:newline].strip()))
+            self._add_lines(at, at + margin, newline + 1)
             at = newline + 1
         return end, True
+
+    def _skip(self, at: int, closing: int) -> int:
+        """Where the lines from `at` on end that are nothing but code and have room."""
+        source, left = self.source, self._room - self._used - closing
+        until = min(source.end, at + max(0, left) + 1)
+        other = self._other_line.search(source.text, at, until)
+        last = other.start() if other else until
+        if left < 0 or last <= at:
+            return at
+        if source.size(at, last) > left:
+            last = source.furthest(at, left) + 1
+        stop = source.text.rfind("\n", at, last) + 1
+        if stop <= at:
+            return at
+        self.visited += stop - at
+        self._add_lines(at, at, stop)
+        return stop
+
+    def _add_lines(self, at: int, shown: int, stop: int) -> None:
+        """Add whole lines, of which the first is shown from `shown` on."""
+        source = self.source
+        self._used += source.size(shown, stop)
+        after = max((m.end() for m in _BLANK_LINE.finditer(source.text, at, stop)), default=0)
+        if after:
+            self._last_after_blank = (after, self._used - source.size(after, stop))
+        self._last_line = (stop, self._used)
 
     def _whole(self) -> int | None:
         """Where it ends if it is closed at the margin and there is room for all of it."""
@@ -145,20 +189,21 @@ class Code:
 
     def cut(self, least: int) -> Open | None:
         """Where a part ends in it, of which `least` is shown if that is possible."""
-        good = [line for line in self._lines if line[1] >= least]
-        if good:
-            return Open(max(good, key=lambda line: (line[2], line[0]))[0], self.fence)
+        for line in (self._last_after_blank, self._last_line):
+            if line is not None and line[1] >= least:
+                return Open(line[0], self.fence)
         source, at = self.source, self._at
         closing = len(self._here.closing) + 1
-        last = source.furthest(at, self._room - self._used - closing)
+        left = self._room - self._used - closing
+        last = source.furthest(at, left) if left >= 0 else self.begin
         low = max(source.furthest(at, least - self._used), at + 1)
-        line = source.line(at)
-        signs = line.lstrip(" \t").lstrip("`~").lstrip(" \t")
-        if signs is not line and len(line) - len(signs) > len(line) - len(line.lstrip(" \t")):
-            low = max(low, at + len(line) - len(signs) + 1)  # or a marker would be cut off
+        written = source.line(at)
+        signs = written.lstrip(" \t").lstrip("`~").lstrip(" \t")
+        if len(signs) < len(written.lstrip(" \t")):
+            low = max(low, at + len(written) - len(signs) + 1)  # or a marker would be cut off
         if last < low:
-            if self._lines:
-                return Open(self._lines[-1][0], self.fence)
+            if self._last_line is not None:
+                return Open(self._last_line[0], self.fence)
             return None if last <= self.begin else Open(last, self.fence)
         self.visited += last - low
         words = word_borders(source.text, low, last)

@@ -6,13 +6,18 @@ brackets). It is not CommonMark to the letter: where the two differ, a cut is le
 
 import re
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 MARKS = "*_~|`"
 DEEPEST = 6
 """Marks open at once; more is noise, not emphasis."""
 LONGEST_CODE_MARK = 4
+CHARACTERS_FOR_A_SIGN = 10
+FEW_SIGNS = 20
+"""Signs that are read in any text, besides one for so many characters: beyond, they are noise."""
 _SIGNS = re.compile(r"`+|\*+|_+|~+|\|+|\[+|<+|[\\$]")
+_BACKTICKS = re.compile("`+")
 _IN_FORMULAS = ("\\", "^", "_{")
 """What tells a formula between single dollar signs from prices."""
 FORMULAS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$", "$": "$"}
@@ -38,19 +43,28 @@ class Inline:
         """The marks that are open at a place, the outermost first."""
         return self.marks[bisect_right(self.places, place) - 1]
 
-    def in_atom(self, place: int) -> bool:
-        """Whether a cut at this place goes through something."""
-        at = bisect_left(self.atoms, (place, 0)) - 1
-        return at >= 0 and self.atoms[at][0] < place < self.atoms[at][1]
-
     def in_code(self, place: int) -> bool:
         """Whether a place is within code that is closed."""
         at = bisect_left(self.atoms, (place, 0)) - 1
-        return self.in_atom(place) and self.text[self.atoms[at][0]] == "`"
+        if at < 0 or not self.atoms[at][0] < place < self.atoms[at][1]:
+            return False
+        return self.text[self.atoms[at][0]] == "`"
+
+    def outside_atoms(self, low: int, last: int) -> bytearray:
+        """Of each place from `low` to `last`, whether a cut there goes through no atom."""
+        outside = bytearray(b"\1") * (last + 1 - low)
+        for begin, end in self.atoms[bisect_left(self.atoms, (low, 0)) - 1 :] if self.atoms else ():
+            first, stop = max(begin + 1, low), min(end, last + 1)
+            if first < stop:
+                outside[first - low : stop - low] = bytes(stop - first)
+        return outside
 
 
 def scan(text: str, at: int, end: int, marks: tuple[str, ...] = ()) -> Inline:
-    """Read `text[at:end]`, at whose beginning `marks` are open."""
+    """Read `text[at:end]`, at whose beginning `marks` are open.
+
+    Where there are more signs than people write, the rest is read as plain text.
+    """
     return _Scan(text, at, end, marks).run()
 
 
@@ -60,7 +74,8 @@ class _Scan:
         self.found = Inline(text, places=[at], marks=[marks], visited=end - at)
         self.stack = list(marks)
         self._next: dict[str, int] = {}
-        self._last_run: dict[int, int] | None = None
+        self._runs: dict[int, list[int]] | None = None
+        """Where the runs of each number of backticks begin."""
         self._has_formulas = any(text.find(sign, at, end) >= 0 for sign in _IN_FORMULAS)
         """Whether a pair of dollar signs can be one."""
 
@@ -68,7 +83,13 @@ class _Scan:
         text, end = self.text, self.end
         if self.stack and self.stack[-1][0] == "`":
             self._code_goes_on()
+        left = FEW_SIGNS + (end - self.at) // CHARACTERS_FOR_A_SIGN
         while (signs := _SIGNS.search(text, self.at, end)) is not None:
+            if not left:
+                self.stack.clear()
+                self._remember()
+                break
+            left -= 1
             self.at, stop = signs.span()
             sign = text[self.at]
             if sign in "*_~|":
@@ -131,31 +152,13 @@ class _Scan:
 
     def _closing_run(self, length: int, at: int) -> int | None:
         """Where code ends that was opened by `length` backticks."""
-        if self._last_run is None:
-            self._last_run = self._runs()
-        if self._last_run.get(length, -1) < at:
-            return None
-        text = self.text
-        while True:
-            at = text.find("`" * length, at, self.end)
-            stop = at
-            while stop < self.end and text[stop] == "`":
-                stop += 1
-            if stop - at == length:
-                return stop
-            at = stop
-
-    def _runs(self) -> dict[int, int]:
-        """Where the last run of each number of backticks begins."""
-        last: dict[int, int] = {}
-        at = self.text.find("`", self.begin, self.end)
-        while at >= 0:
-            stop = at
-            while stop < self.end and self.text[stop] == "`":
-                stop += 1
-            last[stop - at] = at
-            at = self.text.find("`", stop, self.end)
-        return last
+        if self._runs is None:
+            self._runs = defaultdict(list)
+            for run in _BACKTICKS.finditer(self.text, self.begin, self.end):
+                self._runs[run.end() - run.start()].append(run.start())
+        runs = self._runs.get(length, [])
+        next_one = bisect_left(runs, at)
+        return runs[next_one] + length if next_one < len(runs) else None
 
     def _formula(self, sign: str) -> None:
         two = self.text[self.at : self.at + 2]

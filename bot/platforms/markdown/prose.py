@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from functools import partial
-from itertools import accumulate, chain
+from itertools import accumulate, chain, islice
 
 from wcwidth import iter_graphemes
 
@@ -12,11 +11,18 @@ from bot.platforms.markdown.lines import BLANK_LINES, ZERO_WIDTH_SPACE, rstrip_e
 from bot.platforms.markdown.source import Open, Source
 from bot.platforms.markdown.style import Piece
 
-_SENTENCE_ENDS = "。！？…，、；："  # noqa: RUF001 (Chinese, Japanese)
-_MAY_END_PROSE = re.compile(
-    r"\n(?:(?=[ \t>*+\-0-9.)]*(?:```|~~~))|(?P<rule>)(?=[ \t|:]*-[|:\- \t]*\n))"
+MOST_CANDIDATES = 64
+"""Lines that look like a fence or a table and are none, after which a text is prose."""
+MOST_TRIED = 32
+"""Borders that are tried for room for closing marks."""
+_WORD_BORDER = re.compile(
+    r"(?<=[\s。！？…，、；：])|(?=\s)"  # noqa: RUF001 (Chinese, Japanese)
 )
-"""Before what may be a fence, or the rule below a table's header."""
+_MAY_END_PROSE = re.compile(
+    r"\n(?:(?=(?:[ \t>]|(?:[-*+]|[0-9]{1,9}[.)])(?=[ \t]))*+(?:```|~~~))"
+    r"|(?=[^\n|]*+\|[^\n]*+\n[ \t|:]*+-[|:\- \t]*+\n))"
+)
+"""Before what may be a fence, or a table's header with its rule."""
 _BEGINS_BLOCK = re.compile(
     r"(?P<before>\n)(?:[ \t]{0,15}(?:#|>|[-+*][ \t]|[0-9]{1,9}[.)][ \t])|\s*\n)"
 )
@@ -62,22 +68,15 @@ class Prose:
         self._fits = source.furthest(begin, self._room)
         self._stop = white_space_end(text, self._fits, source.end)
         last = text.rfind("\n", begin, self._stop) + 1
-        if begin < last < source.end and self._is_border(last):
-            return last, True
         return (source.end, True) if self._stop >= source.end else (max(begin, last), False)
 
     def _border(self, until: int) -> int | None:
         """The first line before `until` that a fence or a table begins with."""
         source, begin, text = self.source, self.begin, self.source.text
-        for found in _MAY_END_PROSE.finditer(text, begin, until):
-            at = found.end()
-            if found.lastgroup == "rule":
-                at = text.rfind("\n", begin, found.start()) + 1
-                if at > begin and self._begins_table(at):
-                    return at
-            elif source.fence_at(at):
-                return at
-        return None
+        if not (source.fences or source.tables):
+            return None
+        found = islice(_MAY_END_PROSE.finditer(text, begin, until), MOST_CANDIDATES)
+        return next((at.end() for at in found if self._is_border(at.end())), None)
 
     def _is_border(self, line: int) -> bool:
         return bool(self.source.fence_at(line)) or self._begins_table(line)
@@ -109,21 +108,21 @@ class Prose:
         at = self._item = self._last_item()
         found = scan(text, at, last, self.marks if at == self.begin else ())
         self.visited += found.visited
-        words = partial(word_borders, text, low, last)
         self.visited += last - low
+        outside = found.outside_atoms(low, last)
 
-        def free(place: int) -> bool:
-            return place <= at or not (found.in_atom(place) or found.marks_at(place))
+        def borders() -> Iterator[int]:
+            places = chain(line_borders(text, low, last), word_borders(text, low, last))
+            return (place for place in places if outside[place - low])
 
-        def kept(place: int) -> bool:
-            return not found.in_atom(place) and self._open_at(place, found) is not None
-
-        for fits in (free, kept):
-            for place in filter(fits, chain(line_borders(text, low, last), words())):
-                return self._open_at(place, found) or Open(place)
-        graphemes = list(grapheme_borders(text, self.begin, low, last))
-        for place in chain(filter(kept, graphemes), words(), graphemes):
-            if (opened := self._open_at(place, found)) is not None:
+        free = (place for place in borders() if place <= at or not found.marks_at(place))
+        if (place := next(free, None)) is not None:
+            return Open(place)
+        graphemes = grapheme_borders(text, self.begin, low, last)
+        whole = (place for place in graphemes if outside[place - low])
+        for places in (borders(), whole, word_borders(text, low, last), iter(graphemes)):
+            tried = (self._open_at(place, found) for place in islice(places, MOST_TRIED))
+            if (opened := next(filter(None, tried), None)) is not None:
                 return opened
         return Open(last)
 
@@ -180,19 +179,20 @@ def line_borders(text: str, low: int, last: int) -> Iterator[int]:
 
 def word_borders(text: str, low: int, last: int) -> Iterator[int]:
     """The places from `last` down to `low` where a word ends or begins."""
-    near = text[low - 1 : last + 1]
-    if near.isascii() and len(near.split(maxsplit=1)) == 1 and not near[-1].isspace():
-        return  # nothing but signs: most often, and what takes longest
-    for place in range(last, low - 1, -1):
-        before = text[place - 1]
-        if before.isspace() or before in _SENTENCE_ENDS or text[place].isspace():
-            yield place
+    while last >= low:
+        begin = max(low, last - 63)
+        found = [border.start() for border in _WORD_BORDER.finditer(text, begin, last + 1)]
+        yield from (place for place in reversed(found) if place <= last)
+        last = begin - 1
 
 
-def grapheme_borders(text: str, begin: int, low: int, last: int) -> Iterator[int]:
+def grapheme_borders(text: str, begin: int, low: int, last: int) -> list[int]:
     """The places from `last` down to `low` between two characters as people see them.
 
     Read from the border `begin` on. Whether `last` is one shows in the character after it.
     """
-    borders = accumulate(map(len, iter_graphemes(text[begin : last + 1])), initial=begin)
-    yield from sorted((border for border in borders if low <= border <= last), reverse=True)
+    near = text[low - 1 : last + 1]
+    if near.isascii() and "\r" not in near:
+        return [*range(last, low - 1, -1)]
+    borders = [*accumulate(map(len, iter_graphemes(text[begin : last + 1])), initial=begin)]
+    return [border for border in reversed(borders) if low <= border <= last]

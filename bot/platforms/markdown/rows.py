@@ -1,9 +1,24 @@
 """A table, cut between two rows and begun again with its header."""
 
+from bisect import bisect_right
+
 from bot.platforms.markdown.lines import blank_lines_end
 from bot.platforms.markdown.source import Open, Source
 from bot.platforms.markdown.style import Drawn, Piece
 from bot.platforms.markdown.tables import Table, row_of
+
+SHORTEST_STRETCH, LONGEST_STRETCH = 32, 128
+"""Characters whose rows are read and measured at a time: it takes longer row by row."""
+
+
+def _rows(lines: list[str], columns: int) -> list[tuple[str, ...]]:
+    """The rows that lines are, up to one that is none."""
+    rows = []
+    for line in lines:
+        if (row := row_of(line, columns)) is None:
+            break
+        rows.append(row)
+    return rows
 
 
 class Rows:
@@ -15,14 +30,15 @@ class Rows:
         self.source, self.begin, self._room = source, begin, room
         self._table, self._drawn, self._again = table, drawn, again
         self._count = 0
+        self._stretch = SHORTEST_STRETCH
         self.visited = 0
         empty = ("",) * len(table.header)
-        self.size = drawn.size_with(empty) or 0
+        self.size = max(drawn.sizes_with([empty]), default=0)
         self._rows_end, self.end, self.whole = self._read()
         self.size += source.size(self._rows_end, self.end)
 
     def _read(self) -> tuple[int, int, bool]:
-        source, at = self.source, self.begin
+        source, at, columns = self.source, self.begin, len(self._table.header)
         if not self._again:
             for _ in range(2):
                 at = min(at + len(source.line(at)) + 1, source.end)
@@ -30,20 +46,34 @@ class Rows:
                 return at, at, False
         self.visited += at - self.begin
         while at < source.end:
-            line = source.line(at)
-            self.visited += len(line) + 1
-            row = row_of(line, len(self._table.header))
-            if row is None:
-                break
-            size = self._drawn.size_with(row)
-            if size is None or size > self._room:
+            lines = self._lines_at(at)
+            self.visited += sum(map(len, lines)) + len(lines)
+            rows = _rows(lines, columns)
+            sizes = self._drawn.sizes_with(rows)
+            count = bisect_right(sizes, self._room)
+            if count:
+                self._drawn.add(rows[:count])
+                self._count, self.size = self._count + count, sizes[count - 1]
+            at = min(at + sum(map(len, lines[:count])) + count, source.end)
+            if count < len(rows):
                 return at, at, False
-            self._drawn.add(row)
-            self._count, self.size = self._count + 1, size
-            at = min(at + len(line) + 1, source.end)
+            if count < len(lines):
+                break
         if at >= source.end:
             return at, at, True
         return at - 1, blank_lines_end(source.text, at, source.end), True
+
+    def _lines_at(self, at: int) -> list[str]:
+        """The lines from `at` on, as many as a stretch holds, or one that is longer."""
+        text, end, stop = self.source.text, self.source.end, at + self._stretch
+        self._stretch = min(2 * self._stretch, LONGEST_STRETCH)
+        if stop < end:
+            stop = text.rfind("\n", at, stop) + 1
+        return (
+            text[at : min(stop, end)].removesuffix("\n").split("\n")
+            if stop
+            else [self.source.line(at)]
+        )
 
     def cut(self, least: int) -> Open | None:
         """Where a part ends in it; None where no row has room."""

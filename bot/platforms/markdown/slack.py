@@ -4,14 +4,16 @@ A message has one table of its own kind; another one is drawn as code. Formulas 
 written with signs: https://docs.slack.dev/reference/block-kit/blocks/table-block
 """
 
+from collections.abc import Sequence
+from itertools import accumulate
+from operator import add
+
 from bot.platforms.markdown.rewriting import with_formulas, with_tasks
 from bot.platforms.markdown.style import Drawn, Piece
 from bot.platforms.markdown.tables import Drawing, Table, escapes
 
 TABLE_ROWS = 100
 TABLE_COLUMNS = 20
-_ENTITY = {"&": 4, "<": 3, ">": 3}
-"""How much longer these are as entities."""
 
 
 class SlackStyle:
@@ -20,9 +22,7 @@ class SlackStyle:
     tables = True
 
     def size(self, text: str, begin: int, end: int) -> int:
-        count = text.count
-        longer = 4 * count("&", begin, end) + 3 * (count("<", begin, end) + count(">", begin, end))
-        return end - begin + longer
+        return end - begin + _longer(text, begin, end)
 
     def prose(self, text: str, *, continued: bool) -> str:
         return with_formulas(with_tasks(text, continued=continued))
@@ -38,19 +38,26 @@ class _Counted(Drawing):
 
     def __init__(self, table: Table) -> None:
         super().__init__(table)
-        self._longer = _longer(table.header)
+        self._longer = _longer_row(table.header)
 
-    def size_with(self, row: tuple[str, ...]) -> int:
-        return super().size_with(row) + self._longer + _longer(row)
+    def sizes_with(self, rows: Sequence[tuple[str, ...]]) -> list[int]:
+        longer = [*accumulate(map(_longer_row, rows), initial=self._longer)][1:]
+        return [*map(add, super().sizes_with(rows), longer)]
 
-    def add(self, row: tuple[str, ...]) -> None:
-        super().add(row)
-        self._longer += _longer(row)
+    def add(self, rows: Sequence[tuple[str, ...]]) -> None:
+        super().add(rows)
+        self._longer += sum(map(_longer_row, rows))
 
 
-def _longer(row: tuple[str, ...]) -> int:
-    """How much longer a row is with entities."""
-    return sum(more * cell.count(sign) for cell in row for sign, more in _ENTITY.items())
+def _longer(text: str, begin: int, end: int) -> int:
+    """How much longer a text is with entities."""
+    count = text.count
+    return 4 * count("&", begin, end) + 3 * (count("<", begin, end) + count(">", begin, end))
+
+
+def _longer_row(row: tuple[str, ...]) -> int:
+    text = "".join(row)
+    return _longer(text, 0, len(text))
 
 
 class _Native:
@@ -60,21 +67,29 @@ class _Native:
         self._table = table
         self._rows: list[tuple[str, ...]] = []
         self._size = self._size_of(table.header)
+        self._sizes: list[int] = []
+        """With the rows that were asked about last."""
 
     def _size_of(self, row: tuple[str, ...]) -> int:
         text = "".join(row)
-        return SlackStyle().size(text, 0, len(text)) + sum(map(escapes, row)) + len(row)
+        longer = 0 if text.isascii() else sum(map(escapes, row))
+        return len(text) + _longer(text, 0, len(text)) + longer + len(row)
 
-    def size_with(self, row: tuple[str, ...]) -> int | None:
+    def sizes_with(self, rows: Sequence[tuple[str, ...]]) -> list[int]:
         """See Drawn."""
-        if len(self._rows) + 2 > TABLE_ROWS:
-            return None
-        return self._size + self._size_of(row)
+        left = TABLE_ROWS - 1 - len(self._rows)
+        text = "".join(map("".join, rows))
+        if text.isascii() and not _longer(text, 0, len(text)):
+            own = [sum(map(len, row)) + len(row) for row in rows[:left]]
+        else:
+            own = [*map(self._size_of, rows[:left])]
+        self._sizes = [*accumulate(own, initial=self._size)][1:]
+        return self._sizes
 
-    def add(self, row: tuple[str, ...]) -> None:
+    def add(self, rows: Sequence[tuple[str, ...]]) -> None:
         """See Drawn."""
-        self._rows.append(row)
-        self._size += self._size_of(row)
+        self._rows += rows
+        self._size = self._sizes[len(rows) - 1]
 
     def piece(self) -> Piece:
         """See Drawn."""

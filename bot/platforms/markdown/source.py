@@ -17,13 +17,17 @@ class Open(NamedTuple):
 
 
 class Source(NamedTuple):
-    """The answer up to `end`, as `style` counts and shows it, for parts of `limit`."""
+    """The answer up to `end`, as `style` counts and shows it, for parts of `limit`.
+
+    tables, fences: whether they are looked for; what is not is shown as it is written.
+    """
 
     text: str
     end: int
     limit: int
     style: Style
     tables: bool
+    fences: bool = True
 
     def size(self, begin: int, end: int) -> int:
         return self.style.size(self.text, begin, end)
@@ -47,7 +51,7 @@ class Source(NamedTuple):
 
     def fence_at(self, at: int) -> FenceLine | None:
         """The fence that begins with a line, or what looks like one."""
-        if at >= self.end or not may_begin_fence(self.text, at):
+        if not self.fences or at >= self.end or not may_begin_fence(self.text, at):
             return None
         return fence_in(self.line(at))
 

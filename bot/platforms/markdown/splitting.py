@@ -12,8 +12,12 @@ from bot.platforms.markdown.style import AsWritten, Piece, Style
 from bot.platforms.markdown.tables import row_of
 
 MIN_LIMIT = 32  # below it a closed and reopened fence leaves no room for code
-CHARACTERS_FOR_A_TABLE = 64
-"""A part draws one table for so many of its characters; further ones are shown as written."""
+CHARACTERS_FOR_A_FRAME = 64
+FEW_FRAMES = 16
+"""A part has at least so many fences and tables, and one for so many of its characters. With these
+it ends in its second half; more of them in its first half are noise, and shown as written."""
+FRAMES_FOR_A_TABLE = 2
+"""A table takes longer to read than a fence."""
 
 Block = Prose | Code | Rows
 """What a part is made of. `begin`, `end`: where it and the next one begin; `whole`: whether there
@@ -117,7 +121,7 @@ class _Reading:
         self._source, self._opened = source, opened
         self._opening = ""
         self._blocks: list[Block] = []
-        self._used = self._tables = 0
+        self._used = self._tables = self._frames = 0
 
     def read(self) -> Open:
         """Where the part ends, and what is open there."""
@@ -130,7 +134,16 @@ class _Reading:
             self._add(block)
             if block.end >= source.end:
                 return Open(source.end)
+            if self._is_crowded():
+                if self._used >= source.limit // 2:
+                    return Open(block.end)
+                self._source = source._replace(tables=False, fences=False)
             block = self._block_at(block.end)
+
+    def _is_crowded(self) -> bool:
+        """Whether it has as many fences and tables as a part has."""
+        most = max(FEW_FRAMES, self._source.limit // CHARACTERS_FOR_A_FRAME)
+        return self._frames >= most
 
     def _add(self, block: Block) -> None:
         self._blocks.append(block)
@@ -189,6 +202,7 @@ class _Reading:
         source = self._source
         room = source.limit - self._used
         if (line := source.fence_at(at)) is not None:
+            self._frames += 1
             # A line that is still being written may become what it is not yet: each of these keeps
             # as much room as the others need.
             if line.info_at - line.marker_at > source.limit // 8:
@@ -200,8 +214,7 @@ class _Reading:
             drawn = source.style.draw(table, first=not self._tables)
             if drawn is not None:
                 self._tables += 1
-                if self._tables * CHARACTERS_FOR_A_TABLE >= source.limit:
-                    self._source = source._replace(tables=False)
+                self._frames += FRAMES_FOR_A_TABLE
                 return Rows(source, at, room, table, drawn, again=False)
         return Prose(source, at, room)
 

@@ -1,5 +1,6 @@
 """What a platform shows of Markdown, and what it counts."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from bot.platforms.markdown.tables import Table
@@ -11,14 +12,14 @@ Piece = str | Table
 class Drawn(Protocol):
     """A table as a platform shows it, filled row by row."""
 
-    def size_with(self, row: tuple[str, ...]) -> int | None:
-        """At least its size with one more row, and never less for a longer row.
+    def sizes_with(self, rows: Sequence[tuple[str, ...]]) -> list[int]:
+        """At least its size with the first of these rows, with the first two, and so on.
 
-        None where it takes no more.
+        Never less for more rows or longer ones. Shorter than `rows` where it takes no more.
         """
 
-    def add(self, row: tuple[str, ...]) -> None:
-        """Add a row."""
+    def add(self, rows: Sequence[tuple[str, ...]]) -> None:
+        """Add the first of the rows that `sizes_with` was asked about last."""
 
     def piece(self) -> Piece:
         """What is sent."""

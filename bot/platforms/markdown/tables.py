@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate, count
+from operator import sub
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block.table import escapedSplit
@@ -115,35 +117,45 @@ class Drawing:
         self._rows = [table.header]
         self._widths = [*map(_longest, table.header)]
         self._ends_aligned = table.alignments[-1] in ("right", "center")
-        self._last_cells = self._length(table.header, self._widths)
+        (self._beyond,) = _beyond(self._rows)
         self._between = len(" │ ") * (len(self._widths) - 1)
         self._list = _List(table, prose)
-        self._next: tuple[tuple[str, ...], list[int], int] = ((), [], 0)
-        """A row that was asked about, and the widths and last cells with it."""
 
-    def _length(self, cells: tuple[str, ...], widths: Sequence[int]) -> int:
-        """What a row has beyond its columns: the last one's text, and what takes no column."""
-        return widths[-1] + sum(map(_unseen, cells))
-
-    def size_with(self, row: tuple[str, ...]) -> int:
+    def sizes_with(self, rows: Sequence[tuple[str, ...]]) -> list[int]:
         """See Drawn. Both forms have room while it is not sure which one it will be."""
-        own = [*map(_longest, row)]
-        widths = [*map(max, self._widths, own)]
-        last = self._last_cells + self._length(row, own)
-        self._next = (row, widths, last)
-        width = sum(widths) + self._between
-        columns = min(WIDEST, width if self._ends_aligned else width - widths[-1])
-        lines = len(self._rows) + 1
-        size = _FRAME + lines * (columns + 1) + last + min(WIDEST, width) + 1
-        return max(size, self._list.size_with(row)) if width > WIDEST else size
+        if not rows:
+            return []
+        longest = len if _are_ascii(rows) else _longest
+        widths = [
+            [*accumulate(map(longest, column), max, initial=width)][1:]
+            for column, width in zip(zip(*rows, strict=True), self._widths, strict=True)
+        ]
+        wholes = [self._between + sum(row) for row in zip(*widths, strict=True)]
+        columns = wholes if self._ends_aligned else map(sub, wholes, widths[-1])
+        beyond = accumulate(_beyond(rows), initial=self._beyond)
+        next(beyond)
+        sizes = [
+            _FRAME + lines * (min(WIDEST, across) + 1) + more + min(WIDEST, whole) + 1
+            for lines, across, more, whole in zip(
+                count(len(self._rows) + 1), columns, beyond, wholes, strict=False
+            )
+        ]
+        if wholes[-1] <= WIDEST:
+            return sizes
+        listed = zip(sizes, self._list.sizes_with(rows), wholes, strict=True)
+        return [max(size, other) if whole > WIDEST else size for size, other, whole in listed]
 
-    def add(self, row: tuple[str, ...]) -> None:
+    def add(self, rows: Sequence[tuple[str, ...]]) -> None:
         """See Drawn."""
-        if self._next[0] is not row:
-            self.size_with(row)
-        _, self._widths, self._last_cells = self._next
-        self._rows.append(row)
-        self._list.add(row)
+        columns = zip(*rows, strict=True)
+        longest = len if _are_ascii(rows) else _longest
+        self._widths = [
+            max(width, *map(longest, column))
+            for column, width in zip(columns, self._widths, strict=True)
+        ]
+        self._beyond += sum(_beyond(rows))
+        self._rows += rows
+        self._list.add(rows)
 
     def piece(self) -> str:
         """See Drawn."""
@@ -169,18 +181,17 @@ class _List:
         self._rows: list[tuple[str, ...]] = []
         self._measured = self._size = 0
 
-    def size_with(self, row: tuple[str, ...]) -> int:
-        for one in self._rows[self._measured :]:
-            self._size += self._size_of(one)
+    def sizes_with(self, rows: Sequence[tuple[str, ...]]) -> list[int]:
+        self._size += sum(map(self._size_of, self._rows[self._measured :]))
         self._measured = len(self._rows)
-        return self._size + self._size_of(row)
+        return [*accumulate(map(self._size_of, rows), initial=self._size)][1:]
 
     def _size_of(self, row: tuple[str, ...]) -> int:
         line = self._line(row)
         return len(line) + QUIETED * line.count("://") + 1
 
-    def add(self, row: tuple[str, ...]) -> None:
-        self._rows.append(row)
+    def add(self, rows: Sequence[tuple[str, ...]]) -> None:
+        self._rows += rows
 
     def _line(self, row: Sequence[str]) -> str:
         first, *others = zip(self._header, row, strict=True)
@@ -202,6 +213,17 @@ def escapes(cell: str) -> int:
 def _longest(cell: str) -> int:
     """At least the columns of what `plain` makes of a cell; never less for a longer cell."""
     return _width(cell) + escapes(cell)
+
+
+def _are_ascii(rows: Sequence[tuple[str, ...]]) -> bool:
+    return "".join(map("".join, rows)).isascii()
+
+
+def _beyond(rows: Sequence[tuple[str, ...]]) -> list[int]:
+    """What each row has beyond its columns: the last one's text, and what takes no column."""
+    if _are_ascii(rows):
+        return [len(row[-1]) for row in rows]
+    return [_longest(row[-1]) + sum(map(_unseen, row)) for row in rows]
 
 
 def _unseen(cell: str) -> int:

@@ -135,7 +135,8 @@ def test_as_the_answer_grows_all_messages_but_the_last_stay_as_they_are(
 @given(blocks.map("\n\n".join), st.sampled_from([200, 400]))
 @settings(deadline=None, max_examples=40)
 def test_updates_end_where_the_whole_answer_does(text: str, limit: int) -> None:
-    assume(all(len(line) < limit for line in text.splitlines() if "|" in line))
+    # A table's row that no message holds is shown as it stands, and where it is cut may move.
+    assume(all(2 * len(line) < limit for line in text.splitlines() if "|" in line))
     splitter = Splitter(limit, DiscordStyle())
     for end in range(1, len(text) + 1):
         parts = splitter.split(text[:end])

@@ -320,7 +320,7 @@ hard += ["~~~\nx\n", "a\n", "a\n\n", "$a", "\\(", "_a ", "||", "a b. ", "文", "
     ("limit", "style"), [(1600, AsWritten()), (1900, DiscordStyle()), (9000, SlackStyle())]
 )
 @given(st.sampled_from(hard) | st.lists(st.sampled_from(hard), max_size=6).map("".join) | noise)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=20)
 def test_every_character_is_looked_at_a_few_times_at_most(
     limit: int, style: Style, piece: str
 ) -> None:
