@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -126,7 +127,7 @@ async def test_an_answer_is_recorded_until_it_ends_and_found_by_the_next_run(
     assert await mine.take_cut_off("test", "bot", lambda server: True) == []
     async with Store.open(f"sqlite+aiosqlite:///{tmp_path / 'bot.db'}") as later:
         assert await later.answers.take_cut_off("test", "bot", lambda server: True) == []
-        monkeypatch.setattr(runs, "goes_on", lambda run: False)
+        monkeypatch.setattr(runs.StoredRuns, "goes_on", AsyncMock(return_value=False))
         assert await later.answers.take_cut_off("test", "bot", lambda server: False) == []
         (found,) = await later.answers.take_cut_off("test", "bot", lambda server: True)
         assert (found.question, found.thread, found.messages) == ("m", "thread", ("1", "2"))
