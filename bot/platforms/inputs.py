@@ -5,14 +5,17 @@ from collections.abc import Mapping
 _NUMBER = "#"
 
 
-def cut_for_inputs(name: str, text: str, limit: int) -> dict[str, str]:
-    """The texts of as many inputs as it takes, by name; `joined_inputs` puts them together again.
+def cut_for_inputs(name: str, text: str, limit: int, most: int) -> dict[str, str]:
+    """The texts of at most `most` inputs, by name; `joined_inputs` puts them together again.
 
-    None begins or ends with white space, which clients and platforms take away from an input.
+    None begins or ends with white space, which clients and platforms take away from an input,
+    unless every input has to be as full as it can be.
     """
     pieces: list[str] = []
     while len(text) > limit:
-        borders = range(limit, limit // 2, -1)
+        later = (most - len(pieces) - 1) * limit
+        shortest = max(limit // 2, len(text) - later)
+        borders = range(limit, shortest - 1, -1)
         at = next((b for b in borders if not (text[b - 1].isspace() or text[b].isspace())), limit)
         pieces.append(text[:at])
         text = text[at:]

@@ -8,7 +8,7 @@ import discord
 from bot.config import Effort
 from bot.conversation.commands import Command, Option, OptionKind
 from bot.conversation.texts import Texts
-from bot.platforms.discord.limits import TEXT_INPUT_LENGTH
+from bot.platforms.discord.limits import FORM_INPUTS, TEXT_INPUT_LENGTH
 from bot.platforms.inputs import cut_for_inputs, joined_inputs
 
 NO_LEVEL = "-"
@@ -27,11 +27,12 @@ class CommandForm(discord.ui.Modal):
         super().__init__(title=f"/{command.name}")
         self._submit = submit
         self._fields: dict[str, discord.ui.TextInput[Any] | discord.ui.RadioGroup[Any]] = {}
+        most = FORM_INPUTS + 1 - len(command.form_options)  # of them, one is a long text
         for option in command.form_options:
             label, value = texts(f"form_{option.name}"), values.get(option.name, "")
             pieces = {option.name: value}
             if option.kind is OptionKind.TEXT:
-                pieces = cut_for_inputs(option.name, value, TEXT_INPUT_LENGTH)
+                pieces = cut_for_inputs(option.name, value, TEXT_INPUT_LENGTH, most)
             for at, (name, piece) in enumerate(pieces.items(), 1):
                 field = _field(option, piece, texts, is_first=at == 1)
                 self._fields[name] = field

@@ -19,8 +19,9 @@ EDITABLE_SECONDS = 3300.0
 THREAD_NAME_LENGTH = 100
 """https://docs.discord.com/developers/resources/channel"""
 
-TEXT_INPUT_LENGTH = 4000
-"""https://docs.discord.com/developers/components/reference"""
+TEXT_INPUT_LENGTH, FORM_INPUTS = 4000, 5
+"""Characters of an input, and inputs of a form:
+https://docs.discord.com/developers/components/reference"""
 
 HISTORY_PAGE = 100
 """Messages in one call: https://docs.discord.com/developers/resources/message"""

@@ -11,7 +11,7 @@ from bot.config import Effort
 from bot.conversation.commands import COMMANDS, Call, Option, OptionKind
 from bot.conversation.texts import Texts
 from bot.platforms.inputs import cut_for_inputs, joined_inputs
-from bot.platforms.slack.limits import INPUT_LENGTH
+from bot.platforms.slack.limits import FORM_INPUTS, INPUT_LENGTH
 
 CALLBACK = "gptoss-form"
 NO_LEVEL = "-"
@@ -53,7 +53,7 @@ def _inputs(option: Option, value: str, texts: Texts) -> list[dict[str, Any]]:
     label = texts(f"form_{option.name}")
     if option.kind is not OptionKind.TEXT:
         return [_input(option, option.name, label, value, texts)]
-    pieces = cut_for_inputs(option.name, value, INPUT_LENGTH)
+    pieces = cut_for_inputs(option.name, value, INPUT_LENGTH, FORM_INPUTS)
     return [
         _input(option, name, label if at == 1 else f"{label} ({at}/{len(pieces)})", piece, texts)
         for at, (name, piece) in enumerate(pieces.items(), 1)

@@ -1,5 +1,6 @@
 """What people press, type as slash commands and fill in: acknowledged first, then carried out."""
 
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,7 @@ from bot.platforms.slack.catching_up import Asked, time_of
 from bot.platforms.slack.errors import describe, is_late, is_passing, messages_of
 from bot.platforms.slack.forms import form, submitted
 from bot.platforms.slack.home import command_buttons, home, plain_home
+from bot.platforms.slack.limits import OPEN_SECONDS
 from bot.platforms.slack.messages import place_of
 from bot.platforms.slack.responding import respond
 from bot.platforms.slack.sending import retried
@@ -84,7 +86,8 @@ class Interactions:
             return Result(self._core.explained(error), done=False)
         view = form(call, filled, channel, context.texts)
         try:
-            await workspace.client.views_open(trigger_id=trigger, view=view)
+            async with asyncio.timeout(OPEN_SECONDS):
+                await workspace.client.views_open(trigger_id=trigger, view=view)
         except (SlackApiError, OSError, ClientError) as error:
             log.warning(
                 "slack did not open a form", reason=describe(error), messages=messages_of(error)

@@ -23,8 +23,12 @@ SUMMARY_LENGTH = 600
 BUTTON_LENGTH = 2_000
 """Of a button's value: https://docs.slack.dev/reference/block-kit/block-elements/button-element"""
 
-INPUT_LENGTH = 3_000
-"""https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element"""
+INPUT_LENGTH, FORM_INPUTS = 3_000, 50
+"""Characters of an input; and of a form's 100 blocks, those that one text may take:
+https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element"""
+
+OPEN_SECONDS = 10.0
+"""In which Slack must open a form: what it was asked for with is good for three seconds."""
 
 RESPONSES = 5
 """Uses of a response_url, within 30 minutes:
@@ -43,6 +47,9 @@ STREAM_SECONDS = 240.0
 
 STATUS_SECONDS = 90.0
 """A status lapses after two minutes: https://docs.slack.dev/reference/methods/assistant.threads.setStatus"""
+
+SHOW_SECONDS = 5.0
+"""In which a status, or Slack's Stop, is set; an answer doesn't wait longer for what is only shown."""
 
 CLEAR_SECONDS = 30.0
 """In which Slack is asked again to take a status away, should it be busy."""

@@ -248,3 +248,17 @@ async def test_a_persona_longer_than_an_input_survives_its_form(running: Running
         await used.response
         await scene.ask("where?")
         assert scene.inference.prompts[-1][0]["content"].startswith(LONGEST)
+
+
+async def test_more_than_a_persona_may_have_can_be_edited_again(running: Running) -> None:
+    prompt = f"{'x' * 3999} {'y' * 4000}"
+    async with running(personas={"berthing": prompt}) as scene:
+        ada = admin(scene)
+        form = await ada.slash(scene.general, "persona edit", name="berthing").response
+        assert isinstance(form, Modal)
+        prompts = [label for label in form.inputs if label.startswith("System prompt")]
+        assert len(prompts) == 3
+        refused = await ada.submit(form, dict.fromkeys(prompts, "z" * 4000)).response
+        again = await ada.click(refused, refused.buttons[0]).response
+        assert isinstance(again, Modal)
+        assert "".join(again.values[label] for label in prompts) == "z" * 12_000

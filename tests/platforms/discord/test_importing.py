@@ -47,3 +47,17 @@ async def test_a_text_file_can_come_with_a_mention(scene: Scene) -> None:
     told = await scene.told(asked)
     assert "sailor**, 19 of 8000 characters" in told
     assert "/persona create opens a form that begins with it" in told
+
+
+async def test_the_longest_prompt_is_saved_from_its_form(scene: Scene) -> None:
+    ada, longest = admin(scene), ("moor " * 1600)[:7998]
+    file = ("mooring.txt", longest.encode())
+    given = ada.slash(scene.general, "persona import", file=file)
+    await scene.discord.until(lambda: given.messages and given.messages[-1].buttons)
+    form = await ada.click(given.messages[-1], "Look at it and save it").response
+    assert isinstance(form, Modal)
+    sent = ada.submit(form, {})
+    await scene.discord.until(lambda: sent.messages and not sent.messages[-1].loading)
+    await say(ada, scene.general, "persona use", name="mooring", scope="server")
+    await scene.ask("hi")
+    assert scene.inference.prompts[-1][0]["content"].startswith(longest)

@@ -35,3 +35,18 @@ async def test_what_cannot_be_imported_is_one_line(scene: Scene) -> None:
 async def test_the_slash_command_says_how_to_send_a_file(scene: Scene) -> None:
     given = scene.team.member("Ada", admin=True).slash(scene.general, "/bot-persona import")
     assert "send it in a message that mentions me" in (await given.response).text
+
+
+async def test_the_longest_prompt_is_saved_from_its_form(scene: Scene) -> None:
+    ada, longest = scene.team.member("Ada", admin=True), ("moor " * 1600)[:7998]
+    files = {"mooring.txt": longest.encode()}
+    ada.say(scene.general, "@bot /persona import", files=files)
+    button = await scene.slack.until(lambda: next((m for m in ada.ephemerals if m.buttons), None))
+    form = await ada.click(button, "Look at it and save it").response
+    assert isinstance(form, View)
+    await ada.submit(form, {}).acknowledged()
+    await scene.slack.until(lambda: "Saved mooring" in ada.ephemerals[-1].text)
+    ada.slash(scene.general, "/persona use mooring server")
+    await scene.slack.until(lambda: "Saved mooring" not in ada.ephemerals[-1].text)
+    await scene.ask("hi")
+    assert scene.last_prompt()[0]["content"].startswith(longest)

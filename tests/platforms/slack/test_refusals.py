@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from bot.platforms.slack import interactions
 from tests.doubles.inference import Say, Wait
 from tests.doubles.slack import Message
 from tests.doubles.slack.calls import Call
@@ -285,3 +286,14 @@ async def test_a_form_that_opens_too_late_can_be_opened_by_a_button(
     assert len(lines) == 1
     form = await ada.click(told, "Open the form").response
     assert list(form.inputs)  # type: ignore[union-attr]
+
+
+async def test_a_form_that_slack_does_not_open_in_time_can_be_opened_by_a_button(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interactions, "OPEN_SECONDS", 0.05)
+    scene.slack.fail("views.open", "ratelimited", retry_after=600)
+    ada = scene.team.member("Ada", admin=True)
+    await ada.slash(scene.general, "/persona create").acknowledged()
+    await scene.slack.until(lambda: ada.ephemerals)
+    assert ada.ephemerals[0].buttons == ["Open the form"]
