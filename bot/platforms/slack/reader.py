@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 import structlog
+from aiohttp import ClientError
 from slack_sdk.errors import SlackApiError
 
 from bot.conversation.events import Author, Message
@@ -106,7 +107,7 @@ async def _file(file: Payload, workspace: Workspace) -> File:
     if file.get("file_access") == "check_file_info":
         try:
             file = await workspace.file_info(str(file.get("id")))
-        except SlackApiError as error:
+        except (SlackApiError, OSError, ClientError) as error:
             log.warning("slack: a file is not told of", reason=describe(error))
             problem = "file_failed"
     version = f"{file.get('id')}-{file.get('updated') or file.get('timestamp', '')}"

@@ -12,7 +12,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.platforms.slack.errors import describe, is_passing
-from bot.platforms.slack.limits import CLEAR_SECONDS, STATUS_SECONDS
+from bot.platforms.slack.limits import CLEAR_SECONDS, SHOW_SECONDS, STATUS_SECONDS
 from bot.platforms.slack.sending import Pace, retried
 from bot.platforms.slack.workspace import Workspace
 
@@ -43,7 +43,8 @@ class Waiting:
         self._status, self._over = status, False
         try:
             if status:
-                await self._set_status(status)
+                async with asyncio.timeout(SHOW_SECONDS):
+                    await self._set_status(status)
             else:  # it would stand there for two minutes
                 async with asyncio.timeout(CLEAR_SECONDS):
                     await retried(self._set_status, "")
@@ -69,7 +70,8 @@ class Waiting:
             return True  # many ask at once: /stop still works
         self._session = True
         try:
-            answer = await self._set_session("processing")
+            async with asyncio.timeout(SHOW_SECONDS):
+                answer = await self._set_session("processing")
         except SlackApiError as error:
             self._session = is_passing(error)  # it may have begun all the same
             log.debug("slack has no stop button here", reason=describe(error))

@@ -54,7 +54,7 @@ class Workspace:
         self.url = alru_cache(maxsize=1)(self._load_url)
         """The workspace's address, with a slash at its end. Raises SlackApiError."""
         self.file_info = alru_cache(maxsize=1000, ttl=REMEMBERED_SECONDS)(self._load_file)
-        """What Slack tells of the file with an id. Raises SlackApiError."""
+        """What Slack tells of the file with an id. Raises SlackApiError, OSError, ClientError."""
         self._person = alru_cache(maxsize=10_000, ttl=REMEMBERED_SECONDS)(self._load_person)
         self._channel = alru_cache(maxsize=1000, ttl=REMEMBERED_SECONDS)(self._load_channel)
         self._groups = alru_cache(maxsize=1, ttl=REMEMBERED_SECONDS)(self._load_groups)
@@ -177,7 +177,7 @@ class Workspace:
             raise
 
     async def _load_file(self, file: str) -> dict[str, Any]:
-        found: dict[str, Any] = (await retried(self.client.files_info, file=file))["file"]
+        found: dict[str, Any] = (await self._look_up(self.client.files_info, file=file))["file"]
         return found
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from bot.platforms.slack import workspace
+from bot.platforms.slack import waiting, workspace
 from tests.doubles.slack import Channel, SlackDouble, Workspace
+from tests.doubles.slack.state import File
 from tests.platforms.slack.conftest import Running, Scene
 
 
@@ -36,6 +37,27 @@ async def test_a_person_of_whom_slack_tells_nothing_in_time_is_asked_about_again
     begun = scene.ben.say(scene.general, "I like tea.")
     await scene.ask("and what do I like?", thread=begun)
     assert "Ann" in str(scene.last_prompt())
+
+
+@pytest.mark.parametrize("error", ["missing_scope", "503", "ratelimited"])
+async def test_a_file_of_which_slack_tells_nothing_costs_a_line_but_no_answer(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, error: str
+) -> None:
+    monkeypatch.setattr(workspace, "LOOK_UP_SECONDS", 0.05)
+    scene.slack.fail("files.info", error, times=None, retry_after=600)
+    file = File("tides.txt", b"05:26", scene.team, told={"file_access": "check_file_info"})
+    answer = await scene.ask("when?", files=[file])
+    assert answer.text.startswith("Hello there.")
+    assert "couldn't download a file" in answer.text
+
+
+@pytest.mark.parametrize("method", ["assistant.threads.setStatus", "agents.sessions.setStatus"])
+async def test_what_only_shows_that_an_answer_comes_is_not_waited_for(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr(waiting, "SHOW_SECONDS", 0.05)
+    scene.slack.fail(method, "ratelimited", retry_after=600)
+    assert (await scene.ask("hi")).text.startswith("Hello there.")
 
 
 @pytest.mark.parametrize("error", ["missing_scope", "no_such_subteam", "paid_teams_only"])
