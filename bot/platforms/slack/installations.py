@@ -6,6 +6,7 @@ https://docs.slack.dev/authentication/installing-with-oauth
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import structlog
@@ -54,6 +55,7 @@ EVENTS = (
     "message.mpim",
     "tokens_revoked",
 )
+REMOVALS = ("app_uninstalled", "tokens_revoked")
 EVENTS_PATH = "/slack/events"
 INSTALL_PATH = "/slack/install"
 REDIRECT_PATH = "/slack/oauth_redirect"
@@ -91,13 +93,15 @@ async def new_app(config: SlackConfig, store: Store) -> AsyncApp:
     if client.token:
         with _no_settings_from_the_environment():
             app = AsyncApp(**options)
-        app.event("app_uninstalled")(_removed)
-        app.event("tokens_revoked")(_removed)
+        for event in REMOVALS:
+            app.event(event)(_tell_removed)
         return app
-    oauth = await _oauth(config, store)
+    installations = await _installations(config, store)
+    oauth = _oauth(config, installations, store)
     with _no_settings_from_the_environment():
         app = AsyncApp(**options, oauth_settings=oauth)
-    app.enable_token_revocation_listeners()  # what is stored of a workspace goes with the app
+    for event in REMOVALS:
+        app.event(event)(partial(_removed, installations))
     return app
 
 
@@ -113,15 +117,39 @@ def _no_settings_from_the_environment() -> Iterator[None]:
         os.environ.update(hidden)
 
 
-async def _removed(context: AsyncBoltContext) -> None:
+async def _tell_removed(context: AsyncBoltContext) -> None:
     log.warning("slack: the app was removed or its tokens were revoked", workspace=context.team_id)
 
 
-async def _oauth(config: SlackConfig, store: Store) -> AsyncOAuthSettings:
-    """Installations and the states of those under way are kept in our database."""
+async def _removed(
+    installations: SealedInstallationStore, event: dict[str, Any], context: AsyncBoltContext
+) -> None:
+    """Delete the tokens that are good no longer.
+
+    Bolt's own listeners leave those of an organisation, and a revoked token of the bot's that stands
+    in the installation too.
+    """
+    await _tell_removed(context)
+    team = None if context.is_enterprise_install else context.team_id
+    of = {"enterprise_id": context.enterprise_id, "team_id": team}
+    revoked = event.get("tokens")
+    if revoked is None or revoked.get("bot"):
+        await installations.async_delete_all(**of)
+    for user in (revoked or {}).get("oauth") or ():
+        await installations.async_delete_installation(**of, user_id=user)
+
+
+async def _installations(config: SlackConfig, store: Store) -> SealedInstallationStore:
     keys = config.token_key.get_secret_value()
     installations = SealedInstallationStore(config.client_id, store.engine, fernet_keys(keys))
     await installations.seal()
+    return installations
+
+
+def _oauth(
+    config: SlackConfig, installations: SealedInstallationStore, store: Store
+) -> AsyncOAuthSettings:
+    """Installations and the states of those under way are kept in our database."""
     return AsyncOAuthSettings(
         client_id=config.client_id,
         client_secret=config.client_secret.get_secret_value(),

@@ -161,9 +161,30 @@ async def test_a_workspace_that_removes_the_app_takes_its_tokens_along(running: 
         assert token not in stored
         assert token.encode() not in database.read_bytes()
         scene.slack.uninstall(scene.team)
-        async with asyncio.timeout(HANG_SECONDS):
-            while _stored_rows(database):  # noqa: ASYNC110 (another process's database: no event)
-                await asyncio.sleep(0.05)
+        await _nothing_stays_stored(database)
+
+
+@pytest.mark.parametrize("org_wide", [False, True])
+@pytest.mark.parametrize("event", ["app_uninstalled", "tokens_revoked"])
+async def test_either_event_takes_the_tokens_along(
+    running: Running, event: str, org_wide: bool
+) -> None:
+    async with running(http=True, prepare=oauth) as scene:
+        scene.slack.app.events |= {event}
+        base = scene.slack.http.url.removesuffix("/events")
+        team = scene.slack.grid("Org", installed=False).workspace("Docks")
+        eve = team.member("Eve")
+        await scene.slack.oauth.install(eve, f"{base}/install", org_wide=org_wide)
+        assert _stored_rows(scene.folder / "bot.db") == 2
+        tokens = {"tokens": {"bot": [team.bot.id]}} if event == "tokens_revoked" else {}
+        scene.slack.tell(event, {"type": event} | tokens, team)
+        await _nothing_stays_stored(scene.folder / "bot.db")
+
+
+async def _nothing_stays_stored(database: Path) -> None:
+    async with asyncio.timeout(HANG_SECONDS):
+        while _stored_rows(database):  # noqa: ASYNC110 (another process's database: no event)
+            await asyncio.sleep(0.05)
 
 
 def _stored_rows(database: Path) -> int:
