@@ -47,6 +47,7 @@ async def open_database(url: str) -> AsyncIterator[Database]:
     try:
         with storage_errors(where):
             _make_file(database.writing.url)
+            _keep_private(database.writing.url)
             await _migrate_once_free(database, where)
         yield database
     finally:
@@ -154,6 +155,18 @@ def _make_file(url: URL) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         # SQLite gives its other files the rights of this one.
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600))
+
+
+def _keep_private(url: URL) -> None:
+    """Let only their owner read SQLite's files, whoever made them: a copy, or an earlier version.
+
+    Files of somebody else, whose group the bot is in, stay as they are.
+    """
+    if url.get_backend_name() != "sqlite" or not _is_file(url):
+        return
+    for ending in ("", "-wal", "-shm"):
+        with suppress(PermissionError, FileNotFoundError):
+            Path(f"{url.database}{ending}").chmod(0o600)
 
 
 def _migrate(connection: Connection, where: str) -> None:

@@ -289,6 +289,17 @@ async def test_others_on_the_machine_can_not_read_the_files(tmp_path: Path) -> N
     assert rights == {"bot.db": 0o600, "bot.db-wal": 0o600, "bot.db-shm": 0o600}
 
 
+async def test_files_that_others_could_read_are_made_private(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name in ("bot.db", "bot.db-wal", "bot.db-shm"):
+        (folder / name).touch()
+        (folder / name).chmod(0o644)
+    async with Store.open(url(tmp_path)) as store:
+        await store.settings.set(CHANNEL, "effort", "high", "ann")
+        assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
+
+
 async def test_a_corrupt_file_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "bot.db").write_bytes(b"not a database" * 100)
