@@ -18,6 +18,8 @@ CountTokens = Callable[[list[ChatMessage]], Awaitable[int]]
 
 NO_WORDS = "[a message without words]"
 ABOVE = "[said in the channel before this conversation]"
+ASSISTANT, SOMEBODY = "the assistant", "somebody"
+"""Who speaks, where it is the bot; and where the name can't be told, or would be the bot's."""
 ABOVE_SHARE = 4
 """What stands above in the channel gets a quarter of the budget at most."""
 NAME_LENGTH = 32
@@ -189,8 +191,10 @@ def _quoted(above: Sequence[Message]) -> str:
 
 
 def _speaker_line(message: Message) -> str:
-    name = "the assistant" if message.author.is_bot else plain_name(message.author.name)
-    return f"({name} says)"
+    if message.author.is_bot:
+        return f"({ASSISTANT} says)"
+    name = plain_name(message.author.name)
+    return f"({SOMEBODY if name.casefold() == ASSISTANT else name} says)"
 
 
 def _without_speakers(text: str) -> str:
@@ -234,4 +238,4 @@ def _fenced(text: str, name: str) -> str:
 
 def plain_name(name: str, length: int = NAME_LENGTH) -> str:
     """A name on one line that can't close the brackets around it."""
-    return " ".join(re.sub(r"[()\[\]<>|`]", " ", name).split())[:length] or "somebody"
+    return " ".join(re.sub(r"[()\[\]<>|`]", " ", name).split())[:length] or SOMEBODY
