@@ -126,8 +126,8 @@ async def _removed(
 ) -> None:
     """Delete the tokens that are good no longer.
 
-    Bolt's own listeners leave those of an organisation, and a revoked token of the bot's that stands
-    in the installation too.
+    Bolt's own listeners leave those of an organisation, and a revoked token of the bot's that
+    stands in the installation too.
     """
     await _tell_removed(context)
     team = None if context.is_enterprise_install else context.team_id

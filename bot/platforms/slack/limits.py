@@ -49,7 +49,7 @@ STATUS_SECONDS = 90.0
 """A status lapses after two minutes: https://docs.slack.dev/reference/methods/assistant.threads.setStatus"""
 
 SHOW_SECONDS = 5.0
-"""In which a status, or Slack's Stop, is set; an answer doesn't wait longer for what is only shown."""
+"""In which a status, or Slack's Stop, is set: an answer waits no longer for what is only shown."""
 
 CLEAR_SECONDS = 30.0
 """In which Slack is asked again to take a status away, should it be busy."""
