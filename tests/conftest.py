@@ -18,7 +18,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # Triton's kernels run on the CPU; the choice is made when Triton is first imported.
 os.environ.setdefault("TRITON_INTERPRET", "1")
 # Shared machines pause: how long an example takes says nothing about the code.
-settings.register_profile("shared", deadline=None)
+# The same examples everywhere: a change is judged by what it changes. `make fuzz` tries others.
+settings.register_profile("shared", deadline=None, derandomize=True)
 settings.register_profile(
     "fuzz",  # `make fuzz`
     deadline=None,

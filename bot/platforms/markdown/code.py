@@ -69,7 +69,7 @@ class Code:
         self._other_line = _other_line(
             self.fence.marker, in_quote=self.fence.in_quote, in_list=self._dedent > 0
         )
-        self.closed = False
+        self.closed = self._left_its_quote = False
         self.visited = self._at - begin
         self.end, self.whole = self._read()
         self.size = self._used
@@ -113,6 +113,8 @@ class Code:
             line_end = stop if newline < 0 else newline
             self.visited += line_end - at + 1
             if not first and fence.in_quote and not fence.holds(text[at:line_end]):
+                self._left_its_quote = True
+                self._used += closing  # for which every line before left room
                 return at, True
             missing = None
             if not first and text.find(sign, at, line_end) >= 0:
@@ -199,11 +201,14 @@ class Code:
         low = max(source.furthest(at, least - self._used), at + 1)
         written = source.line(at)
         signs = written.lstrip(" \t").lstrip("`~").lstrip(" \t")
-        if len(signs) < len(written.lstrip(" \t")):
-            low = max(low, at + len(written) - len(signs) + 1)  # or a marker would be cut off
+        looks_like_a_marker = len(signs) < len(written.lstrip(" \t"))
+        if looks_like_a_marker:
+            low = max(low, at + len(written) - len(signs) + 1)  # or it would end the code here
         if last < low:
             if self._last_line is not None:
                 return Open(self._last_line[0], self.fence)
+            if looks_like_a_marker:  # two of its signs don't end the code
+                last = min(last, at + len(written) - len(written.lstrip(" \t")) + 2)
             return None if last <= self.begin else Open(last, self.fence)
         self.visited += last - low
         words = word_borders(source.text, low, last)
@@ -222,6 +227,8 @@ class Code:
         body = "".join([*shown, text[at:end]])
         if self.closed and end == self.end:
             return [body]
+        if self._left_its_quote and end == self.end:
+            return [body + self._here.closing + "\n"]
         if self._missing and end == self.source.end:
             return [body + self.fence.marker[: self._missing]]
         return [body + "\n" * (not body.endswith("\n")) + self._here.closing]

@@ -345,3 +345,18 @@ def test_another_answer_begins_again() -> None:
     splitter = Splitter(32)
     splitter.split("one two three four five six seven eight")
     assert [part.text for part in splitter.split("another one")] == ["another one"]
+
+
+def test_a_line_of_code_that_is_cut_in_its_marker_does_not_end_the_code() -> None:
+    text = "```\n```\n```\n```\n   ```y `z`\n   ```\n   ```py\n   ```"
+    parts = split_markdown(text, 32)
+    assert "".join(part.source for part in parts) == text
+    for part in parts:
+        assert len(part.text) <= 32
+        assert all(is_closed(fence, part.text) for fence in fences_of(part.text))
+
+
+def test_what_follows_a_fence_that_ended_with_its_quote_begins_a_line() -> None:
+    assert texts("> ```\n> a = 1\n```\nb = 2\n```", 60) == [
+        "> ```\n> a = 1\n> ```\n```\nb = 2\n```"
+    ]
