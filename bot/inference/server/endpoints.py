@@ -24,7 +24,7 @@ from bot.inference.server.errors import ApiError, ErrorBody, validation_error
 from bot.inference.server.gate import Gate
 from bot.inference.server.requests import ChatRequest, CompletionRequest, PromptRequest
 from bot.inference.server.response_events import ResponseStream, whole_response
-from bot.inference.server.responses import ResponseRequest
+from bot.inference.server.responses import ResponseRequest, in_own_names
 from bot.inference.server.service import Service
 from bot.inference.server.text_completions import TextCompletion, TextStream, text_completion
 
@@ -124,10 +124,11 @@ def create_app(service: Service, api_key: str = "", origins: Collection[str] = (
     @app.post(RESPONSES, responses={200: STREAMED}, **behind_key)
     async def responses(body: ResponseRequest, request: Request) -> Response:
         try:
-            chat = body.chat()
+            job = await submit(body.chat(), request)
         except ValidationError as error:
-            raise validation_error(error.errors()) from error
-        job = await submit(chat, request)
+            raise in_own_names(validation_error(error.errors())) from error
+        except ApiError as error:
+            raise in_own_names(error) from error
         if body.stream:
             return ResponseStream(job, body)
         with job:

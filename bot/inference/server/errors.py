@@ -57,16 +57,38 @@ _JSON_TYPES = {dict: "an object", list: "a list", str: "a string", type(None): "
 
 def _is_a_name(part: int | str) -> bool:
     """Of a field or an element: not of one of several types that a field may have."""
-    return isinstance(part, int) or bool(re.fullmatch(r"[\w$-]+", part))
+    return isinstance(part, int) or bool(re.fullmatch(r"[a-z_$][\w$-]*", part))
+
+
+def _most_telling(errors: Sequence[ErrorDetails]) -> ErrorDetails:
+    """The first; of a field that may have one of several types, what the nearest of them lacks."""
+
+    def field(error: ErrorDetails) -> list[int | str]:
+        return list(takewhile(_is_a_name, error["loc"]))
+
+    def nearness(error: ErrorDetails) -> tuple[int, bool]:
+        inside = len(error["loc"]) > len(first) + 1
+        other_type = error["type"].endswith(("_type", "literal_error"))
+        return len(error["loc"]), inside or not other_type
+
+    first = field(errors[0])
+    if len(first) == len(errors[0]["loc"]):
+        return errors[0]
+    return max((one for one in errors if field(one) == first), key=nearness)
 
 
 def validation_error(errors: Sequence[ErrorDetails]) -> ApiError:
     """The first of pydantic's errors as a refusal that names the field and quotes no text."""
-    error = errors[0]
-    if error["type"] == "json_invalid":
+    if errors[0]["type"] == "json_invalid":
         return ApiError(400, "The body is not valid JSON.", code="invalid_json")
-    path = list(takewhile(_is_a_name, (part for part in error["loc"] if part != "body")))
+    error = _most_telling(errors)
+    path = [part for part in error["loc"] if part != "body" and _is_a_name(part)]
     param = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)[1:]
+    if error["type"] == "extra_forbidden" and not _is_a_name(error["loc"][-1]):
+        where = f"'{param}'" if param else "the body"
+        return ApiError(
+            400, f"A field of {where} is not supported here.", code="unsupported_parameter"
+        )
     if not param:
         return ApiError(400, "The body must be a JSON object sent as application/json.")
     if error["type"] == "missing":

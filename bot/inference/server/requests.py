@@ -8,13 +8,11 @@ by its name; one that changes nothing is taken.
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationInfo,
@@ -24,8 +22,11 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from bot.inference.grammar.json_schema import ANY_OBJECT
+from bot.inference.server.parts import JsonObject, Part, Request, Text
 from bot.inference.server.tools import CallId, FunctionDefinition, ToolCalls, ToolChoice, Tools
 from bot.inference.text.turns import Call, Turn
+
+T = TypeVar("T")
 
 MAX_TOKENS = 2**31 - 1
 MAX_MESSAGES = 4096
@@ -57,18 +58,6 @@ _TEXT_PARTS_SCHEMA = {
 }
 
 
-def _no_lone_surrogate(text: str) -> str:
-    """Refuse half of a UTF-16 pair: JSON can spell it, but it isn't a character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("has half a character (a lone surrogate)") from None
-    return text
-
-
-Text = Annotated[str, AfterValidator(_no_lone_surrogate)]
-
-
 def _whole(number: Any) -> Any:
     """JSON has one kind of number: 3.0 is an integer there."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
@@ -84,18 +73,6 @@ Weight = Annotated[float, Field(ge=0.01, le=100)]
 CacheSalt = Annotated[Text, StringConstraints(min_length=1, max_length=256)]
 
 
-class Part(BaseModel):
-    """A part of a request, of which unknown fields are ignored."""
-
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-
-class Request(Part):
-    """A request, of which unknown fields are refused: one may be meant to change the answer."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
 _Content = Annotated[
     Text,
     BeforeValidator(_join_text_parts),
@@ -108,7 +85,8 @@ class Message(Part):
     """One turn. `developer` is OpenAI's newer name for `system`.
 
     An assistant's message may have `tool_calls` with no content, and its reasoning, under either
-    name, goes with them; a tool's message answers the call `tool_call_id`.
+    name, goes with them; a tool's message answers the call `tool_call_id`. The last three fields
+    would change the answer, and can't.
     """
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
@@ -117,6 +95,9 @@ class Message(Part):
     tool_calls: ToolCalls | None = None
     tool_call_id: Annotated[CallId | None, Field(validate_default=True)] = None
     content: Annotated[_Content | None, Field(validate_default=True)] = None
+    function_call: None = None
+    audio: None = None
+    prefix: Literal[False] | None = None
 
     @field_validator("tool_call_id")
     @classmethod
@@ -166,10 +147,20 @@ class TemplateOptions(Request):
     enable_thinking: bool | None = None
 
 
+def with_its_type(schema: T | None, info: ValidationInfo) -> T | None:
+    """The schema of a form that has one by its type, and None of one that has none."""
+    kept = info.data.get("type") == "json_schema"
+    if schema is None and kept:
+        raise _MISSING
+    if schema is not None and not kept and "type" in info.data:
+        raise ValueError("goes with the type json_schema only")
+    return schema
+
+
 class NamedSchema(Request):
     name: Annotated[Text, StringConstraints(max_length=64)]
     description: Text | None = None
-    schema_: Annotated[dict[str, Any], Field(alias="schema")] = {}
+    schema_: Annotated[JsonObject, Field(alias="schema", default_factory=dict)]
     strict: bool | None = None
 
 
@@ -181,12 +172,10 @@ class ResponseFormat(Request):
 
     @field_validator("json_schema")
     @classmethod
-    def _has_its_schema(
+    def _goes_with_its_type(
         cls, schema: NamedSchema | None, info: ValidationInfo
     ) -> NamedSchema | None:
-        if schema is None and info.data.get("type") == "json_schema":
-            raise _MISSING
-        return schema
+        return with_its_type(schema, info)
 
     @property
     def schema_to_keep(self) -> dict[str, Any] | None:

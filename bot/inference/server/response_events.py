@@ -58,7 +58,11 @@ class ResponseWriter:
             },
             "store": False,
             "temperature": request.temperature,
-            "text": {"format": form.model_dump(by_alias=True) if form else {"type": "text"}},
+            "text": {
+                "format": form.model_dump(by_alias=True, exclude_none=True)
+                if form
+                else {"type": "text"}
+            },
             "tool_choice": choice,
             "tools": [tool.model_dump() for tool in request.tools or []],
             "top_p": request.top_p,

@@ -6,22 +6,31 @@ sent again, reasoning and calls included.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
+from bot.inference.server.errors import ApiError
+from bot.inference.server.parts import JsonObject, Part, Request, Text
 from bot.inference.server.requests import (
     MAX_MESSAGES,
     CacheSalt,
     ChatRequest,
     EffortName,
     MaxTokens,
-    NamedSchema,
-    Part,
-    Request,
     Temperature,
-    Text,
     TopP,
     User,
     Weight,
+    with_its_type,
 )
 from bot.inference.server.tools import MAX_TOOLS, CallId, FunctionDefinition, Name, an_object
 
@@ -70,9 +79,13 @@ class ReasoningText(Part):
 
 
 class ReasoningItem(Part):
-    """What the model thought; `summary` says the same in fewer words and is not shown to it."""
+    """What the model thought; `summary` says the same in fewer words and is not shown to it.
+
+    What another service encrypted can't be read here.
+    """
 
     type: Literal["reasoning"]
+    encrypted_content: None = None
     content: list[ReasoningText] | None = None
 
 
@@ -89,17 +102,24 @@ class ResultItem(Part):
     output: _Content
 
 
-def _with_type(item: Any) -> Any:
-    """A message may leave its type out."""
-    return {"type": "message"} | item if isinstance(item, dict) else item
+def _kind(item: Any) -> str | None:
+    """What an item is; a message may leave its type out."""
+    return f"<{item.get('type', 'message')}>" if isinstance(item, dict) else None
 
 
-_Item = Annotated[MessageItem | ReasoningItem | CallItem | ResultItem, Field(discriminator="type")]
-_Items = list[Annotated[_Item, BeforeValidator(_with_type)]]
-
-
-class FunctionTool(FunctionDefinition):
-    type: Literal["function"]
+_Item = Annotated[
+    Annotated[MessageItem, Tag("<message>")]
+    | Annotated[ReasoningItem, Tag("<reasoning>")]
+    | Annotated[CallItem, Tag("<function_call>")]
+    | Annotated[ResultItem, Tag("<function_call_output>")],
+    Discriminator(
+        _kind,
+        custom_error_type="unknown_item",
+        custom_error_message="should have the type message, reasoning, function_call or"
+        " function_call_output",
+    ),
+]
+"""Tagged in brackets: a refusal names fields, and a tag is none."""
 
 
 class NamedFunction(Part):
@@ -107,11 +127,25 @@ class NamedFunction(Part):
     name: Name
 
 
-class TextFormat(NamedSchema):
-    """The answer's form; the fields of NamedSchema go with json_schema."""
+class FunctionTool(FunctionDefinition, NamedFunction):
+    """Its type is looked at first: it decides what else may be there."""
+
+
+class TextFormat(Request):
+    """The answer's form; the schema and its name go with json_schema."""
 
     type: Literal["text", "json_object", "json_schema"]
-    name: Annotated[Text, StringConstraints(max_length=64)] = "answer"
+    name: Annotated[Text, StringConstraints(max_length=64)] | None = None
+    description: Text | None = None
+    schema_: Annotated[JsonObject | None, Field(alias="schema")] = None
+    strict: bool | None = None
+
+    @field_validator("schema_")
+    @classmethod
+    def _goes_with_its_type(
+        cls, schema: dict[str, Any] | None, info: ValidationInfo
+    ) -> dict[str, Any] | None:
+        return with_its_type(schema, info)
 
 
 class TextOptions(Request):
@@ -157,7 +191,7 @@ class ResponseRequest(_OnlyNeutral, _Harmless):
     """The body of `/v1/responses`; `chat` is the same request as a chat completion."""
 
     model: Text
-    input: Text | Annotated[_Items, Field(min_length=1, max_length=MAX_MESSAGES)]
+    input: Text | Annotated[list[_Item], Field(min_length=1, max_length=MAX_MESSAGES)]
     instructions: Text | None = None
     max_output_tokens: MaxTokens | None = None
     temperature: Temperature | None = None
@@ -173,7 +207,7 @@ class ResponseRequest(_OnlyNeutral, _Harmless):
     cache_salt: CacheSalt | None = None
 
     def chat(self) -> ChatRequest:
-        """The same as a chat completion. Raises pydantic's ValidationError."""
+        """The same as a chat completion. Raises pydantic's ValidationError, and ApiError."""
         body: dict[str, Any] = {
             "model": self.model,
             "messages": self._messages(),
@@ -192,36 +226,47 @@ class ResponseRequest(_OnlyNeutral, _Harmless):
             messages.append({"role": "system", "content": self.instructions})
         if isinstance(self.input, str):
             return [*messages, {"role": "user", "content": self.input}]
-        reasoning = ""
-        for item in self.input:
+        thoughts: list[str] = []
+        made: set[str] = set()
+        for number, item in enumerate(self.input):
             last = messages[-1] if messages else {}
             match item:
                 case ReasoningItem(content=parts):
-                    reasoning += "".join(part.text for part in parts or [])
+                    thoughts.append("".join(part.text for part in parts or []))
                 case CallItem():
                     if last.get("role") != "assistant":
                         last = {"role": "assistant", "content": None}
                         messages.append(last)
-                    last.setdefault("reasoning", reasoning)
+                    calls = last.setdefault("tool_calls", [])
+                    if any(call["id"] == item.call_id for call in calls):
+                        raise _refused(number, "is that of another call of the same turn")
+                    made.add(item.call_id)
                     function = {"name": item.name, "arguments": item.arguments}
-                    call = {"id": item.call_id, "type": "function", "function": function}
-                    last.setdefault("tool_calls", []).append(call)
-                    reasoning = ""
+                    calls.append({"id": item.call_id, "type": "function", "function": function})
+                    last["reasoning"] = _joined([last.get("reasoning", ""), *thoughts])
+                    thoughts = []
                 case ResultItem():
+                    if item.call_id not in made:
+                        raise _refused(number, "is that of no call before it")
                     result = {"role": "tool", "tool_call_id": item.call_id, "content": item.output}
                     messages.append(result)
                 case MessageItem():
                     message = {"role": item.role, "content": item.content}
                     if item.role == "assistant":
-                        message["reasoning"], reasoning = reasoning, ""
+                        message["reasoning"] = _joined(thoughts)
                     messages.append(message)
+                    thoughts = []  # of a turn that somebody interrupted, if there are some
         return messages
 
     def _form(self) -> dict[str, Any] | None:
         form = self.text.format if self.text else None
         if form is None or form.type != "json_schema":
             return {"type": form.type} if form else None
-        schema = {"name": form.name, "schema": form.schema_, "strict": form.strict}
+        if form.schema_ is None:
+            param = "text.format.schema"
+            code = "missing_required_parameter"
+            raise ApiError(400, f"'{param}' is missing.", param=param, code=code)
+        schema = {"name": form.name or "answer", "schema": form.schema_, "strict": form.strict}
         return {"type": "json_schema", "json_schema": schema}
 
     def _tools(self) -> list[dict[str, Any]] | None:
@@ -236,3 +281,26 @@ class ResponseRequest(_OnlyNeutral, _Harmless):
         if isinstance(self.tool_choice, NamedFunction):
             return {"type": "function", "function": {"name": self.tool_choice.name}}
         return self.tool_choice
+
+
+def in_own_names(error: ApiError) -> ApiError:
+    """A refusal of the chat completion, with the names that the response's fields have."""
+    own = error.param or ""
+    for chats, responses in _OWN_NAMES.items():
+        own = own.replace(chats, responses)
+    message = error.message.replace(f"'{error.param}'", f"'{own}'")
+    return ApiError(
+        error.status, message, param=own or None, code=error.code, retry_after=error.retry_after
+    )
+
+
+_OWN_NAMES = {"messages": "input", "response_format": "text.format", ".function.": "."}
+
+
+def _joined(thoughts: list[str]) -> str:
+    return "\n\n".join(filter(None, thoughts))
+
+
+def _refused(number: int, why: str) -> ApiError:
+    param = f"input[{number}].call_id"
+    return ApiError(400, f"Invalid value for '{param}': it {why}.", param=param)

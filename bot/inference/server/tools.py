@@ -4,16 +4,14 @@ https://platform.openai.com/docs/guides/function-calling
 """
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
+
+from bot.inference.server.parts import JsonObject, Part, Request, Text
 
 MAX_TOOLS = 128
 """OpenAI's limit."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_.-]{1,64}$")]
@@ -21,24 +19,24 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_.-]{1,64}$")]
 CallId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
-class FunctionDefinition(_Part):
+class FunctionDefinition(Request):
     name: Name
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
+    description: Text | None = None
+    parameters: JsonObject | None = None
     strict: bool | None = None
     """Whether a schema is refused that arguments can't be held to in all."""
 
 
-class Tool(_Part):
+class Tool(Request):
     type: Literal["function"]
     function: FunctionDefinition
 
 
-class FunctionName(_Part):
+class FunctionName(Part):
     name: Name
 
 
-class NamedTool(_Part):
+class NamedTool(Part):
     type: Literal["function"]
     function: FunctionName
 
@@ -49,6 +47,7 @@ ToolChoice = Literal["none", "auto", "required"] | NamedTool
 def an_object(arguments: str) -> str:
     try:
         found = json.loads(arguments or "{}")
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()  # all of it is text
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
@@ -56,12 +55,12 @@ def an_object(arguments: str) -> str:
     return arguments or "{}"
 
 
-class FunctionCall(_Part):
+class FunctionCall(Part):
     name: Name
     arguments: Annotated[str, AfterValidator(an_object)]
 
 
-class ToolCall(_Part):
+class ToolCall(Part):
     """A call that the model made before, sent back by the client."""
 
     id: CallId

@@ -47,7 +47,7 @@ def fold_instructions(turns: Sequence[Turn]) -> list[Turn]:
 
 
 def check(turns: Sequence[Turn]) -> None:
-    """Raise PromptError for an unknown role, text that isn't Unicode, a result without a call."""
+    """Raise PromptError for an unknown role, text that isn't Unicode, a result of no one call."""
     if not turns:
         raise PromptError("there are no messages")
     made: set[str] = set()
@@ -63,7 +63,10 @@ def check(turns: Sequence[Turn]) -> None:
             ) from error
         if turn["role"] == "tool" and turn.get("call_id") not in made:
             raise PromptError(f"message {number} is a result of no call that was made before it")
-        made |= {call["id"] for call in turn.get("calls", [])}
+        ids = [call["id"] for call in turn.get("calls", [])]
+        if len(set(ids)) < len(ids):
+            raise PromptError(f"message {number} has two calls with the same id")
+        made.update(ids)
 
 
 def harmony_messages(

@@ -127,6 +127,97 @@ async def test_what_a_response_can_not_do_is_refused_by_name(field: str, value: 
             await client.responses.retrieve("resp_1")
 
 
+CALL: dict[str, Any] = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
+RESULT: dict[str, Any] = {"type": "function_call_output", "call_id": "c1", "output": "3.9 m"}
+UNKEPT: dict[str, Any] = {"type": "object", "properties": {}, "not": {"required": ["a"]}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "message"),
+    [
+        ({"input": [RESULT]}, "input[0].call_id", "of no call before it"),
+        ({"input": [CALL, CALL]}, "input[1].call_id", "another call of the same turn"),
+        ({"input": [CALL | {"name": "a b"}]}, "input[0].name", "should match"),
+        ({"input": [CALL | {"arguments": "{"}]}, "input[0].arguments", "a JSON object as text"),
+        ({"input": [{"type": "item_reference", "id": "x"}]}, "input[0]", "function_call_output"),
+        ({"input": [5]}, "input[0]", "found 5"),
+        ({"input": []}, "input", "at least 1 item"),
+        (
+            {"input": [{"type": "reasoning", "encrypted_content": "x", "summary": []}]},
+            "input[0].encrypted_content",
+            "should be None",
+        ),
+        ({"tools": [{"type": "web_search"}]}, "tools[0].type", "should be 'function'"),
+        ({"tools": [TOOL | {"parameters": UNKEPT}]}, "tools[0].parameters", "can't be held"),
+        ({"tools": [TOOL | {"output_schema": {}}]}, "tools[0].output_schema", "not supported"),
+        ({"tool_choice": {"type": "web_search"}}, "tool_choice.type", "should be 'function'"),
+        (
+            {"text": {"format": {"type": "json_schema", "schema": UNKEPT}}},
+            "text.format",
+            "can't be held",
+        ),
+        ({"text": {"format": {"type": "json_schema"}}}, "text.format.schema", "is missing"),
+        (
+            {"text": {"format": {"type": "text", "schema": {}}}},
+            "text.format.schema",
+            "goes with the type json_schema only",
+        ),
+    ],
+)
+async def test_what_is_wrong_in_a_response_has_the_name_that_it_has_there(
+    fields: dict[str, Any], param: str, message: str
+) -> None:
+    async with client_of(ScriptedEngine(says(HARMONY, "Hi")), HARMONY) as (client, _):
+        with pytest.raises(openai.BadRequestError) as info:
+            await client.post(
+                "/responses", cast_to=object, body={"model": NAME, "input": "Hi"} | fields
+            )
+    assert info.value.param == param
+    assert message in info.value.message
+
+
+async def test_reasoning_comes_back_with_its_call_and_not_with_a_later_one() -> None:
+    def thought(text: str) -> dict[str, Any]:
+        return {"type": "reasoning", "content": [{"type": "reasoning_text", "text": text}]}
+
+    items: list[Any] = [
+        thought("Interrupted."),
+        {"role": "user", "content": "How high is it?"},
+        thought("Say it first."),
+        {"role": "assistant", "content": [{"type": "output_text", "text": "I look."}]},
+        thought("At which place?"),
+        CALL,
+        RESULT,
+    ]
+    engine = ScriptedEngine(says(HARMONY, ANSWER))
+    async with client_of(engine, HARMONY) as (client, _):
+        await client.responses.create(model=NAME, input=items)
+    prompt = HARMONY.decode(engine.admitted[0].prompt)
+    for shown in ("Say it first.", "I look.", "At which place?", "3.9 m"):
+        assert shown in prompt
+    assert "Interrupted." not in prompt
+
+
+@pytest.mark.parametrize("most", [200, 8])
+async def test_a_stream_ends_with_the_response_that_comes_whole(most: int) -> None:
+    form: Any = {"type": "text"}
+    asked: Any = {"input": "Hi", "metadata": {"a": "b"}, "text": {"format": form}}
+    async with client_of(ScriptedEngine(says(HARMONY, ANSWER)), HARMONY) as (client, _):
+        whole = await client.responses.create(model=NAME, max_output_tokens=most, **asked)
+        stream = await client.responses.create(
+            model=NAME, max_output_tokens=most, stream=True, **asked
+        )
+        last: Any = [event async for event in stream][-1]
+
+    def told(response: Any) -> Any:
+        fields = response.model_dump(exclude={"id", "created_at"})
+        return fields | {"output": [item | {"id": ""} for item in fields["output"]]}
+
+    assert told(last.response) == told(whole)
+    assert whole.text is not None
+    assert whole.text.model_dump(exclude_none=True) == {"format": form}
+
+
 async def test_text_is_completed_as_it_is_whole_and_streamed() -> None:
     engine = ScriptedEngine(says(HARMONY, "blue, <|channel|>and green"))
     async with client_of(engine, HARMONY) as (client, _):
@@ -160,6 +251,9 @@ async def test_text_is_completed_as_it_is_whole_and_streamed() -> None:
         ({"best_of": 3}, "best_of"),
         ({"prompt": ["a", "b"]}, "prompt"),
         ({"prompt": [10**6]}, "prompt"),
+        ({"prompt": [1, -2]}, "prompt[1]"),
+        ({"prompt": [1, "a"]}, "prompt[1]"),
+        ({"prompt": []}, "prompt"),
         ({"prompt": ""}, "prompt"),
     ],
 )

@@ -1,5 +1,6 @@
 """Tools over HTTP, by the openai package."""
 
+import json
 from typing import Any
 
 import openai
@@ -33,6 +34,16 @@ TOOLS: list[Any] = [
 ]
 ODD: Any = {"parameters": {"type": "object", "properties": {}, "not": {"required": ["a"]}}}
 NOW: Any = {"type": "function", "function": {"name": "now"}}
+HALF: Any = {"parameters": {"type": "object", "properties": {"\udc00": {}}}}
+RESULT = {"role": "tool", "tool_call_id": "a", "content": "3.9"}
+
+
+def called(id: str, arguments: str, *, twice: bool = False) -> dict[str, Any]:
+    """A message with a call, or with two of the same id."""
+    call = {"id": id, "type": "function", "function": {"name": "f", "arguments": arguments}}
+    return {"role": "assistant", "content": None, "tool_calls": [call] * (1 + twice)}
+
+
 ASKED: list[Any] = [{"role": "user", "content": "How high is it at Heron Point at six?"}]
 
 
@@ -150,6 +161,42 @@ async def test_a_tool_that_must_be_called_is_called_and_with_none_none_is_offere
             "message 2 is a result of no call",
         ),
         (
+            {"tools": [{"type": "function", "function": {"name": "f", "returns": {}}}]},
+            "tools[0].function.returns",
+            "not supported here",
+        ),
+        ({"tools": [{**NOW, "strict": True}]}, "tools[0].strict", "not supported here"),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f", "description": "\ud800"}}]},
+            "tools[0].function.description",
+            "half a character",
+        ),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f", **HALF}}]},
+            "tools[0].function.parameters",
+            "half a character",
+        ),
+        (
+            {"messages": [*ASKED, called("a", '{"x": "\\ud800"}'), RESULT]},
+            "messages[1].tool_calls[0].function.arguments",
+            "a JSON object as text",
+        ),
+        (
+            {"messages": [*ASKED, called("a", "{}", twice=True), RESULT]},
+            "messages",
+            "message 2 has two calls with the same id",
+        ),
+        (
+            {"messages": [*ASKED, called("a", "{}") | {"function_call": {"name": "f"}}]},
+            "messages[1].function_call",
+            "should be None",
+        ),
+        (
+            {"messages": [*ASKED, {"role": "assistant", "content": "It", "prefix": True}]},
+            "messages[1].prefix",
+            "should be False",
+        ),
+        (
             {"messages": [*ASKED, {"role": "assistant", "content": None}]},
             "messages[1].content",
             "is missing",
@@ -160,8 +207,13 @@ async def test_what_can_not_be_called_is_refused_by_name(
     body: dict[str, Any], param: str, message: str
 ) -> None:
     async with client_of(ScriptedEngine(says(HARMONY, "Hi")), HARMONY) as (client, _):
+        body = {"model": NAME, "messages": ASKED} | body
+        written = json.dumps(body).encode()  # the package itself can't write halves
+        headers = {"Content-Type": "application/json"}
         with pytest.raises(openai.BadRequestError) as info:
-            await client.chat.completions.create(model=NAME, **({"messages": ASKED} | body))
+            await client.post(
+                "/chat/completions", cast_to=object, content=written, options={"headers": headers}
+            )
     assert info.value.param == param
     assert message in info.value.message
 
