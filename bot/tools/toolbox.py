@@ -28,6 +28,8 @@ OPERATOR = ("", "")
 """In place of a platform and a server: what leaves for no answer."""
 PAGES = "*"
 """Among what may be reached: any page of the web."""
+MOST_TOOLS = 128
+"""OpenAI's limit for a request; a server that has it refuses them all."""
 REMEMBERED = 2000
 """Servers whose receipts are kept."""
 
@@ -79,8 +81,11 @@ class Toolbox:
             tools += await self.mcp.tools(asking, note)
         except StorageError as error:  # which are allowed can't be told
             log.error("MCP tools are left out", error=str(error))
+        if len(tools) > MOST_TOOLS:
+            left_out = [tool.name for tool in tools[MOST_TOOLS:]]
+            log.warning("more tools than a request may have", left_out=left_out)
         taint = Taint(asking.texts, tainted=asking.tainted)
-        return Session(tools, config.tools, taint, receipt, browser)
+        return Session(tools[:MOST_TOOLS], config.tools, taint, receipt, browser)
 
     def reachable(self, config: Config, asking: Asking) -> list[str]:
         """The hosts that tools may reach for who asks; PAGES for pages of the web."""

@@ -22,6 +22,8 @@ class SearxngDouble:
     def __init__(self) -> None:
         self.results: list[dict[str, str]] = []
         self.pages: dict[str, Page] = {}
+        self.instead: Page | None = None
+        """What a search gets in place of results."""
         self.queries: list[str] = []
         self.asked: list[str] = []
         """Paths with their queries, of pages."""
@@ -52,6 +54,8 @@ class SearxngDouble:
         if request.query.get("format") != "json":
             raise web.HTTPForbidden
         self.queries.append(request.query["q"])
+        if self.instead is not None:
+            return self._shown(self.instead)
         answer: dict[str, Any] = {"query": request.query["q"], "results": self.results}
         return web.json_response(answer)
 
@@ -60,6 +64,9 @@ class SearxngDouble:
         page = self.pages.get(request.path)
         if page is None:
             raise web.HTTPNotFound
+        return self._shown(page)
+
+    def _shown(self, page: Page) -> web.Response:
         return web.Response(
             text=page.body,
             content_type=page.content_type,

@@ -83,6 +83,57 @@ async def test_what_goes_wrong_is_an_error_for_the_model(
     assert "answered 404" in await call(session, "browser.open", id=0)
 
 
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Page("slow down", status=429), "the host answered 429"),
+        (Page("oh", status=500), "the host answered 500"),
+        (Page("no", status=403), "SearXNG needs json in search.formats"),
+        (Page("<html>Hello</html>"), "answered no JSON"),
+        (Page(""), "answered no JSON"),
+        (Page("[1]"), "something else than results"),
+        (Page('{"results": null}'), "No results."),
+    ],
+)
+async def test_what_a_search_engine_gets_wrong_is_told_to_the_model_and_what_left_to_the_asker(
+    site: SearxngDouble, session: Session, answer: Page, told: str
+) -> None:
+    site.instead = answer
+    assert told in await call(session, "browser.search", query="x")
+    ((_, sent),) = session.receipt
+    assert sent.tools == {"browser.search"}
+    assert sent.bytes > 0
+
+
+async def test_a_result_whose_address_nobody_can_read_costs_only_itself(
+    site: SearxngDouble, session: Session
+) -> None:
+    site.result("/tides", "Tides", "", ARTICLE)
+    broken = ("http://[::x/", "https://x:y/", "http://", "javascript:x", "")
+    site.results[:0] = [{"url": url, "title": "Broken", "content": ""} for url in broken]
+    shown = await call(session, "browser.search", query="x")
+    assert "Tides" in shown
+    assert "Broken" not in shown
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "body", "told"),
+    [
+        ("/a.pdf", "application/pdf", "%PDF-1.7 broken", "can't be read as text"),
+        ("/a.exe", "application/octet-stream", "MZ\0\1", "can't be read as text: not text"),
+        ("/much", "text/html", "<p>x</p>" * (1 << 20), "the page is too large"),
+    ],
+)
+async def test_a_page_that_can_not_be_read_says_why(
+    site: SearxngDouble, session: Session, path: str, kind: str, body: str, told: str
+) -> None:
+    site.result(path, "Page", "", body)
+    site.pages[path].content_type = kind
+    await call(session, "browser.search", query="x")
+    assert told in await call(session, "browser.open", id=0)
+    assert {tool for _, sent in session.receipt for tool in sent.tools} >= {"browser.open"}
+
+
 async def test_a_page_without_an_article_is_read_as_a_whole(
     site: SearxngDouble, session: Session
 ) -> None:

@@ -1,6 +1,7 @@
 """MCP servers: what is allowed of them, to whom, and what becomes of what they change."""
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp.types import ImageContent
 
 from bot.config import Config
 from bot.storage import Store
 from bot.tools import Asking, Session, Toolbox
+from bot.tools import toolbox as toolbox_module
 from bot.tools.mcp import server as server_module
 from bot.tools.mcp.offered import Standing
 from tests.doubles.mcp_double import McpDouble
@@ -161,3 +164,118 @@ async def test_a_server_that_is_not_there_costs_no_answer(store: Store) -> None:
         assert names(await toolbox.open(settings, HERE)) == []
         ((server, _),) = await toolbox.mcp.overview(HERE)
         assert "No such file" in server.problem
+
+
+async def test_a_call_that_hangs_ends_in_time_and_the_server_goes_on(
+    double: McpDouble, store: Store
+) -> None:
+    async def hang() -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    double.server.tool("hang")(hang)
+    server = {"url": double.url, "allow": ["hang", "look"], "approve": "never"}
+    settings = config(**server)
+    hasty = Config.model_validate({"tools": {"timeout_seconds": 0.2}})
+    async with running(settings, store) as toolbox:
+        session = await toolbox.open(hasty, HERE)
+        assert "longer than 0.2 s" in await call(session, "double__hang")
+        ((host, sent),) = session.receipt
+        assert (host, sent.tools) == ("127.0.0.1", {"double__hang"})
+        session = await toolbox.open(settings, HERE)
+        assert await call(session, "double__look", text="x") == "what was there"
+
+
+async def test_a_server_that_never_answers_is_a_problem_and_no_wait(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "START_SECONDS", 0.3)
+    settings = config(command=[sys.executable, "-c", "import sys; sys.stdin.read()"], allow=["x"])
+    async with running(settings, store) as toolbox:
+        while True:
+            ((server, _),) = await toolbox.mcp.overview(HERE)
+            if server.problem != "it has not answered yet":
+                break
+        assert server.problem == "it told no tools within 0.3 s"
+        assert not toolbox.all_sent()
+
+
+async def test_a_list_that_hangs_is_waited_for_once(
+    double: McpDouble, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = config(url=double.url, allow=["look"])
+    async with running(settings, store) as toolbox:
+        await toolbox.open(settings, HERE)
+        asked = 0
+
+        async def hang(self: object, client: object) -> None:
+            nonlocal asked
+            asked += 1
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(server_module, "START_SECONDS", 0.1)
+        monkeypatch.setattr(server_module.McpServer, "_list", hang)
+        ((server, _),) = await toolbox.mcp.overview(HERE)
+        server._listed_at -= 2 * server_module.LISTED_SECONDS
+        for _ in range(3):
+            assert names(await toolbox.open(settings, HERE)) == ["double__look"]
+        assert asked == 1
+
+
+async def test_a_huge_result_is_cut_and_of_pictures_only_that_they_were_there_is_told(
+    double: McpDouble, store: Store
+) -> None:
+    def paint() -> list[ImageContent]:
+        return [ImageContent(type="image", data="AAAA", mime_type="image/png")] * 2
+
+    double.tool("much", lambda text: "x" * 10_000_000, reads=True)
+    double.server.tool("paint", structured_output=False)(paint)
+    settings = config(url=double.url, allow=["much", "paint"], approve="never")
+    async with running(settings, store) as toolbox:
+        session = await toolbox.open(settings, HERE)
+        much = await call(session, "double__much", text="x")
+        assert much == "x" * 20_000 + "\n[9980000 more characters were left out]"
+        session = await toolbox.open(settings, HERE)
+        assert await call(session, "double__paint") == "[image]\n[image]"
+
+
+async def test_names_that_clash_are_too_long_or_foreign_are_told_apart_and_called(
+    double: McpDouble, store: Store
+) -> None:
+    raw = ["a b", "a.b", "größe", "grüße", "x" * 128, "x" * 127 + "y"]
+    for name in raw:
+        double.tool(name, f"result of {name}", reads=True)
+    settings = config(url=double.url, allow=raw)
+    async with running(settings, store) as toolbox:
+        session = await toolbox.open(settings, HERE)
+        offered = names(session)
+        assert len(set(offered)) == len(raw)
+        assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name) for name in offered)
+        results = [await call(session, name, text="x") for name in offered]
+        assert results == [f"result of {name}" for name in raw]
+
+
+async def test_the_last_of_many_tools_can_be_allowed_and_a_request_has_room_for_so_many(
+    double: McpDouble, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = [f"tool_{number}" for number in range(200)]
+    for name in raw:
+        double.tool(name, reads=True)
+    settings = config(url=double.url, allow=raw[-8:])
+    async with running(settings, store) as toolbox:
+        assert names(await toolbox.open(settings, HERE)) == [f"double__{name}" for name in raw[-8:]]
+        monkeypatch.setattr(toolbox_module, "MOST_TOOLS", 5)
+        session = await toolbox.open(settings, HERE)
+        assert names(session) == [f"double__{name}" for name in raw[-8:][: 5 - 2]]
+
+
+async def test_a_lost_servers_tool_is_told_to_be_out_of_reach_and_nothing_left_for_it(
+    double: McpDouble, store: Store
+) -> None:
+    settings = config(url=double.url, allow=["look"])
+    async with running(settings, store) as toolbox:
+        session = await toolbox.open(settings, HERE)
+        ((server, _),) = await toolbox.mcp.overview(HERE)
+        server._lost("the connection was lost")
+        assert "can't be reached" in await call(session, "double__look", text="x")
+        assert not session.receipt

@@ -57,6 +57,8 @@ class Offered:
         config, digest = self.server.config, self.digest
 
         async def run(arguments: Arguments) -> Output:
+            if self.server.problem:
+                raise ToolError(f"the server {self.server.name} can't be reached")
             now = next(
                 (one for one in tools_of(self.server) if one.raw.name == self.raw.name), None
             )

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,10 +30,11 @@ logging.getLogger("mcp").setLevel(logging.CRITICAL)  # it quotes what it can't r
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 """Between two tries to reach a server."""
 START_SECONDS = 30.0
-"""In which a server must have told its tools."""
+"""In which a server must have started and told its tools."""
 LISTED_SECONDS = 30.0
 """How long a list of tools is taken to be as it was."""
-MOST_TOOLS = 128
+MOST_TOOLS = 1000
+"""Of a server, that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ class McpServer:
                 if not self._told.is_set():
                     await self._told.wait()
                 elif self._connected and loop.time() - self._listed_at > LISTED_SECONDS:
+                    self._listed_at = loop.time()  # also if it hangs: the next answer goes on
                     await self._ask(_List(loop.create_future()))
 
     async def _ask(self, request: "_Call | _List") -> Output:
@@ -113,9 +115,13 @@ class McpServer:
 
     async def _serve(self) -> None:
         """Connect, and make calls until the connection is lost. Raises what the SDK does."""
-        async with self._client() as client:
-            async with asyncio.timeout(START_SECONDS):
-                await self._list(client)
+        async with AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(START_SECONDS):
+                    client = await stack.enter_async_context(self._client())
+                    await self._list(client)
+            except TimeoutError:
+                raise ToolError(f"it told no tools within {START_SECONDS:g} s") from None
             log.info("an MCP server is connected", server=self.name, tools=len(self.tools))
             async with asyncio.TaskGroup() as calls:
                 while True:

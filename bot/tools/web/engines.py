@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from bot.config import WebConfig
 from bot.tools.definition import ToolError
-from bot.tools.outbound import Outbound
+from bot.tools.outbound import Outbound, parsed_url
 
 ANSWER_BYTES = 2 << 20
 BRAVE = "https://api.search.brave.com"
@@ -71,8 +71,17 @@ def _results(found: Any, summary: str) -> list[Found]:
     return [
         Found(str(one["url"]), _line(one.get("title")), _line(one.get(summary)))
         for one in results
-        if isinstance(one, dict) and str(one.get("url", "")).startswith(("http://", "https://"))
+        if isinstance(one, dict) and _is_address(one.get("url"))
     ]
+
+
+def _is_address(url: Any) -> bool:
+    """Whether it is one of the web; some results have what no client can read."""
+    try:
+        parsed_url(str(url))
+    except ToolError:
+        return False
+    return True
 
 
 def _line(text: Any) -> str:

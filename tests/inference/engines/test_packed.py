@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 from bot.config.schema import InferenceConfig  # noqa: E402
 from bot.inference.engines import load_engine  # noqa: E402
 from bot.inference.engines.base import Sampling, Sequence  # noqa: E402
-from bot.inference.engines.causal import Abandoned  # noqa: E402
+from bot.inference.engines.causal import Abandoned, CausalEngine  # noqa: E402
 from bot.inference.engines.packed import PackedLlama  # noqa: E402
 from bot.inference.models.catalog import ModelUnavailable, fetch  # noqa: E402
 from bot.inference.models.convert import convert_gguf  # noqa: E402
@@ -75,6 +75,36 @@ def test_a_forward_pass_that_is_abandoned_midway_leaves_the_sequence_as_it_was(t
     with pytest.raises(Abandoned):
         model.forward(TOKENS[40:], cache, lambda: next(going_on))
     assert torch.equal(model.forward(TOKENS[40:], cache), model.forward(TOKENS[40:], whole))
+
+
+def test_a_seed_gives_one_answer_cold_warm_after_a_prefix_and_beside_another(tiny) -> None:
+    model, _, _ = tiny
+    sampling = Sampling(temperature=0.8, top_p=0.95, seed=311)
+
+    def answer(engine: CausalEngine, other: list[int] | None = None) -> list[int]:
+        sequence, found = Sequence(TOKENS, sampling), []
+        beside = Sequence(other or [], Sampling())
+        if other:
+            engine.admit(beside)
+            engine.step()
+        engine.admit(sequence)
+        while len(found) < 24:
+            found += [token for one, token in engine.step() if one is sequence]
+        for one in [sequence, *([beside] if other else [])]:
+            engine.release(one)
+        return found
+
+    cold = answer(CausalEngine(model, slots=2))
+    engine = CausalEngine(model, slots=2)
+    for unseeded in (TOKENS[:60], TOKENS):  # leave a prefix, and all of it, in the cache
+        sequence = Sequence(unseeded, Sampling(temperature=0))
+        engine.admit(sequence)
+        while not engine.step():
+            pass
+        engine.release(sequence)
+        assert answer(engine) == cold
+    assert answer(engine) == cold
+    assert answer(engine, other=TOKENS[::-1] * 2) == cold
 
 
 def test_a_folder_with_packed_weights_gets_the_packed_engine_on_a_cpu(tiny) -> None:
