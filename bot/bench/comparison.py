@@ -33,13 +33,15 @@ REPEATS = 5
 
 DECODE = "decode"
 HELD = "decode, held to JSON"
+"""Seconds of a step, see Contender.held."""
+FREE = "a step, free"
 FIRST_TOKEN = "first token, cold"
 SECOND_TURN = "first token, second turn"
 MEMORY = "peak memory"
 PERPLEXITY = "perplexity"
 UNITS = {
     DECODE: "tokens/s",
-    HELD: "tokens/s",
+    HELD: "s",
     FIRST_TOKEN: "s",
     SECOND_TURN: "s",
     MEMORY: "bytes",
@@ -80,7 +82,7 @@ def compare(
                 figures, threads = process.submit(_finish).result()
                 measured.append(figures)
     ours, generate = measured
-    free, held = ours[DECODE], ours[HELD]
+    free, held = ours[FREE], ours[HELD]
     assert free is not None
     assert held is not None
     settings: dict[str, str | int] = {
@@ -89,7 +91,7 @@ def compare(
         "answer tokens": ANSWER_TOKENS,
         "repeats": REPEATS,
     }
-    notes = {HELD: f"{held / free:.1%} of decode"}
+    notes = {HELD: f"{held / free:.1%} of a free step"}
     cold, second = ours[FIRST_TOKEN], ours[SECOND_TURN]
     assert cold is not None
     assert second is not None
@@ -116,6 +118,7 @@ class _Bench:
     cold: list[float] = field(default_factory=list)
     second: list[float] = field(default_factory=list)
     speed: list[float] = field(default_factory=list)
+    free: list[float] = field(default_factory=list)
     held: list[float] = field(default_factory=list)
 
 
@@ -139,8 +142,9 @@ def _run_round(repeat: int) -> None:
     first = text[start : start + PROMPT_TOKENS - ANSWER_TOKENS - QUESTION_TOKENS]
     answered, times = answer(first, ANSWER_TOKENS)
     _bench.speed.append((ANSWER_TOKENS - 1) / (times[-1] - times[1]))
-    if held := _bench.contender.held(first, ANSWER_TOKENS):
-        _bench.held.append((ANSWER_TOKENS - 1) / (held[-1] - held[1]))
+    if steps := _bench.contender.held(first, ANSWER_TOKENS):
+        _bench.free.append(steps[0])
+        _bench.held.append(steps[1])
     _, times = answer(first + answered + text[-QUESTION_TOKENS:], 1)
     _bench.second.append(times[1] - times[0])
 
@@ -150,6 +154,7 @@ def _finish() -> tuple[dict[str, float | None], int]:
     tokens = _bench.text[:PROMPT_TOKENS]
     figures = {
         DECODE: median(_bench.speed[1:]),
+        FREE: median(_bench.free[1:]) if _bench.free else None,
         HELD: median(_bench.held[1:]) if _bench.held else None,
         FIRST_TOKEN: median(_bench.cold[1:]),
         SECOND_TURN: median(_bench.second[1:]),

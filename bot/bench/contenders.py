@@ -43,8 +43,12 @@ class Contender(Protocol):
         """A greedy answer, and when it was asked for and when each of its tokens came."""
         ...
 
-    def held(self, prompt: list[int], tokens: int) -> list[float] | None:
-        """The times of an answer that is held to a JSON schema; None where none can be."""
+    def held(self, prompt: list[int], tokens: int) -> tuple[float, float] | None:
+        """Seconds of a free step and of one held to a JSON schema; None where none can be.
+
+        On a CPU they are processor time of the thread that runs the engine, which other work on the
+        machine takes nothing of; on a GPU, behind which the grammar works, they are what passes.
+        """
         ...
 
     def logits(self, tokens: list[int]) -> Tensor | None:
@@ -63,12 +67,13 @@ class EngineContender:
         )
         self._driver = Driver(self._engine, vocabulary=0)
         self.answer = self._driver.answer
+        on_cpu = find_device(device).type == "cpu"
+        self._clock = time.thread_time if on_cpu else time.perf_counter
         self._grammars = ChatFormat.from_folder(folder).grammars
 
-    def held(self, prompt: list[int], tokens: int) -> list[float] | None:
+    def held(self, prompt: list[int], tokens: int) -> tuple[float, float] | None:
         grammar = self._grammars.grammar(Rules(answer=LIST).tagged_answer())
-        _, times = self._driver.answer(prompt, tokens, grammar)
-        return times
+        return self._driver.held_in_turns(prompt, tokens, grammar, self._clock)
 
     def logits(self, tokens: list[int]) -> Tensor | None:
         """As in decoding: each token is fed after the one before it."""
@@ -101,7 +106,7 @@ class GenerateContender:
         )
         return output[0, len(prompt) :].tolist(), [started, *clock.times[1:]]
 
-    def held(self, prompt: list[int], tokens: int) -> list[float] | None:
+    def held(self, prompt: list[int], tokens: int) -> tuple[float, float] | None:
         return None
 
     def logits(self, tokens: list[int]) -> Tensor | None:

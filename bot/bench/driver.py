@@ -2,10 +2,12 @@
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from statistics import median
 
+import numpy as np
+from numpy.typing import NDArray
 from torch.profiler import ProfilerActivity, profile
 
 from bot.bench.result import Kernel
@@ -29,26 +31,50 @@ class Driver:
         self._vocabulary = vocabulary
         self._prompts = 0
 
-    def answer(
-        self, prompt: list[int], tokens: int, grammar: Grammar | None = None
-    ) -> tuple[list[int], list[float]]:
-        """A greedy answer, and when it was asked for and when each of its tokens came.
-
-        With a fresh `grammar` it is held to that, as the service holds it.
-        """
+    def answer(self, prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
+        """A greedy answer, and when it was asked for and when each of its tokens came."""
         sequence = _greedy(prompt)
-        sequence.mask = grammar.allowed if grammar else None
         answer: list[int] = []
         times = [time.perf_counter()]
         self._engine.admit(sequence)
         while len(answer) < tokens:
             for _, token in self._engine.step():
                 answer.append(token)
-                if grammar:
-                    grammar.consume([token])
                 times.append(time.perf_counter())
         self._engine.release(sequence)
         return answer, times
+
+    def held_in_turns(
+        self, prompt: list[int], tokens: int, grammar: Grammar, clock: Callable[[], float]
+    ) -> tuple[float, float]:
+        """Seconds of a free step and of one that is held to the fresh `grammar`, by `clock`.
+
+        They take turns within one answer, so that whatever else the machine does slows both. The
+        grammar goes on with the tokens that it allowed, and knows nothing of those between them.
+        """
+        sequence = _greedy(prompt)
+        held: list[bool] = []
+        """Of each token that was drawn, whether the grammar held it."""
+
+        def mask() -> NDArray[np.int32] | None:
+            held.append(len(held) % 2 == 1)
+            return grammar.allowed() if held[-1] else None
+
+        sequence.mask = mask
+        seconds: dict[bool, list[float]] = {False: [], True: []}
+        came = 0
+        self._engine.admit(sequence)
+        while came < tokens:
+            asked, begun = len(held), clock()
+            for _, token in self._engine.step():
+                if held[came]:
+                    grammar.consume([token])
+                came += 1
+            if len(held) > asked:
+                seconds[held[-1]].append(clock() - begun)
+        self._engine.release(sequence)
+        # The first free step has the end of the prompt in it, and the first held one warms up.
+        return median(seconds[False][1:]), median(seconds[True][1:])
 
     def decode(self, batch: int, context: int) -> float:
         """Tokens a second of `batch` sequences together that all began with `context` tokens."""

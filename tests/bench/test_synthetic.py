@@ -1,10 +1,14 @@
+import itertools
 import json
+from collections.abc import Iterable
 from io import StringIO
 
 import pytest
 
 pytest.importorskip("torch")
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from transformers import GptOssConfig
 from typer.testing import CliRunner
@@ -16,7 +20,9 @@ from bot.bench.report import report
 from bot.bench.result import Figure, Kernel, Result
 from bot.cli import app
 from bot.inference.engines.gptoss.engine import GptOssEngine
+from bot.inference.grammar.grammar import Grammar
 from tests.inference.engines.gptoss.remembering import RememberingModel
+from tests.inference.masks import mask_of
 
 RESULT = Result(
     model="gpt-oss-20b",
@@ -88,6 +94,29 @@ def test_every_measurement_leaves_the_engine_empty(monkeypatch: pytest.MonkeyPat
     assert min(bench.first_tokens(40)) > 0
     assert bench.all_first_tokens(2, 40) > 0
     assert bench.stop() > 0
+    assert engine.step() == []
+
+
+@pytest.mark.filterwarnings("ignore:CUDA is not available")
+def test_free_and_held_steps_take_turns_in_one_answer() -> None:
+    asked: list[str] = []
+
+    class Digits(Grammar):
+        def __init__(self) -> None: ...
+
+        def allowed(self) -> NDArray[np.int32]:
+            asked.append("allowed")
+            return mask_of([7], 64)
+
+        def consume(self, tokens: Iterable[int]) -> None:
+            asked.append(f"consumed {[*tokens]}")
+
+    ticks = itertools.count()
+    engine = GptOssEngine(RememberingModel(context=1024, pages=80), slots=2)
+    bench = Driver(engine, vocabulary=50)
+    free, held = bench.held_in_turns([1, 2, 3], 12, Digits(), lambda: next(ticks))
+    assert (free, held) == (1, 1)
+    assert asked[:4] == ["allowed", "consumed [7]"] * 2
     assert engine.step() == []
 
 
