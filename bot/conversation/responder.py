@@ -103,30 +103,33 @@ class Responder:
             await asyncio.wait(self._running)
 
     async def _run(self, answer: Answer) -> None:
-        """Work on the reply until it is final or somebody stops it, and tell how it went."""
+        """Work on the reply until it is final or somebody stops it, and tell how it went.
+
+        The log tells it last: who reads the line finds the answer counted.
+        """
         reply, platform = answer.reply, answer.here.place.platform
         with (
             bound_contextvars(request_id=answer.id),
             tracer.start_as_current_span("answer") as span,
-            metrics.RUNNING.labels(platform).track_inprogress(),
         ):
-            await self._work(answer)
+            with metrics.RUNNING.labels(platform).track_inprogress():
+                await self._work(answer)
             answer.ended = time.monotonic()
             seconds = answer.ended - answer.asked
             about = {"platform": platform, "effort": reply.effort, "outcome": reply.state.value}
             span.set_attributes({f"bot.{key}": value for key, value in about.items()})
+            metrics.ANSWERS.labels(platform, reply.state).inc()
+            metrics.ANSWER.labels(platform).observe(seconds)
+            if answer.first_text is not None:
+                metrics.FIRST_TEXT.labels(platform).observe(answer.first_text - answer.asked)
+            if reply.usage is not None:
+                here = answer.here
+                self._answered.append(
+                    Answered(here.place, reply.asker, here.persona.name, reply.effort, reply.usage)
+                )
+            for tell in self.on_end:
+                tell(answer)
             log.info("answer ended", **about, seconds=round(seconds, 3))
-        if reply.usage is not None:
-            here = answer.here
-            self._answered.append(
-                Answered(here.place, reply.asker, here.persona.name, reply.effort, reply.usage)
-            )
-        metrics.ANSWERS.labels(platform, reply.state).inc()
-        metrics.ANSWER.labels(platform).observe(seconds)
-        if answer.first_text is not None:
-            metrics.FIRST_TEXT.labels(platform).observe(answer.first_text - answer.asked)
-        for tell in self.on_end:
-            tell(answer)
 
     async def _work(self, answer: Answer) -> None:
         reply = answer.reply
