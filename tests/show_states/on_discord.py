@@ -13,13 +13,11 @@ from bot.conversation.texts import Texts
 from bot.platforms.buttons import Action
 from bot.platforms.discord.buttons import ButtonId, deletion_view
 from bot.platforms.discord.forms import CommandForm, QuestionForm
+from bot.platforms.discord.layout import Layout, Look
 from bot.platforms.discord.limits import CONTENT_LENGTH
 from bot.platforms.discord.messages import OWN_MESSAGE, own_line, own_message
 from bot.platforms.discord.permissions import MissingPermission
-from bot.platforms.discord.sending import Pace
-from bot.platforms.discord.view import DiscordView, Look
 from bot.platforms.markdown.splitting import split_markdown
-from bot.platforms.written import WrittenAnswers
 from tests.show_states import replies, said
 from tests.show_states.state import Kind, State
 
@@ -72,13 +70,11 @@ async def states(language: str) -> AsyncIterator[State]:
 
 def answer(name: str, reply: Reply, texts: Texts, **look: Any) -> Iterator[State]:
     """The messages of an answer."""
-    view = DiscordView(
-        Look(texts, ASKER, QUESTION, **look), _unused, _unused, Pace(), WrittenAnswers()
-    )
-    parts = view.parts(reply)
-    for at, part in enumerate(parts, 1):
-        called = name if len(parts) == 1 else f"{name}, {at} of {len(parts)}"
-        payload = _payload(part.content, **view.options(part, reply.effort))
+    layout = Layout(Look(texts, ASKER, QUESTION, **look))
+    drafts = layout.answer(reply)
+    for at, draft in enumerate(drafts, 1):
+        called = name if len(drafts) == 1 else f"{name}, {at} of {len(drafts)}"
+        payload = _payload(draft.content, **layout.options(draft, reply.effort))
         yield State("discord", called, Kind.MESSAGE, payload)
 
 

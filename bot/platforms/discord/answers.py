@@ -23,13 +23,14 @@ from bot.platforms.discord.buttons import ButtonId, buttons_of
 from bot.platforms.discord.catching_up import Asked, CatchUps
 from bot.platforms.discord.copies import Copies
 from bot.platforms.discord.history import read_before
+from bot.platforms.discord.layout import Look
 from bot.platforms.discord.limits import EDITABLE_SECONDS, FILE_HOSTS, THREAD_NAME_LENGTH
 from bot.platforms.discord.messages import Channel, place_of, replied_to
 from bot.platforms.discord.permissions import missing_to_answer
 from bot.platforms.discord.reader import Reader
 from bot.platforms.discord.searching import search_of
 from bot.platforms.discord.sending import Pace, said_in_reply
-from bot.platforms.discord.view import DiscordView, Look, Send, SentMessage
+from bot.platforms.discord.view import DiscordView, Send, SentMessage
 from bot.platforms.discord.words import typed
 from bot.platforms.download import Downloader
 from bot.platforms.exchange import Exchange

@@ -24,10 +24,11 @@ from bot.platforms.background import Background
 from bot.platforms.catching_up import read_back
 from bot.platforms.discord.channel_history import may_read, said_in
 from bot.platforms.discord.history import started
+from bot.platforms.discord.layout import Look
 from bot.platforms.discord.messages import Channel, place_of, reads_history, rights_in
 from bot.platforms.discord.reader import Reader
 from bot.platforms.discord.sending import Pace
-from bot.platforms.discord.view import DiscordView, Look, Send
+from bot.platforms.discord.view import DiscordView, Send
 from bot.platforms.exchange import Exchange
 from bot.platforms.exchanges import Exchanges
 from bot.platforms.written import WrittenAnswers

@@ -22,10 +22,11 @@ from bot.platforms.discord.answers import Answers, DiscordExchange
 from bot.platforms.discord.buttons import ButtonId, deletion_view
 from bot.platforms.discord.catching_up import Asked
 from bot.platforms.discord.forms import CommandForm, EditAgain, OpenForm, QuestionForm
+from bot.platforms.discord.layout import Look
 from bot.platforms.discord.limits import CONTENT_LENGTH
 from bot.platforms.discord.messages import author_of, own_line, place_of
 from bot.platforms.discord.sending import Pace
-from bot.platforms.discord.view import DiscordView, Look, SentMessage
+from bot.platforms.discord.view import DiscordView, SentMessage
 from bot.platforms.exchange import Exchange
 from bot.platforms.markdown.splitting import split_markdown
 from bot.storage import StorageError

@@ -11,8 +11,9 @@ from bot.conversation.core import Core
 from bot.conversation.events import Place, Question
 from bot.conversation.in_effect import InEffect
 from bot.platforms.discord.answers import SEARCHED, Answers, DiscordExchange, send_after
+from bot.platforms.discord.layout import Look
 from bot.platforms.discord.sending import Pace
-from bot.platforms.discord.view import DiscordView, Look
+from bot.platforms.discord.view import DiscordView
 from bot.platforms.exchange import Exchange
 from bot.platforms.recovery import CutOff, State
 from bot.storage import RunningAnswer, TakenQuestion

@@ -1,10 +1,8 @@
-"""How a reply looks on Discord: one message, more when it gets long, edited as the text comes."""
+"""Shows a reply on Discord: one message, more when it gets long, edited as the text comes."""
 
 import asyncio
-import io
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from secrets import token_hex
 from typing import Any, Protocol
 
@@ -13,28 +11,13 @@ import structlog
 
 from bot.config import Effort
 from bot.conversation.reply import Reply
-from bot.conversation.status import (
-    calls_line,
-    end_lines,
-    footer_line,
-    receipt_lines,
-    waiting_lines,
-)
-from bot.conversation.texts import Texts
-from bot.platforms.buttons import Action, buttons_under
-from bot.platforms.discord.buttons import view_of
-from bot.platforms.discord.limits import CONTENT_LENGTH, EMBED_LENGTH
-from bot.platforms.discord.messages import ANSWER_FILE, own_line, without_own_lines
+from bot.platforms.discord.layout import Draft, Layout, Look
+from bot.platforms.discord.messages import own_line, without_own_lines
 from bot.platforms.discord.sending import Pace, Whisper, is_passing
-from bot.platforms.discord.sources import sources_line
-from bot.platforms.markdown.discord import DiscordStyle
-from bot.platforms.markdown.splitting import Splitter
-from bot.platforms.written import WrittenAnswers, marked, written
+from bot.platforms.written import WrittenAnswers, written
 
 log = structlog.get_logger()
 
-OWN_LINES_LENGTH = 400
-"""Characters kept free in each message for the bot's own lines."""
 UNKNOWN_CHANNEL, UNKNOWN_MESSAGE = 10003, 10008
 """https://docs.discord.com/developers/topics/opcodes-and-status-codes#json"""
 AWAY_SECONDS = 1.0
@@ -65,44 +48,6 @@ class Send(Protocol):
     ) -> discord.Message: ...
 
 
-@dataclass(frozen=True)
-class Part:
-    """One message of an answer. `file` is the whole answer's text.
-
-    call: the key of the call that the buttons decide on.
-    """
-
-    content: str
-    buttons: tuple[Action, ...] = ()
-    reasoning: str = ""
-    file: str | None = None
-    call: str = ""
-
-
-@dataclass(frozen=True)
-class Look:
-    """What doesn't change while an answer comes.
-
-    asker, question: ids of the person and of the message they wrote.
-    channel: the name of the channel or thread that it is answered in.
-    heading: one of the bot's own lines above the text; "" for none.
-    again: whether the answer can be made again.
-    private: whether only the asker sees it.
-    embeds: whether reasoning may be shown; where not, Discord is told to show no embeds at all.
-    file_above: characters above which the answer becomes a file.
-    """
-
-    texts: Texts
-    asker: int
-    question: int
-    channel: str = ""
-    heading: str = ""
-    again: bool = True
-    private: bool = False
-    embeds: bool = True
-    file_above: int | None = None
-
-
 class DiscordView:
     """Shows replies in `messages`, which grow and shrink with the text."""
 
@@ -121,8 +66,8 @@ class DiscordView:
         self._whisper = whisper
         self._pace = pace
         self._written = written
-        self._shown: list[Part | None] = [None for _ in messages]
-        self._splitter = Splitter(CONTENT_LENGTH - OWN_LINES_LENGTH, DiscordStyle())
+        self._shown: list[Draft | None] = [None for _ in messages]
+        self._layout = Layout(look)
         self._away = asyncio.Event()
         self._gone: set[str] = set()
         """The messages that somebody deleted."""
@@ -132,9 +77,7 @@ class DiscordView:
     async def open(self) -> None:
         """See exchange.View."""
         self._begin()
-        await self._shown_or_told(
-            [Part(self._content("", [self.look.texts("thinking")]))], Effort.LOW
-        )
+        await self._show_or_tell(self._layout.waiting(), Effort.LOW)
 
     async def follow(self, reply: Reply) -> None:
         """See exchange.View. Changes at the pace that the channel allows, the last always.
@@ -150,10 +93,10 @@ class DiscordView:
                 if self._unseen:
                     break
                 if not reply.state.final:
-                    if self.parts(reply) == self._shown:
+                    if self._layout.answer(reply) == self._shown:
                         continue
                     await turns.next()
-                await self._shown_or_told(self.parts(reply), reply.effort)
+                await self._show_or_tell(self._layout.answer(reply), reply.effort)
         self._written.put([str(sent.id) for sent in self.messages], written(reply))
 
     def shows(self, message: str) -> bool:
@@ -192,10 +135,10 @@ class DiscordView:
         self._away.clear()
         self._unseen = False
 
-    async def _shown_or_told(self, parts: Sequence[Part], effort: Effort) -> None:
-        """Show the parts; where Discord takes none, tell the asker where and why."""
+    async def _show_or_tell(self, drafts: Sequence[Draft], effort: Effort) -> None:
+        """Show the messages; where Discord takes none, tell the asker where and why."""
         try:
-            await self._apply(parts, effort)
+            await self._apply(drafts, effort)
         except TakenAway:
             log.info("an answer's message was deleted while it was written")
         except CannotPost as error:
@@ -207,80 +150,31 @@ class DiscordView:
             told = texts("cannot_post", channel=self.look.channel, reason=reason)
             await self._whisper(own_line(told))
 
-    def parts(self, reply: Reply) -> list[Part]:
-        """The messages as they should be; the bot's own lines stand under the last."""
-        look, text = self.look, reply.text.strip()
-        lines = end_lines(reply, look.texts)
-        sources = [part.text for part in self._splitter.split(text)]
-        file = None
-        if look.file_above is not None and len(text) > look.file_above:
-            del sources[1:]
-            lines.insert(0, look.texts("answer_in_file" if reply.state.final else "thinking"))
-            file = text if reply.state.final else None
-        if reply.state.final:
-            lines += [
-                sources_line(reply, look.texts),
-                *receipt_lines(reply, look.texts),
-                calls_line(reply, look.texts),
-                footer_line(reply, look.texts),
-            ]
-        else:
-            lines += waiting_lines(reply, look.texts)
-        reasoning = reply.reasoning if reply.show_reasoning and look.embeds else ""
-        lines, (heading,) = marked(lines, reply), marked([look.heading], reply)
-        heading = own_line(heading)[: OWN_LINES_LENGTH // 2 - 1]
-        whole = bool(reply.approval or reply.receipt)
-        contents = self._with_lines(sources or [""], lines, whole=whole)
-        if heading:
-            contents[0] = f"{heading}\n{contents[0]}"
-        parts = [Part(content) for content in contents]
-        buttons = buttons_under(reply, again=look.again, private=look.private)
-        call = reply.approval.key if reply.approval else ""
-        parts[-1] = Part(contents[-1], buttons, file=file, call=call)
-        parts[0] = replace(parts[0], reasoning=reasoning)
-        return parts
-
-    def _with_lines(self, texts: Sequence[str], lines: Sequence[str], *, whole: bool) -> list[str]:
-        """The contents with lines of the bot's own under the last text.
-
-        whole: whether none may be left out; where they have no room there, a message has them.
-        """
-        *full, last = texts
-        content = self._content(last, lines)
-        if not whole or all(own_line(line) in content for line in lines if line):
-            return [*full, content]
-        return [*full, last, self._content("", lines)]
-
-    def _content(self, text: str, lines: Sequence[str]) -> str:
-        """A message's content with lines of the bot's own under the text."""
-        own = _within(CONTENT_LENGTH - OWN_LINES_LENGTH // 2 - len(text) - 1, lines)
-        return "\n".join(filter(None, [text, own])) or own_line("…")
-
-    async def _apply(self, parts: Sequence[Part], effort: Effort) -> None:
-        for index, part in enumerate(parts):
+    async def _apply(self, drafts: Sequence[Draft], effort: Effort) -> None:
+        for index, draft in enumerate(drafts):
             if index < len(self.messages):
-                if part != self._shown[index]:
-                    await self._edit(index, part, effort)
+                if draft != self._shown[index]:
+                    await self._edit(index, draft, effort)
             else:
-                self.messages.append(await self._new(index, part, effort))
+                self.messages.append(await self._new(index, draft, effort))
                 self._shown.append(None)
-            self._shown[index] = part
+            self._shown[index] = draft
             if self._unseen:
                 raise TakenAway
-        await self._remove(len(parts))
+        await self._remove(len(drafts))
 
-    async def _new(self, index: int, part: Part, effort: Effort) -> SentMessage:
-        """A message with a part, after the one that shows the part before."""
+    async def _new(self, index: int, draft: Draft, effort: Effort) -> SentMessage:
+        """A new message, after the one that shows what comes before it."""
         after = self.messages[index - 1] if index else None
         nonce = token_hex(8)  # a message sent again after a lost answer appears once
-        options = self.options(part, effort)
+        options = self._layout.options(draft, effort)
 
         async def send() -> discord.Message:
-            if part.file is not None:
-                options["files"] = [_file(part.file)]
+            if draft.file is not None:
+                options["files"] = draft.files()
             quiet = not self.look.embeds
             return await self._send(
-                after, part.content, nonce=nonce, suppress_embeds=quiet, **options
+                after, draft.content, nonce=nonce, suppress_embeds=quiet, **options
             )
 
         try:
@@ -290,18 +184,16 @@ class DiscordView:
                 raise
             raise CannotPost(error) from error
 
-    async def _edit(self, index: int, part: Part, effort: Effort) -> None:
+    async def _edit(self, index: int, draft: Draft, effort: Effort) -> None:
         before = self._shown[index]
-        options = self.options(part, effort)
+        options = self._layout.options(draft, effort)
         options.setdefault("view", None)
         options.setdefault("embeds", [])
 
         async def edit() -> object:
-            if part.file is not None:
-                options["attachments"] = [_file(part.file)]
-            elif before is None or before.file is not None:
-                options["attachments"] = []
-            return await self.messages[index].edit(content=part.content, **options)
+            if draft.file is not None or before is None or before.file is not None:
+                options["attachments"] = draft.files()
+            return await self.messages[index].edit(content=draft.content, **options)
 
         try:
             await self._pace.retried(edit)
@@ -313,7 +205,7 @@ class DiscordView:
             # Gone, too old for one more edit (30046), in a closed thread, not allowed any more: the
             # part is said again in a message that can be edited.
             log.warning("discord refused an edit", code=error.code, status=error.status)
-            self.messages[index] = await self._new(index, part, effort)
+            self.messages[index] = await self._new(index, draft, effort)
 
     async def _is_taken_away(self) -> bool:
         """Whether somebody deleted a message: Discord's word of it may come after its refusal."""
@@ -321,25 +213,6 @@ class DiscordView:
             async with asyncio.timeout(AWAY_SECONDS):
                 await self._away.wait()
         return self._away.is_set()
-
-    def options(self, part: Part, effort: Effort) -> dict[str, Any]:
-        """Nobody but the asker can be pinged, whatever the model writes."""
-        look = self.look
-        asker = discord.Object(look.asker)
-        options: dict[str, Any] = {
-            "allowed_mentions": discord.AllowedMentions(
-                everyone=False, roles=False, users=[asker], replied_user=False
-            )
-        }
-        view = view_of(part.buttons, look.asker, look.question, effort, look.texts, part.call)
-        if view is not None:
-            options["view"] = view
-        if part.reasoning:
-            hidden = part.reasoning[-(EMBED_LENGTH - 100) :].replace("|", "\u2502")
-            options["embeds"] = [
-                discord.Embed(title=look.texts("reasoning_title"), description=f"||{hidden}||")
-            ]
-        return options
 
     async def _remove(self, first: int) -> None:
         while len(self.messages) > first:
@@ -349,20 +222,8 @@ class DiscordView:
                 await self._pace.retried(message.delete)
 
 
-def _within(room: int, lines: Sequence[str]) -> str:
-    """As many whole lines of the bot's own as have room; the last one, the footer, stays."""
-    shown = [own_line(line) for line in lines if line]
-    while len(shown) > 1 and len("\n".join(shown)) > room:
-        del shown[-2]
-    return "\n".join(shown)[:room]
-
-
 def _partial(message: discord.Message | discord.PartialMessage) -> SentMessage:
     """Enough to edit it, for a thousandth of the memory."""
     if isinstance(message, discord.WebhookMessage):
         return message
     return discord.PartialMessage(channel=message.channel, id=message.id)
-
-
-def _file(text: str) -> discord.File:
-    return discord.File(io.BytesIO(text.encode()), ANSWER_FILE)

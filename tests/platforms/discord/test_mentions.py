@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from bot.config import Config, Effort
 from bot.conversation.reply import Reply, ReplyState
 from bot.conversation.texts import Texts
+from bot.platforms.discord.layout import Look
 from bot.platforms.discord.messages import OWN_LINE
 from bot.platforms.discord.sending import Pace
-from bot.platforms.discord.view import DiscordView, Look
+from bot.platforms.discord.view import DiscordView
 from bot.platforms.written import WrittenAnswers
 from tests.doubles.discord import DiscordDouble, Message
 from tests.doubles.discord.messages import write
