@@ -11,12 +11,10 @@ from typing import Any
 import discord
 import structlog
 
-from bot.config import AnswerMode
 from bot.conversation.core import Core
 from bot.conversation.events import Place, Question, QuestionKey
 from bot.conversation.importing import FILE_BYTES
 from bot.conversation.in_effect import InEffect
-from bot.conversation.settings import Settings
 from bot.platforms.attachments import Attachments
 from bot.platforms.background import Background
 from bot.platforms.discord.buttons import ButtonId, buttons_of
@@ -24,27 +22,23 @@ from bot.platforms.discord.catching_up import Asked, CatchUps
 from bot.platforms.discord.copies import Copies
 from bot.platforms.discord.history import read_before
 from bot.platforms.discord.layout import Look
-from bot.platforms.discord.limits import EDITABLE_SECONDS, FILE_HOSTS, THREAD_NAME_LENGTH
+from bot.platforms.discord.limits import EDITABLE_SECONDS, FILE_HOSTS
 from bot.platforms.discord.messages import Channel, place_of, replied_to
 from bot.platforms.discord.permissions import missing_to_answer
 from bot.platforms.discord.reader import Reader
 from bot.platforms.discord.searching import search_of
 from bot.platforms.discord.sending import Pace, said_in_reply
+from bot.platforms.discord.threads import Threads, starter, wants_thread
 from bot.platforms.discord.view import DiscordView, Send, SentMessage
-from bot.platforms.discord.words import typed
 from bot.platforms.download import Downloader
 from bot.platforms.exchange import Exchange
 from bot.platforms.exchanges import ChannelConversation, Exchanges
-from bot.platforms.joined import JoinedThreads
 from bot.platforms.questions import question_of
 from bot.platforms.reading_limits import reading_limits
 from bot.platforms.written import WrittenAnswers
 
 log = structlog.get_logger()
 
-HAS_THREAD = 160004
-"""Of a message that has a thread already:
-https://docs.discord.com/developers/topics/opcodes-and-status-codes#json"""
 SEARCHED = 50
 """Messages that are looked through for an answer to make again."""
 
@@ -82,35 +76,9 @@ class Answers:
         self._pace = pace
         self._background = background
         self.copies = Copies()
-        self._joined = JoinedThreads(core.store)
+        self.threads = Threads(core, client, pace)
         self._reported: set[tuple[str, str]] = set()
         """Channels in which a missing permission was told of, and which."""
-
-    async def takes_part_in(self, thread: discord.Thread, message: discord.Message) -> bool:
-        """Whether the bot was in the thread, or was turned to in it, before the message."""
-        if thread.me is not None:
-            return True
-        since = await self._joined.since(place_of(thread, thread.guild.id))
-        return since is not None and int(since) < message.id
-
-    def turned_to(self, thread: discord.Thread, message: discord.Message) -> None:
-        """Somebody turned to the bot in the thread: it takes part from now on."""
-        self._joined.turned_to(place_of(thread, thread.guild.id), str(message.id))
-
-    async def removed_from(self, thread: discord.Thread) -> None:
-        """Somebody removed the bot from the thread."""
-        thread.me = None
-        await self._joined.leave(place_of(thread, thread.guild.id))
-
-    async def place_of_answer(self, question: discord.Message) -> Place:
-        """Where a question is answered: in its thread, where it has one and that is set."""
-        guild = question.guild
-        place = place_of(question.channel, guild.id if guild else None)
-        thread = self._thread_of(question)
-        if guild is None or thread is None:
-            return place
-        settings = await self._core.settings(place)
-        return place_of(thread, guild.id) if _wants_thread(question, settings) else place
 
     async def open(
         self,
@@ -125,16 +93,14 @@ class Answers:
         Opens a thread for the answer where that is set. Raises discord.HTTPException.
         """
         guild, place = question.guild, here.place
-        wants_thread = _wants_thread(question, here.settings)
-        allowed = self._allowed(question.channel, here, wants_thread)
+        in_thread = wants_thread(question, here.settings)
+        allowed = self._allowed(question.channel, here, in_thread)
         thread = None
-        if guild is not None and wants_thread and allowed.thread:
-            thread = self._thread_of(question) or await self._open_thread(question)
-            if thread is not None:
-                place = place_of(thread, guild.id)
-                await self._joined.open(place, str(question.id))
+        if guild is not None and in_thread and allowed.thread:
+            thread = await self.threads.open_for(question)
+            place = place_of(thread, guild.id) if thread else place
         elif isinstance(question.channel, discord.Thread):
-            await self._join(question.channel)
+            await self.threads.join(question.channel)
         asker = asker or self.copies.asker_of(question).id
         above = here.config.discord.file_above_characters
         channel = thread or question.channel
@@ -181,7 +147,7 @@ class Answers:
         while (before := await replied_to(messages[0])) and before.author == self._client.user:
             messages.insert(0, before)
         age = (discord.utils.utcnow() - messages[0].created_at).total_seconds()
-        here = await self._core.read(await self.place_of_answer(question))
+        here = await self._core.read(await self.threads.place_of_answer(question))
         shown = messages if age < EDITABLE_SECONDS else ()
         return await self.open(question, here, shown, button.asker)
 
@@ -192,7 +158,7 @@ class Answers:
             place,
             str(asked.before),
             latest=partial(self._latest_of, asked.person.id, asked.channel),
-            starter=partial(_starter, asked.channel),
+            starter=partial(starter, asked.channel),
             catch_up=partial(self.catch_ups.begin, asked),
             fetch=partial(self._attachments.first, asked.files, FILE_BYTES),
             background=self._background,
@@ -213,17 +179,12 @@ class Answers:
                         return await self.find(button, message)
         return None
 
-    def _thread_of(self, question: discord.Message) -> discord.Thread | None:
-        """The thread that was opened from the question."""
-        known = question.guild.get_thread(question.id) if question.guild else None
-        return question.thread or known
-
     def _allowed(
-        self, channel: discord.abc.MessageableChannel, here: InEffect, wants_thread: bool
+        self, channel: discord.abc.MessageableChannel, here: InEffect, in_thread: bool
     ) -> Allowed:
         missing = missing_to_answer(
             channel,
-            thread=wants_thread,
+            thread=in_thread,
             reasoning=here.settings.show_reasoning.value,
             file=here.config.discord.file_above_characters is not None,
         )
@@ -238,37 +199,6 @@ class Answers:
             files="file" not in effects,
             notices=[one.line(here.texts) for one in new],
         )
-
-    async def _open_thread(self, question: discord.Message) -> discord.Thread | None:
-        """A new thread of the question, or the one that it has; None where Discord refuses one.
-
-        The answer then stands in the channel.
-        """
-        assert self._client.user is not None
-        said = typed(question, self._client.user).split()
-        name = (" ".join(said) or question.author.name)[:THREAD_NAME_LENGTH]
-        try:
-            return await self._pace.retried(question.create_thread, name=name)
-        except discord.HTTPException as error:
-            log.warning("discord refused a thread", code=error.code, status=error.status)
-            if error.code != HAS_THREAD:
-                return None
-        with suppress(discord.HTTPException):  # then it can't be read, and not be answered in
-            found = await self._client.fetch_channel(question.id)
-            return found if isinstance(found, discord.Thread) else None
-        return None
-
-    async def close_thread_of(self, question: discord.Message) -> None:
-        """Delete the thread that was opened for the answer, where the bot may."""
-        if thread := self._thread_of(question):
-            with suppress(discord.HTTPException):
-                await thread.delete()
-
-    async def _join(self, thread: discord.Thread) -> None:
-        """Become a member, so that people see the bot among the thread's."""
-        if thread.me is None:
-            with suppress(discord.HTTPException):  # an answer is possible all the same
-                await thread.join()
 
     def _reader(
         self, notices: list[str]
@@ -293,22 +223,6 @@ class Answers:
             return replace(asked, search=search_of(question, self._client))
 
         return read_question
-
-
-def _wants_thread(question: discord.Message, settings: Settings) -> bool:
-    opens_threads = settings.answer.value is AnswerMode.THREAD
-    return opens_threads and isinstance(question.channel, discord.TextChannel)
-
-
-async def _starter(channel: Channel) -> str | None:
-    """Who began a thread: who opened it, or whose message the bot opened it from."""
-    if not isinstance(channel, discord.Thread):
-        return None
-    started = channel.starter_message
-    if started is None and isinstance(channel.parent, discord.TextChannel):
-        with suppress(discord.HTTPException):  # it may be gone
-            started = await channel.parent.fetch_message(channel.id)
-    return str(started.author.id if started else channel.owner_id)
 
 
 def send_after(

@@ -150,7 +150,7 @@ class DiscordPlatform:
         if not self._may_ask(message) or not await self._is_for_me(message):
             return
         if isinstance(message.channel, discord.Thread):
-            self._answers.turned_to(message.channel, message)
+            self._answers.threads.turned_to(message.channel, message)
         self._answers.copies.asked(message)
         self._hear(message)
 
@@ -183,7 +183,7 @@ class DiscordPlatform:
 
     async def on_thread_remove(self, thread: discord.Thread) -> None:
         """The bot was removed from a thread: it is silent there until somebody turns to it."""
-        await self._answers.removed_from(thread)
+        await self._answers.threads.removed_from(thread)
 
     def _deleted(self, message: int) -> None:
         """The asker deletes the question: generation stops and the answer goes.
@@ -230,7 +230,7 @@ class DiscordPlatform:
             return True
         if settings.thread_mentions.value or not isinstance(channel, discord.Thread):
             return False
-        return await self._answers.takes_part_in(channel, message)
+        return await self._answers.threads.takes_part_in(channel, message)
 
     def _hear(self, message: discord.Message, *, again: bool = False) -> None:
         self._hearing[message.id] = task = self._background.start(self._take(message, again=again))
@@ -245,7 +245,7 @@ class DiscordPlatform:
         await self._delete_answer_to(original.id)
         if exchange := self._answers.exchanges.to(str(original.id)):
             if exchange.place.thread == str(original.id):
-                await self._answers.close_thread_of(original)
+                await self._answers.threads.delete_for(original)
             copy.reference = copy.reference or original.reference
             await self._take(copy)
 
@@ -259,7 +259,7 @@ class DiscordPlatform:
             await exchanges.until_heard(str(message.id))
 
     async def _incoming(self, message: discord.Message) -> DiscordMessage:
-        place = await self._answers.place_of_answer(message)
+        place = await self._answers.threads.place_of_answer(message)
         return DiscordMessage(message, self._me, self._answers, self._pace, self._background, place)
 
     async def _tell_owner(self, message: discord.Message, permission: str) -> None:

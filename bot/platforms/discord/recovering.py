@@ -70,7 +70,7 @@ class Recovering:
             state = State.UNREADABLE if asked else State.DELETED
         else:
             shown = await self._shown(channel, number, recorded)
-            here = await self._core.read(await self._answers.place_of_answer(question))
+            here = await self._core.read(await self._answers.threads.place_of_answer(question))
             return CutOff(await self._answers.open(question, here, shown, int(running.asker)))
         return CutOff(await self._without_question(running, channel, recorded), state)
 
