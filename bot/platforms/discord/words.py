@@ -36,8 +36,11 @@ def typed(message: discord.Message, me: discord.ClientUser) -> str:
 
 
 def words(message: discord.Message, me: discord.ClientUser) -> str:
-    """All that the message says: typed, forwarded, in embeds, a poll, stickers and components."""
-    return named(_joined(_parts(message)), message, me).strip()
+    """All that the message says: forwarded, typed, in embeds, a poll, stickers and components.
+
+    What it forwards comes first, as the words beside that are about it.
+    """
+    return _joined(named(part, message, me) for part in _parts(message))
 
 
 def named(text: str, message: discord.Message, me: discord.ClientUser) -> str:
@@ -64,12 +67,12 @@ def named(text: str, message: discord.Message, me: discord.ClientUser) -> str:
 
 
 def _parts(said: Said) -> Iterator[str]:
-    yield said.content
     if isinstance(said, discord.Message):
         for snapshot in said.message_snapshots:
             yield quoted("forwarded message", _joined(_parts(snapshot)))
-        if said.poll is not None:
-            yield _poll(said.poll)
+    yield said.content
+    if isinstance(said, discord.Message) and said.poll is not None:
+        yield _poll(said.poll)
     for embed in said.embeds:
         yield _embed(embed)
     yield "\n".join(_component_texts(said.components))

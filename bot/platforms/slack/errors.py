@@ -27,10 +27,12 @@ PASSING = {
     *("org_login_required", "team_added_to_org"),  # the workspace is being moved
 }
 REFUSED_BLOCKS = (
+    "invalid_arguments",
     "invalid_attachments",
     "invalid_blocks",
     "invalid_blocks_format",
     "msg_blocks_too_long",
+    "msg_too_long",
     "only_one_table_allowed",
 )
 """A message's blocks that Slack doesn't take; its words it may."""

@@ -98,7 +98,8 @@ async def _shown(text: str, workspace: Workspace) -> str:
 
 def _without_mention(text: str, workspace: Workspace) -> str:
     """Only the bot's own mentions go: an address that has its name in it stays whole."""
-    return re.sub(rf"<@{workspace.me}(?:\|[^<>]*)?>", "", text)
+    mention = rf"<@{workspace.me}(?:\|[^<>]*)?>"
+    return re.sub(rf"(?<!\S){mention} ?|{mention}", "", text)
 
 
 async def _file(file: Payload, workspace: Workspace) -> File:

@@ -20,10 +20,14 @@ _LOST_PREVIEW = "[no preview available]"
 def words(message: Payload) -> str:
     """All that people see of the message but its files, with references and entities.
 
-    Where a message has text and blocks, people see the blocks.
+    What it forwards comes first, as the words beside that are about it. Where a message has text
+    and blocks, people see the blocks.
     """
     typed = _joined(_blocks(_all(message, "blocks"))) or str(message.get("text") or "")
-    return _joined([typed, *map(_attachment, _all(message, "attachments"))])
+    attached = _all(message, "attachments")
+    forwarded = [_attachment(one) for one in attached if one.get("is_share")]
+    others = [_attachment(one) for one in attached if not one.get("is_share")]
+    return _joined([*forwarded, typed, *others])
 
 
 def attached_files(message: Payload) -> Iterator[Payload]:

@@ -69,7 +69,7 @@ async def test_a_forwarded_message_is_shown_as_such_before_the_question(scene: S
 
 async def test_a_forward_beside_a_comment_is_shown_with_it(scene: Scene) -> None:
     await scene.ask("is that so?", extra=forwarded("Ferry 6 stays in port."))
-    assert asked(scene) == "is that so?\n\n[forwarded message]\n> Ferry 6 stays in port."
+    assert asked(scene) == "[forwarded message]\n> Ferry 6 stays in port.\n\nis that so?"
 
 
 async def test_a_forward_in_private_needs_no_mention_and_has_its_embeds_and_files(

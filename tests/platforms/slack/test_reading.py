@@ -84,7 +84,7 @@ async def under(scene: Scene, root: Message, question: str = "what comes first?"
 async def test_a_forwarded_message_is_shown_with_its_author_and_not_twice(scene: Scene) -> None:
     await scene.ask("is this still right?", extra={"attachments": [BOARD]})
     assert asked(scene) == (
-        "is this still right?\n\n[forwarded message of Marlo]\n> Berth nine is closed & dredged."
+        "[forwarded message of Marlo]\n> Berth nine is closed & dredged.\n\nis this still right?"
     )
 
 
