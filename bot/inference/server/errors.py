@@ -1,5 +1,6 @@
 """Refusals in OpenAI's form: https://platform.openai.com/docs/guides/error-codes."""
 
+import json
 import re
 from collections.abc import Sequence
 from itertools import takewhile
@@ -52,7 +53,9 @@ class ApiError(Exception):
         return ErrorBody(error=error).model_dump()
 
 
-_JSON_TYPES = {dict: "an object", list: "a list", str: "a string", type(None): "null"}
+_JSON_TYPES: dict[type, str] = {dict: "an object", list: "a list", str: "a string"}
+_IN_JSON = {"None": "null", "True": "true", "False": "false", "Dictionary": "it", "List": "it"}
+"""Words of Python's that pydantic's messages have, in JSON's."""
 
 
 def _is_a_name(part: int | str) -> bool:
@@ -100,7 +103,9 @@ def validation_error(errors: Sequence[ErrorDetails]) -> ApiError:
             400, f"'{param}' is not supported here.", param=param, code="unsupported_parameter"
         )
     found = error["input"]
-    shown = found if isinstance(found, bool | int | float) else _JSON_TYPES[type(found)]
+    shown = _JSON_TYPES.get(type(found)) or json.dumps(found)
     problem = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    problem = problem.replace(" after validation", "")
+    problem = re.sub(r"\b\w+\b", lambda word: _IN_JSON.get(word[0], word[0]), problem)
+    problem = problem.replace(" after validation", "").replace(", not more", "")
+    problem = re.sub(r"a valid dictionary.*", "an object", problem)
     return ApiError(400, f"Invalid value for '{param}': {problem}; found {shown}.", param=param)

@@ -39,7 +39,7 @@ def complaint(**fields: Any) -> str:
         ),
         (
             {"temperature": float("nan")},
-            "Invalid value for 'temperature': should be a finite number; found nan.",
+            "Invalid value for 'temperature': should be a finite number; found NaN.",
         ),
         (
             {"max_tokens": 0},
@@ -47,7 +47,7 @@ def complaint(**fields: Any) -> str:
         ),
         (
             {"messages": []},
-            "Invalid value for 'messages': List should have at least 1 item, not 0; found a list.",
+            "Invalid value for 'messages': it should have at least 1 item, not 0; found a list.",
         ),
         (
             {"messages": [{"role": "function", "content": "x"}]},
@@ -74,10 +74,10 @@ def complaint(**fields: Any) -> str:
         ),
         (
             {"stop": list("abcde")},
-            "Invalid value for 'stop': List should have at most 4 items, not 5; found a list.",
+            "Invalid value for 'stop': it should have at most 4 items, not 5; found a list.",
         ),
         ({"n": 2}, "Invalid value for 'n': should be less than or equal to 1; found 2."),
-        ({"n": True}, "Invalid value for 'n': should be a valid integer; found True."),
+        ({"n": True}, "Invalid value for 'n': should be a valid integer; found true."),
         (
             {"reasoning_effort": "extreme"},
             "Invalid value for 'reasoning_effort': should be 'none', 'minimal', 'low', 'medium' or"

@@ -145,7 +145,7 @@ UNKEPT: dict[str, Any] = {"type": "object", "properties": {}, "not": {"required"
         (
             {"input": [{"type": "reasoning", "encrypted_content": "x", "summary": []}]},
             "input[0].encrypted_content",
-            "should be None",
+            "should be null",
         ),
         ({"tools": [{"type": "web_search"}]}, "tools[0].type", "should be 'function'"),
         ({"tools": [TOOL | {"parameters": UNKEPT}]}, "tools[0].parameters", "can't be held"),

@@ -189,12 +189,12 @@ async def test_a_tool_that_must_be_called_is_called_and_with_none_none_is_offere
         (
             {"messages": [*ASKED, called("a", "{}") | {"function_call": {"name": "f"}}]},
             "messages[1].function_call",
-            "should be None",
+            "should be null",
         ),
         (
             {"messages": [*ASKED, {"role": "assistant", "content": "It", "prefix": True}]},
             "messages[1].prefix",
-            "should be False",
+            "should be false",
         ),
         (
             {"messages": [*ASKED, {"role": "assistant", "content": None}]},
