@@ -1,12 +1,15 @@
 """What Ray deploys: the front, and a replica a card."""
 
 from pathlib import Path
+from typing import Any
 
 import ray
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from click import ClickException
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 from ray import serve
 from ray.serve.config import RequestRouterConfig
 from ray.serve.deployment import Application
+from ray.serve.exceptions import RayServeException
 
 from bot.config import ConfigError, load_config
 from bot.config.schema import InferenceConfig
@@ -28,34 +31,52 @@ class Arguments(BaseModel):
 
     config: the bot's configuration file, of which `inference` counts.
     replicas: how many there are, unless Ray's file has `autoscaling_config`.
+    version: another number has Ray read the file again and replace all replicas.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     config: Path | None = None
     replicas: PositiveInt = 1
+    version: int = 0
 
 
-def app(arguments: Arguments) -> Application:
-    """The application that Ray builds. Raises ConfigError."""
-    config = load_config(arguments.config)
-    if not config.inference.api_key.get_secret_value():
-        raise ConfigError(
-            ["inference.api_key must be set: Ray's proxy listens to other machines too"]
-        )
-    return application(config.inference, load_model, arguments.replicas)
+class Unusable(RayServeException, ClickException):  # type: ignore[misc]
+    """What can't be deployed: its message has a line for each problem.
+
+    Ray prints no traceback of its own errors, nor does its command line of Click's.
+    """
 
 
-def application(inference: InferenceConfig, load: Load, replicas: int) -> Application:
-    """The front and its replicas, each with the model that `load` loads."""
+def app(args: dict[str, Any]) -> Application:
+    """The application that Ray builds, by Arguments. Raises Unusable."""
+    return application(args, load_model)
+
+
+def application(args: dict[str, Any], load: Load) -> Application:
+    """The front and its replicas, each with the model that `load` loads. Raises Unusable."""
+    try:
+        arguments = Arguments.model_validate(args)
+        inference = load_config(arguments.config).inference
+    except ValidationError as error:
+        raise Unusable("\n".join(map(_described, error.errors(include_url=False)))) from None
+    except ConfigError as error:
+        raise Unusable(str(error)) from None
+    if not inference.api_key.get_secret_value():
+        raise Unusable("inference.api_key must be set: Ray's proxy listens to other machines too")
+    return _deployments(inference, load, arguments.replicas)
+
+
+def _deployments(inference: InferenceConfig, load: Load, replicas: int) -> Application:
     most = inference.slots + inference.queue_limit
+    grace = inference.request_timeout_seconds  # no answer takes longer
     replica = serve.deployment(
         Replica,
         num_replicas=replicas,
         # More than a replica takes: the service refuses what its queue has no room for, and says
         # when to try again, where Ray would let it wait untold.
         max_ongoing_requests=2 * most,
-        graceful_shutdown_timeout_s=inference.request_timeout_seconds,
+        graceful_shutdown_timeout_s=grace,
         health_check_period_s=HEALTH_SECONDS,
         max_constructor_retry_count=TRIES,
         ray_actor_options={"num_gpus": int(_on_cards(inference.device))},
@@ -69,6 +90,7 @@ def application(inference: InferenceConfig, load: Load, replicas: int) -> Applic
     ingress = serve.deployment(
         serve.ingress()(Front),
         max_ongoing_requests=FRONT_REQUESTS,
+        graceful_shutdown_timeout_s=grace,
         ray_actor_options={"num_cpus": 0},  # it mostly waits: no replica is to lack a core for it
     )
     return ingress.bind(replica.bind(inference, load), inference.api_key.get_secret_value())
@@ -79,3 +101,10 @@ def _on_cards(device: str) -> bool:
     if device == "auto":
         return bool(ray.cluster_resources().get("GPU"))
     return device != "cpu"
+
+
+def _described(mistake: Any) -> str:
+    where = ".".join(["args", *map(str, mistake["loc"])])
+    if mistake["type"] == "extra_forbidden":
+        return f"{where}: unknown key, allowed: {', '.join(Arguments.model_fields)}"
+    return f"{where}: {mistake['msg']}"

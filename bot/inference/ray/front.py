@@ -30,7 +30,9 @@ from bot.inference.server.service import NOT_READY_SECONDS
 log = structlog.get_logger()
 
 ASSIGN_SECONDS = 4.0
-"""In which a replica must have taken a request, or told of itself; clients of /health wait 5."""
+"""In which a replica must have taken a request."""
+TELL_SECONDS = 2.0
+"""In which a replica must have told of itself; clients of /health wait 5."""
 LOST = ApiError(500, "The replica that answered has died.", code="engine_failed")
 NONE_READY = ApiError(
     503, "No replica can answer now.", code="not_ready", retry_after=NOT_READY_SECONDS
@@ -176,11 +178,19 @@ async def _call(scope: Scope, receive: Receive) -> Call:
 
 
 async def _of_all(replicas: DeploymentHandle, method: str) -> list[Any]:
-    """What `method` of each replica returns, of those that answer in time."""
-    with suppress(TimeoutError, DeploymentUnavailableError):
-        asked = replicas.broadcast(method)
-        found = await asked.results_async(timeout_s=ASSIGN_SECONDS, return_exceptions=True)
-        return [result for result in found if not isinstance(result, BaseException)]
+    """What `method` of each replica returns.
+
+    If one of them hangs, that of another one: Ray gives the results of all or none.
+    """
+    with suppress(TimeoutError, DeploymentUnavailableError, RayActorError):
+        try:
+            asked = replicas.broadcast(method)
+            found = await asked.results_async(timeout_s=TELL_SECONDS, return_exceptions=True)
+            return [result for result in found if not isinstance(result, BaseException)]
+        except TimeoutError:
+            async with asyncio.timeout(TELL_SECONDS):
+                # The one that hangs still has the first question, so it isn't the least busy.
+                return [await replicas.options(method_name=method).remote()]
     return []
 
 

@@ -1,40 +1,55 @@
-"""A Ray of this machine, with two replicas of a tiny model."""
+"""A Ray of this machine, with replicas of a tiny model."""
 
 import asyncio
 import os
 import re
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
 import pytest
-from pydantic import SecretStr
+import yaml
 from tenacity import retry, stop_after_attempt
 
-from bot.client import Event, InferenceClient
-from bot.config.schema import InferenceConfig
-from tests.inference.ray.paced import load_paced, slow_file
+from bot.client import Event, Finished, InferenceClient, TextDelta
+from tests.end_to_end.processes import write_config
 from tests.platforms.discord.conftest import running
 from tests.waiting import HANG_SECONDS
+
+if TYPE_CHECKING:
+    from tests.inference.ray.paced import Pace
 
 __all__ = ["running"]
 
 E = TypeVar("E", bound=Event)
 
 KEY = "sesame"
+RAY_FILE = Path(__file__).parents[3] / "deploy/ray-serve.yaml"
 SAMPLE = re.compile(r'^(\S+)\{.*replica="(\w+)".*\} (\S+)$', re.MULTILINE)
 
 
 @dataclass
 class Cluster:
-    """`url` is the front's."""
+    """`url` is the front's; `folder` is the tests' to write in.
+
+    version: with another one, the next deployment replaces all replicas.
+    """
 
     url: str
     model: Path
+    folder: Path
+    version: int = 0
+
+    @cached_property
+    def pace(self) -> "Pace":
+        """Of the replicas' engines."""
+        from tests.inference.ray.paced import Pace
+
+        return Pace(self.model)
 
     async def counts(self, metric: str) -> dict[str, float]:
         """A metric of each replica, by its name."""
@@ -51,23 +66,43 @@ class Cluster:
                 await asyncio.sleep(0.05)
         return counts
 
-    @contextmanager
-    def slow(self) -> Iterator[None]:
-        """Inside, a step takes longer than a message through Ray."""
-        slow_file(self.model).touch()
-        try:
-            yield
-        finally:
-            slow_file(self.model).unlink()
+    async def until_gone(self, *replicas: str) -> None:
+        """Once none of these is a replica any more."""
+        async with asyncio.timeout(HANG_SECONDS):
+            while set(replicas) & set(await self.counts("bot_engine_sequences")):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
 
-    def deploy(self, replicas: int) -> None:
-        """Have so many replicas; returns when they are ready, or are left."""
+    def deploy(self, **replicas: Any) -> None:
+        """Do what `serve run` does with Ray's file, which has these options of the replicas."""
+        from ray.serve.scripts import run
+
+        file = yaml.safe_load(RAY_FILE.read_text(encoding="utf-8"))
+        address = httpx2.URL(self.url)
+        file["http_options"] = {"host": address.host, "port": address.port}
+        (application,) = file["applications"]
+        (deployment,) = application["deployments"]
+        application["import_path"] = "tests.inference.ray.paced:app"
+        inference = {"model": str(self.model), "device": "cpu", "api_key": KEY}
+        config = write_config(self.folder, database=False, inference=inference)
+        application["args"] = {"config": str(config), "version": self.version}
+        application["deployments"] = [{"name": deployment["name"], **replicas}]
+        path = self.folder / "ray-serve.yaml"
+        path.write_text(yaml.safe_dump(file), encoding="utf-8")
+        run.main([str(path), "--non-blocking"], standalone_mode=False)
+
+    async def until_replicas(self, **states: int) -> None:
+        """Once so many replicas are in these states of Ray's, and none in another."""
         from ray import serve
 
-        from bot.inference.ray.application import application
-
-        inference = InferenceConfig(model=str(self.model), device="cpu", api_key=SecretStr(KEY))
-        serve.run(application(inference, load_paced, replicas), name="bot")
+        async with asyncio.timeout(HANG_SECONDS):
+            while True:
+                application = serve.status().applications["bot"]
+                if application.status == "DEPLOY_FAILED":
+                    raise AssertionError(application.message)
+                deployment = application.deployments.get("Replica")
+                if deployment and deployment.replica_states == states:
+                    return
+                await asyncio.sleep(0.1)
 
     def kill(self, replica: str) -> None:
         """As when its process or its card dies."""
@@ -103,11 +138,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     save_tiny_model(model)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
+    cluster = Cluster(f"http://127.0.0.1:{port}", model, tmp_path_factory.mktemp("deployed"))
     start(ray)
     try:
-        serve.start(http_options={"host": "127.0.0.1", "port": port})
-        cluster = Cluster(f"http://127.0.0.1:{port}", model)
-        cluster.deploy(replicas=2)
         yield cluster
         serve.shutdown()
     finally:
@@ -128,6 +161,17 @@ async def first(kind: type[E], events: AsyncIterator[Event]) -> E:
         if isinstance(event, kind):
             return event
     raise AssertionError(f"the answer ended without {kind.__name__}")
+
+
+async def rest(events: AsyncIterator[Event]) -> tuple[str, Finished]:
+    """The text of an answer from here on, and how it ended."""
+    text = ""
+    async for event in events:
+        if isinstance(event, TextDelta):
+            text += event.text
+        if isinstance(event, Finished):
+            return text, event
+    raise AssertionError("an answer without an end")
 
 
 def ask(client: InferenceClient, *turns: str, salt: str = "", max_tokens: int = 8) -> Any:
