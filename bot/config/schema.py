@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -186,6 +187,9 @@ ChannelMessages = Annotated[int, Field(ge=0, le=100)]
 class Section(BaseModel):
     """Keys of the file. docs/settings.md takes what they mean from the comments in config/bot.yaml;
     those that stand there as examples only have it here.
+
+    Sections that are left out are made by factories: an instance would have its validator built as
+    soon as this file is imported.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
@@ -320,7 +324,7 @@ class DefaultsConfig(Section):
     answer: AnswerMode = AnswerMode.MENTION
     thread_mentions: bool = False
     """Whether the bot has to be mentioned in its threads each time, or only the first time."""
-    permissions: PermissionsConfig = PermissionsConfig()
+    permissions: PermissionsConfig = Field(default_factory=PermissionsConfig)
 
 
 class ConversationConfig(Section):
@@ -411,8 +415,8 @@ class AccessList(Section):
 class AccessConfig(Section):
     """Who may ask where. What is blocked is blocked, also where it is allowed."""
 
-    allow: AccessList = AccessList()
-    block: AccessList = AccessList()
+    allow: AccessList = Field(default_factory=AccessList)
+    block: AccessList = Field(default_factory=AccessList)
     direct_messages: bool = True
 
 
@@ -429,8 +433,8 @@ class QuotasConfig(Section):
     """Windows follow each other from midnight UTC on."""
 
     window_hours: int = Field(24, ge=1, le=24)
-    user: QuotaConfig = QuotaConfig()
-    server: QuotaConfig = QuotaConfig()
+    user: QuotaConfig = Field(default_factory=QuotaConfig)
+    server: QuotaConfig = Field(default_factory=QuotaConfig)
 
 
 class EffortConfig(Section):
@@ -439,9 +443,9 @@ class EffortConfig(Section):
 
 
 class EffortsConfig(Section):
-    low: EffortConfig = EffortConfig(max_tokens=512)
-    medium: EffortConfig = EffortConfig(max_tokens=2048)
-    high: EffortConfig = EffortConfig(max_tokens=8192)
+    low: EffortConfig = Field(default_factory=partial(EffortConfig, max_tokens=512))
+    medium: EffortConfig = Field(default_factory=partial(EffortConfig, max_tokens=2048))
+    high: EffortConfig = Field(default_factory=partial(EffortConfig, max_tokens=8192))
 
     def __getitem__(self, effort: Effort) -> EffortConfig:
         level: EffortConfig = getattr(self, effort)
@@ -529,25 +533,25 @@ def _with_builtin_personas(personas: Any) -> Any:
 class Config(Section):
     """The whole file. `path` is None where the built-in defaults hold."""
 
-    inference: InferenceConfig = InferenceConfig()
-    defaults: DefaultsConfig = DefaultsConfig()
-    efforts: EffortsConfig = EffortsConfig()
+    inference: InferenceConfig = Field(default_factory=InferenceConfig)
+    defaults: DefaultsConfig = Field(default_factory=DefaultsConfig)
+    efforts: EffortsConfig = Field(default_factory=EffortsConfig)
     personas: Annotated[
         dict[PersonaName, PersonaConfig], BeforeValidator(_with_builtin_personas)
     ] = Field({}, validate_default=True)
     servers: dict[str, ServerConfig] = {}
-    conversation: ConversationConfig = ConversationConfig()
-    tools: ToolsConfig = ToolsConfig()
-    web: WebConfig = WebConfig()
+    conversation: ConversationConfig = Field(default_factory=ConversationConfig)
+    tools: ToolsConfig = Field(default_factory=ToolsConfig)
+    web: WebConfig = Field(default_factory=WebConfig)
     mcp: dict[Annotated[str, AfterValidator(_mcp_name)], McpConfig] = {}
-    access: AccessConfig = AccessConfig()
-    quotas: QuotasConfig = QuotasConfig()
+    access: AccessConfig = Field(default_factory=AccessConfig)
+    quotas: QuotasConfig = Field(default_factory=QuotasConfig)
     texts: dict[str, str] = {}
-    discord: DiscordConfig = DiscordConfig()
-    slack: SlackConfig = SlackConfig()
-    storage: StorageConfig = StorageConfig()
-    metrics: MetricsConfig = MetricsConfig()
-    status: StatusConfig = StatusConfig()
+    discord: DiscordConfig = Field(default_factory=DiscordConfig)
+    slack: SlackConfig = Field(default_factory=SlackConfig)
+    storage: StorageConfig = Field(default_factory=StorageConfig)
+    metrics: MetricsConfig = Field(default_factory=MetricsConfig)
+    status: StatusConfig = Field(default_factory=StatusConfig)
 
     _path: Path | None = PrivateAttr(None)
     _origins: dict[str, str] = PrivateAttr({})

@@ -46,7 +46,7 @@ def settings() -> dict[str, list[Setting]]:
     """Section → its settings, in the file's order."""
     schema = _described(Config.model_json_schema())
     found: dict[str, list[Setting]] = {}
-    for setting in _settings(schema, schema, ""):
+    for setting in _settings(schema, schema, "", Config().model_dump(mode="json")):
         found.setdefault(setting.key.partition(".")[0], []).append(setting)
     return found
 
