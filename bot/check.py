@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from bot.client import InferenceClient, InferenceError, shortcomings
 from bot.config import STATUS_KEYS, Config, StatusConfig
-from bot.conversation.answer import ASSUMED_CONTEXT
+from bot.conversation.budget import ASSUMED_CONTEXT
 from bot.inference.models.requirements import Finding, requirements
 from bot.listener import ListenError, bind, listening_socket
 from bot.one_line import without_password

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from bot.config import Config, load_config
-from bot.conversation.answer import ASSUMED_CONTEXT
+from bot.conversation.budget import ASSUMED_CONTEXT
 from bot.inference.models.catalog import presets
 from tests.doubles.slack.limits import CONNECTIONS
 

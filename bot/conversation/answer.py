@@ -13,35 +13,30 @@ import structlog
 
 from bot.client import (
     Busy,
-    CallDelta,
-    Event,
     Finished,
     InferenceClient,
     InferenceError,
     NotReady,
     PromptTooLong,
     Queued,
-    ReasoningDelta,
     Refused,
-    TextDelta,
     Unreachable,
 )
-from bot.config import Config, Effort
 from bot.conversation.asking import asking
+from bot.conversation.budget import ASSUMED_CONTEXT, answer_tokens, prompt_tokens
 from bot.conversation.calling import TURNS_SHARE, Calling, tokens_of, without_dots
 from bot.conversation.events import Question
 from bot.conversation.history import ChatMessage, Prompt, estimate_tokens, fitting_prompt
 from bot.conversation.in_effect import InEffect
 from bot.conversation.keys import cache_salt, fair_share_key
-from bot.conversation.reply import Reply, ReplyState, TokenCounts
+from bot.conversation.reply import Reply, ReplyState
+from bot.conversation.reply_writer import ReplyWriter
 from bot.conversation.system_prompt import system_prompt
 from bot.conversation.waiting import patiently, until_ready
 from bot.tools import OpensTools
 
 log = structlog.get_logger()
 
-ASSUMED_CONTEXT = 8192
-"""Tokens of context where the service doesn't tell."""
 SHRINK = 0.6
 """What is left of the context after the service found the request too long for it."""
 MOST_SHRINKS = 3
@@ -77,42 +72,22 @@ class Answer:
     def __post_init__(self) -> None:
         self.config, self.texts = self.here.config, self.here.texts
         self._calling: Calling
-        self._counts = TokenCounts(0, 0, 0, 0.0)
-        """Of the requests that have ended."""
-        self._text_before = self._reasoning_before = 0
-        """Characters that earlier requests brought."""
-        self._estimate = 0
-        """Tokens of the prompt of the latest request."""
+        self._writer: ReplyWriter
 
     async def run(self) -> None:
         """Ask, make the calls that the model wants made, and ask again with their results."""
         started = time.monotonic()
         session = await self.toolbox.open(self.config, asking(self.question, self.here))
         self._calling = Calling(session, self.reply, self.config.tools.max_calls)
+        self._writer = ReplyWriter(self.reply, session)
         while (ended := await self._request()) is not None:
             end, prompt, offered = ended
-            self._add_text(self._calling.session.rest())
-            self._count(end)
+            self._calling.used += self._writer.end(end)
             if not (end.calls and offered):
                 return await self._finish(end, prompt, time.monotonic() - started)
-            await self._calling.make(self._said, self._thought, end.calls)
-            self._text_before = len(self.reply.text)
-            self._reasoning_before = len(self.reply.reasoning)
+            await self._calling.make(self._writer.said, self._writer.thought, end.calls)
+            self._writer.begin_next()
         return None
-
-    @property
-    def _said(self) -> str:
-        """What the latest request brought of the answer."""
-        return self.reply.text[self._text_before :].strip()
-
-    @property
-    def _wrote(self) -> bool:
-        """Whether the latest request brought any text, which people may have seen."""
-        return len(self.reply.text) > self._text_before
-
-    @property
-    def _thought(self) -> str:
-        return self.reply.reasoning[self._reasoning_before :].strip()
 
     async def _request(self) -> Ended | None:
         """Ask until an answer has ended; None where none is to be had, of which the reply tells.
@@ -140,7 +115,7 @@ class Answer:
                 if not self.cuts:
                     raise
                 shrinks += 1
-                if self._wrote or shrinks > MOST_SHRINKS:
+                if self._writer.wrote or shrinks > MOST_SHRINKS:
                     self._fail(self.lost_notice(), error)
                     return None
             except Busy as error:
@@ -149,11 +124,11 @@ class Answer:
                 return None
             except Unreachable as error:
                 tries_left -= 1
-                if self._wrote or not tries_left:
+                if self._writer.wrote or not tries_left:
                     self._fail(self.lost_notice(), error)
                     return None
                 log.warning("inference service lost, trying again", error=str(error))
-                self.reply.reasoning = self.reply.reasoning[: self._reasoning_before]
+                self._writer.drop_thoughts()
             except (InferenceError, TimeoutError) as error:
                 self._fail(self.lost_notice(), error)
                 return None
@@ -189,11 +164,11 @@ class Answer:
             raise PromptTooLong("a part of a longer text is too long for the context")
         messages = [*prompt.messages, *turns]
         # Until the service tells: it may be stopped before it does.
-        self._estimate = estimate_tokens(prompt.messages) + tokens_of(turns)
+        self._writer.expect(estimate_tokens(prompt.messages) + tokens_of(turns))
         try:
             return await self._stream(messages, max_tokens, offered), prompt, bool(offered)
         except Refused as error:
-            if self._said or self._thought or not error.of_tools:
+            if self._writer.said or self._writer.thought or not error.of_tools:
                 raise
             if offered and offered != without_dots(offered) and not self.client.refuses_dots:
                 self.client.refuses_dots = True
@@ -238,56 +213,14 @@ class Answer:
             async for event in stream:
                 if isinstance(event, Finished):
                     return event
-                if not isinstance(event, Queued):
-                    self.reply.prompt_tokens = self._counts.prompt_tokens + self._estimate
-                self._apply(event)
+                if self.first_text is None and not isinstance(event, Queued):
+                    self.first_text = time.monotonic()
+                self._writer.write(event)
         raise Unreachable("the stream ended before the answer did")
 
     def _weight(self) -> float:
         server = self.config.servers.get(self.here.place.server)
         return 1.0 if server is None else server.weight
-
-    def _apply(self, event: Event) -> None:
-        reply = self.reply
-        if self.first_text is None and not isinstance(event, Queued):
-            self.first_text = time.monotonic()
-        match event:
-            case Queued(position, eta_seconds):
-                reply.position, reply.eta_seconds = position, eta_seconds
-                reply.change(ReplyState.QUEUED)
-            case ReasoningDelta(text):
-                apart = reply.reasoning and len(reply.reasoning) == self._reasoning_before
-                reply.reasoning += f"\n\n{text}" if apart else text
-                reply.completion_tokens += 1
-                reply.change(ReplyState.THINKING)
-            case TextDelta(text):
-                self._add_text(self._calling.session.shown(text))
-                reply.completion_tokens += 1
-                reply.change(ReplyState.WRITING)
-            case CallDelta():
-                reply.completion_tokens += 1
-
-    def _add_text(self, text: str) -> None:
-        """Add to the answer; what another request brings begins a paragraph."""
-        apart = text and self.reply.text and len(self.reply.text) == self._text_before
-        self.reply.text += f"\n\n{text.lstrip()}" if apart else text
-
-    def _count(self, end: Finished) -> None:
-        """Add what a request took; what a server doesn't tell is estimated."""
-        if not end.completion_tokens:
-            before = self._counts.reasoning_tokens + self._counts.answer_tokens
-            written = self.reply.completion_tokens - before
-            end = replace(end, prompt_tokens=self._estimate, completion_tokens=written)
-        self._calling.used += end.completion_tokens
-        self._counts = TokenCounts(
-            self._counts.prompt_tokens + end.prompt_tokens,
-            self._counts.reasoning_tokens + end.reasoning_tokens,
-            self._counts.answer_tokens + end.completion_tokens - end.reasoning_tokens,
-            0.0,
-            self._counts.cached_tokens + end.cached_tokens,
-        )
-        self.reply.prompt_tokens = self._counts.prompt_tokens
-        self.reply.completion_tokens = self._counts.reasoning_tokens + self._counts.answer_tokens
 
     async def _finish(self, end: Finished, prompt: Prompt, seconds: float) -> None:
         reply, texts = self.reply, self.texts
@@ -296,8 +229,8 @@ class Answer:
             reply.notices.append(texts("question_cut", count=prompt.cut_characters))
         if end.reason == "length":
             reply.notices.append(texts(await self._length_notice()))
-        reply.usage = replace(self._counts, seconds=seconds)
-        if self._said:
+        reply.usage = replace(self._writer.counts, seconds=seconds)
+        if self._writer.said:
             reply.change(ReplyState.DONE)
         elif self._calling.begun or end.calls:
             reply.change(ReplyState.FAILED, texts("only_called"))
@@ -319,14 +252,3 @@ class Answer:
     def _fail(self, notice: str, error: Exception) -> None:
         log.warning("answer failed", error=str(error), kind=type(error).__name__)
         self.reply.change(ReplyState.FAILED, notice)
-
-
-def answer_tokens(config: Config, effort: Effort, context: int | None) -> int:
-    """Tokens that an answer may have; half of a small context stays for the conversation."""
-    return min(config.efforts[effort].max_tokens, (context or ASSUMED_CONTEXT) // 2)
-
-
-def prompt_tokens(config: Config, effort: Effort, context: int | None) -> int:
-    """Tokens that a prompt may have: what the answer leaves of the context, or less if set so."""
-    room = (context or ASSUMED_CONTEXT) - answer_tokens(config, effort, context)
-    return min(room, config.conversation.max_tokens or room)

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from bot.client import InferenceError
-from bot.conversation.answer import prompt_tokens
+from bot.conversation.budget import prompt_tokens
 from bot.conversation.core import Core
 from bot.conversation.in_effect import InEffect
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from bot.client import InferenceError, PromptTooLong
 from bot.config import Config
-from bot.conversation.answer import ASSUMED_CONTEXT, Answer, prompt_tokens
+from bot.conversation.answer import Answer
+from bot.conversation.budget import ASSUMED_CONTEXT, prompt_tokens
 from bot.conversation.catching_up.citations import Citations
 from bot.conversation.catching_up.parts import in_parts
 from bot.conversation.catching_up.transcript import CatchUp, Transcript, Unreadable, numbered

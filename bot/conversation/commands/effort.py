@@ -2,7 +2,7 @@
 
 from bot.client import InferenceError
 from bot.config import Effort
-from bot.conversation.answer import answer_tokens
+from bot.conversation.budget import answer_tokens
 from bot.conversation.commands.definition import Command, CommandError, Context, Option, OptionKind
 
 
