@@ -1,9 +1,13 @@
 """What requests are made of: text, JSON objects, and objects with fields."""
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic_core import PydanticCustomError
+
+MISSING = PydanticCustomError("missing", "Field required")
 
 
 def _no_lone_surrogate(text: str) -> str:
@@ -38,3 +42,32 @@ class Request(Part):
     """A request, of which unknown fields are refused: one may be meant to change the answer."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def joined_texts(content: Any, *, types: Sequence[str], allowed: str) -> Any:
+    """Content as a list of `{"type": "text", "text": …}` is the texts one after the other.
+
+    types: what a part with text may have as its type.
+    """
+    if not isinstance(content, list):
+        return content
+    texts = [part["text"] for part in content if _has_text(part, types)]
+    if len(texts) < len(content):
+        raise ValueError(f"only text is understood: {allowed}")
+    return "".join(texts)
+
+
+def texts_schema(types: Sequence[str]) -> dict[str, Any]:
+    """The JSON schema of what `joined_texts` takes."""
+    part = {
+        "type": "object",
+        "properties": {"type": {"enum": [*types]}, "text": {"type": "string"}},
+        "required": ["type", "text"],
+    }
+    return {"anyOf": [{"type": "string"}, {"type": "array", "items": part}]}
+
+
+def _has_text(part: Any, types: Sequence[str]) -> bool:
+    return (
+        isinstance(part, dict) and part.get("type") in types and isinstance(part.get("text"), str)
+    )

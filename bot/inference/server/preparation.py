@@ -9,8 +9,9 @@ from bot.inference.grammar.grammar import GrammarError
 from bot.inference.grammar.json_schema import arguments_rule, check
 from bot.inference.grammar.turns import Function, Rules
 from bot.inference.server.errors import ApiError
+from bot.inference.server.messages import Message
 from bot.inference.server.model import Model
-from bot.inference.server.requests import ChatRequest, CompletionRequest, Generating, Message
+from bot.inference.server.requests import ChatRequest, CompletionRequest, Generating
 from bot.inference.server.tools import FunctionDefinition, NamedTool
 from bot.inference.text.generation import Calling, Form, Generation, reasoning_budget
 from bot.inference.text.prompt import ReasoningStyle

@@ -7,14 +7,9 @@ sent again, reasoning and calls included.
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Discriminator,
     Field,
     StringConstraints,
-    Tag,
     ValidationInfo,
-    WithJsonSchema,
     field_validator,
 )
 
@@ -22,104 +17,14 @@ from bot.inference.server.errors import ApiError
 from bot.inference.server.parts import JsonObject, Part, Request, Text
 from bot.inference.server.requests import (
     MAX_MESSAGES,
-    CacheSalt,
     ChatRequest,
     EffortName,
     MaxTokens,
-    Temperature,
-    TopP,
-    User,
-    Weight,
-    with_its_type,
+    TextRequest,
 )
-from bot.inference.server.tools import MAX_TOOLS, CallId, FunctionDefinition, Name, an_object
-
-_TEXT_TYPES = ("input_text", "output_text", "text")
-
-
-def _join_parts(content: Any) -> Any:
-    if not isinstance(content, list):
-        return content
-    texts = [
-        part["text"]
-        for part in content
-        if isinstance(part, dict)
-        and part.get("type") in _TEXT_TYPES
-        and isinstance(part.get("text"), str)
-    ]
-    if len(texts) < len(content):
-        raise ValueError("only text is understood: a string, input_text and output_text")
-    return "".join(texts)
-
-
-_PARTS_SCHEMA = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "properties": {"type": {"enum": list(_TEXT_TYPES)}, "text": {"type": "string"}},
-        "required": ["type", "text"],
-    },
-}
-_Content = Annotated[
-    Text,
-    BeforeValidator(_join_parts),
-    WithJsonSchema({"anyOf": [{"type": "string"}, _PARTS_SCHEMA]}),
-]
-
-
-class MessageItem(Part):
-    type: Literal["message"] = "message"
-    role: Literal["system", "developer", "user", "assistant"]
-    content: _Content
-
-
-class ReasoningText(Part):
-    type: Literal["reasoning_text"]
-    text: Text
-
-
-class ReasoningItem(Part):
-    """What the model thought; `summary` says the same in fewer words and is not shown to it.
-
-    What another service encrypted can't be read here.
-    """
-
-    type: Literal["reasoning"]
-    encrypted_content: None = None
-    content: list[ReasoningText] | None = None
-
-
-class CallItem(Part):
-    type: Literal["function_call"]
-    call_id: CallId
-    name: Name
-    arguments: Annotated[str, AfterValidator(an_object)]
-
-
-class ResultItem(Part):
-    type: Literal["function_call_output"]
-    call_id: CallId
-    output: _Content
-
-
-def _kind(item: Any) -> str | None:
-    """What an item is; a message may leave its type out."""
-    return f"<{item.get('type', 'message')}>" if isinstance(item, dict) else None
-
-
-_Item = Annotated[
-    Annotated[MessageItem, Tag("<message>")]
-    | Annotated[ReasoningItem, Tag("<reasoning>")]
-    | Annotated[CallItem, Tag("<function_call>")]
-    | Annotated[ResultItem, Tag("<function_call_output>")],
-    Discriminator(
-        _kind,
-        custom_error_type="unknown_item",
-        custom_error_message="should have the type message, reasoning, function_call or"
-        " function_call_output",
-    ),
-]
-"""Tagged in brackets: a refusal names fields, and a tag is none."""
+from bot.inference.server.response_format import with_its_type
+from bot.inference.server.response_items import Item, chat_messages
+from bot.inference.server.tools import MAX_TOOLS, FunctionDefinition, Name
 
 
 class NamedFunction(Part):
@@ -174,43 +79,29 @@ class _OnlyNeutral(Request):
     truncation: Literal["disabled"] | None = None
 
 
-class _Harmless(Request):
-    """Fields that change nothing of the answer."""
+class ResponseRequest(TextRequest, _OnlyNeutral):
+    """The body of `/v1/responses`; `chat` is the same request as a chat completion.
 
-    include: list[Literal["reasoning.encrypted_content"]] | None = None
-    metadata: Any = None
-    prompt_cache_key: Any = None
-    prompt_cache_options: Any = None
-    prompt_cache_retention: Any = None
-    safety_identifier: Any = None
-    service_tier: Any = None
-    stream_options: Any = None
+    The last three change nothing.
+    """
 
-
-class ResponseRequest(_OnlyNeutral, _Harmless):
-    """The body of `/v1/responses`; `chat` is the same request as a chat completion."""
-
-    model: Text
-    input: Text | Annotated[list[_Item], Field(min_length=1, max_length=MAX_MESSAGES)]
+    input: Text | Annotated[list[Item], Field(min_length=1, max_length=MAX_MESSAGES)]
     instructions: Text | None = None
     max_output_tokens: MaxTokens | None = None
-    temperature: Temperature | None = None
-    top_p: TopP | None = None
     reasoning: ReasoningOptions | None = None
     text: TextOptions | None = None
     tools: Annotated[list[FunctionTool], Field(max_length=MAX_TOOLS)] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedFunction | None = None
     parallel_tool_calls: bool | None = None
-    stream: bool | None = None
-    user: User | None = None
-    weight: Weight | None = None
-    cache_salt: CacheSalt | None = None
+    include: list[Literal["reasoning.encrypted_content"]] | None = None
+    prompt_cache_options: Any = None
+    stream_options: Any = None
 
     def chat(self) -> ChatRequest:
         """The same as a chat completion. Raises pydantic's ValidationError, and ApiError."""
         body: dict[str, Any] = {
             "model": self.model,
-            "messages": self._messages(),
+            "messages": chat_messages(self.instructions, self.input),
             "max_completion_tokens": self.max_output_tokens,
             "reasoning_effort": self.reasoning and self.reasoning.effort,
             "response_format": self._form(),
@@ -219,44 +110,6 @@ class ResponseRequest(_OnlyNeutral, _Harmless):
         }
         same = ("temperature", "top_p", "parallel_tool_calls", "user", "weight", "cache_salt")
         return ChatRequest.model_validate(body | {name: getattr(self, name) for name in same})
-
-    def _messages(self) -> list[dict[str, Any]]:
-        messages: list[dict[str, Any]] = []
-        if self.instructions:
-            messages.append({"role": "system", "content": self.instructions})
-        if isinstance(self.input, str):
-            return [*messages, {"role": "user", "content": self.input}]
-        thoughts: list[str] = []
-        made: set[str] = set()
-        for number, item in enumerate(self.input):
-            last = messages[-1] if messages else {}
-            match item:
-                case ReasoningItem(content=parts):
-                    thoughts.append("".join(part.text for part in parts or []))
-                case CallItem():
-                    if last.get("role") != "assistant":
-                        last = {"role": "assistant", "content": None}
-                        messages.append(last)
-                    calls = last.setdefault("tool_calls", [])
-                    if any(call["id"] == item.call_id for call in calls):
-                        raise _refused(number, "is that of another call of the same turn")
-                    made.add(item.call_id)
-                    function = {"name": item.name, "arguments": item.arguments}
-                    calls.append({"id": item.call_id, "type": "function", "function": function})
-                    last["reasoning"] = _joined([last.get("reasoning", ""), *thoughts])
-                    thoughts = []
-                case ResultItem():
-                    if item.call_id not in made:
-                        raise _refused(number, "is that of no call before it")
-                    result = {"role": "tool", "tool_call_id": item.call_id, "content": item.output}
-                    messages.append(result)
-                case MessageItem():
-                    message = {"role": item.role, "content": item.content}
-                    if item.role == "assistant":
-                        message["reasoning"] = _joined(thoughts)
-                    messages.append(message)
-                    thoughts = []  # of a turn that somebody interrupted, if there are some
-        return messages
 
     def _form(self) -> dict[str, Any] | None:
         form = self.text.format if self.text else None
@@ -295,12 +148,3 @@ def in_own_names(error: ApiError) -> ApiError:
 
 
 _OWN_NAMES = {"messages": "input", "response_format": "text.format", ".function.": "."}
-
-
-def _joined(thoughts: list[str]) -> str:
-    return "\n\n".join(filter(None, thoughts))
-
-
-def _refused(number: int, why: str) -> ApiError:
-    param = f"input[{number}].call_id"
-    return ApiError(400, f"Invalid value for '{param}': it {why}.", param=param)

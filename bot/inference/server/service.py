@@ -20,6 +20,7 @@ from bot.inference.scheduler.job import Job
 from bot.inference.scheduler.scheduler import Closed, QueueFull, Scheduler
 from bot.inference.server.api import Health
 from bot.inference.server.errors import ApiError
+from bot.inference.server.messages import Message, chat_turns
 from bot.inference.server.metrics import Metrics
 from bot.inference.server.model import Model
 from bot.inference.server.preparation import (
@@ -30,13 +31,7 @@ from bot.inference.server.preparation import (
     prepare_text,
     too_long,
 )
-from bot.inference.server.requests import (
-    ChatRequest,
-    CompletionRequest,
-    Message,
-    PromptRequest,
-    chat_turns,
-)
+from bot.inference.server.requests import ChatRequest, CompletionRequest, PromptRequest
 from bot.inference.server.spans import record
 from bot.inference.text.prompt import PromptTooLong
 from bot.inference.text.turns import PromptError

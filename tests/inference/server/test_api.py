@@ -7,7 +7,8 @@ from pydantic import ValidationError
 pytest.importorskip("transformers")
 
 from bot.inference.server.errors import validation_error
-from bot.inference.server.requests import ChatRequest, chat_turns
+from bot.inference.server.messages import chat_turns
+from bot.inference.server.requests import ChatRequest
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
