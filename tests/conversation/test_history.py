@@ -131,6 +131,17 @@ def test_an_attachment_becomes_a_fenced_block_with_its_name() -> None:
     assert messages[-1]["content"] == "Look\n\nrun.py:\n```py\nprint('hi')\n```"
 
 
+def test_a_file_is_told_with_its_note_and_its_long_name() -> None:
+    name = f"{'a' * 60}.MD"
+    messages = chat_messages("", question(said(ANN, "", Attachment(name, "x  \n\n", note="cut"))))
+    assert messages[-1]["content"] == f"{name} (cut):\n```MD\nx  \n```"
+
+
+def test_a_file_without_an_ending_has_no_language() -> None:
+    messages = chat_messages("", question(said(ANN, "", Attachment("Makefile", "all:"))))
+    assert messages[-1]["content"] == "Makefile:\n```\nall:\n```"
+
+
 def test_a_fence_inside_an_attachment_cannot_close_the_block() -> None:
     file = Attachment("notes.md", "````\ncode\n````")
     content = chat_messages("", question(said(ANN, "", file)))[-1]["content"]
@@ -258,6 +269,27 @@ async def test_a_newest_question_that_is_too_long_alone_is_cut_and_says_so() -> 
     assert 90 <= await words(prompt.messages) <= 100
 
 
+def test_the_estimate_is_a_token_for_three_bytes_and_eight_for_a_turn() -> None:
+    assert estimate_tokens([{"role": "user", "content": "ééé"}] * 2) == 2 * (6 // 3 + 8)
+    assert estimate_tokens([{"role": "user", "content": "12345"}]) == 9
+
+
+async def test_many_short_turns_are_counted_where_they_may_be_too_long() -> None:
+    asked = question(*[said(speaker, "a") for speaker in (ANN, BOT) * 40], said(ANN, "b"))
+
+    async def five_a_turn(messages: list[ChatMessage]) -> int:
+        return 5 * len(messages)
+
+    prompt = await fitting_prompt("p", asked, 280, five_a_turn)
+    assert len(prompt.messages) <= 280 // 5
+
+
+async def test_only_as_many_turns_are_dropped_as_must_be() -> None:
+    turns = [said(ANN, "old " * 300), said(BOT, "ok"), said(ANN, "later"), said(BOT, "yes")]
+    prompt = await fitting_prompt("p", question(*turns, said(ANN, "new")), 300, words)
+    assert [m["content"] for m in prompt.messages] == ["p", "later", "yes", "new"]
+
+
 def test_the_estimate_grows_with_bytes_and_turns() -> None:
     short = [{"role": "user", "content": "hello"}]
     assert estimate_tokens(short) < estimate_tokens(short * 2)
@@ -353,3 +385,14 @@ async def test_what_stands_above_has_a_quarter_of_the_budget_and_its_newest_stay
     kept = re.findall(r"number (\d+)", prompt.messages[1]["content"])
     assert kept[-1] == "39"
     assert 5 < len(kept) < 20
+
+
+@pytest.mark.parametrize(("tokens", "kept"), [(54, 3), (53, 2), (36, 2), (35, 1), (18, 1), (17, 0)])
+async def test_of_what_stands_above_the_newest_messages_that_have_room_stay(
+    tokens: int, kept: int
+) -> None:
+    above = [said(BEN, f"{number:030}") for number in range(3)]  # 18 tokens each, as estimated
+    budget = 4 * tokens
+    prompt = await fitting_prompt("p", with_above(*above), budget, words)
+    shown = [m.text for m in above if m.text in prompt.messages[1]["content"]]
+    assert shown == [m.text for m in above[3 - kept :]]

@@ -119,6 +119,16 @@ def test_a_request_that_is_removed_is_never_served() -> None:
     assert serve_all(queue) == [keep]
 
 
+def test_those_who_wait_beside_one_that_is_removed_are_served() -> None:
+    queue: FairQueue[Request] = FairQueue()
+    requests = [Request(("server", "user")) for _ in range(4)]
+    for request in requests:
+        queue.push(request)
+    queue.remove(requests[1])
+    assert len(queue) == 3
+    assert serve_all(queue) == [requests[0], *requests[2:]]
+
+
 def test_nothing_can_be_taken_from_an_empty_queue() -> None:
     queue: FairQueue[Request] = FairQueue()
     with pytest.raises(IndexError):
