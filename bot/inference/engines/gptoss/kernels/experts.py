@@ -25,14 +25,17 @@ SHARED = {"TILES": 1, "SPLITS": 4, "AT_ONCE": 12, "num_warps": 4}
 
 @triton.jit
 def both_biases(bias_ptr, column):
-    """Of the outputs `column`, the biases of gate and up, which come in turn."""
+    """The biases of gate and up of outputs `column` [n]: float32 [n]; `bias` has them in turn."""
     gate = tl.load(bias_ptr + 2 * column).to(tl.float32)
     return gate, tl.load(bias_ptr + 2 * column + 1).to(tl.float32)
 
 
 @triton.jit
 def activate(gate, up, unit, biases, limit):
-    """gpt-oss's clamped SwiGLU: gate * sigmoid(1.702 gate) * (up + 1), once scaled and biased."""
+    """gpt-oss's clamped SwiGLU: gate * sigmoid(1.702 gate) * (up + 1), once scaled and biased.
+
+    `gate`, `up` and both `biases` have one shape, or shapes that broadcast to it.
+    """
     gate_bias, up_bias = biases
     gate = tl.minimum(gate * unit + gate_bias, limit)
     up = tl.minimum(tl.maximum(up * unit + up_bias, -limit), limit)
@@ -54,7 +57,11 @@ def _narrow(
     SPLITS: tl.constexpr,
     AT_ONCE: tl.constexpr,
 ):
-    """Tiles of lines from `tile` on times eight rows: float32 [lines, 8]."""
+    """W x for TILES tiles of lines from `tile` on and up to eight rows: float32 [TILES * 16, 8].
+
+    The rows are those of the choices `order` [choices] from `place` to `end`, choice // TOP of `x`
+    [rows, STEPS * 64].
+    """
     thread = tl.arange(0, TILES * SPLITS * 32)
     place += thread % 32 // 4
     row = tl.load(order_ptr + place, mask=place < end, other=0) // TOP
@@ -67,9 +74,10 @@ def _narrow(
 
 @triton.jit
 def _settled(acc):
-    """The same, once it is there.
+    """The same float32 [TILES * 16, ROWS], once it is there.
 
-    Left alone, Triton 3.6 decodes the next weights into registers that the tensor cores still read.
+    Without this, Triton 3.6 decodes the next weights into registers that the tensor cores still
+    read.
     """
     if INTERPRETED:
         return acc
@@ -93,7 +101,7 @@ def _wide(
     TILES: tl.constexpr,
     ROWS: tl.constexpr,
 ):
-    """The same for many rows, whose columns are in their order_ptr."""
+    """As `_narrow`, for up to ROWS rows with their columns in order: float32 [TILES * 16, ROWS]."""
     thread = tl.arange(0, TILES * 32)
     fragment = (tile + thread // 32).to(tl.int64) * STEPS
     words_ptr += (fragment * 128 + thread % 32 * 4)[:, None] + tl.arange(0, 4)[None, :]
@@ -130,7 +138,7 @@ def _product(
     SPLITS: tl.constexpr,
     AT_ONCE: tl.constexpr,
 ):
-    """Lines from tile `tile` on, in the order_ptr tile, h, g, times rows: float32 [lines, ROWS]."""
+    """`_wide` or `_narrow`: float32 [TILES * 16, ROWS], lines in the order tile, h, g."""
     if ROWS > 8:
         acc = _wide(
             x_ptr, words_ptr, scales_ptr, tile, order_ptr, place, end, TOP, STEPS, TILES, ROWS

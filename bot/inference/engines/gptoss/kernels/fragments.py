@@ -52,20 +52,20 @@ _DECODE_AND_SCALE = tl.constexpr(
 
 @triton.jit
 def in_fragments(column):
-    """Where a row whose parts each lane reads at once has `column`."""
+    """Where a row whose parts each lane reads at once has `column` [n]: offsets [n]."""
     return column // 32 * 32 + column % 8 // 2 * 8 + column % 32 // 8 * 2 + column % 2
 
 
 @triton.jit
 def _pair_of_byte(word, WHICH: tl.constexpr):
-    """In the interpreter: see _SPREAD."""
+    """What _SPREAD does, for the interpreter and one byte of each uint32: uint32 of one shape."""
     byte = (word >> (8 * WHICH)) & 0xFF
     return (byte << 8) | (byte << 24)
 
 
 @triton.jit
 def _spread(scales):
-    """Each of four bytes as the upper byte of both float16 of a pair."""
+    """Each of four bytes as the upper byte of both float16 of a pair: four uint32 of one shape."""
     if INTERPRETED:
         return (
             _pair_of_byte(scales, 0), _pair_of_byte(scales, 1),
@@ -78,7 +78,7 @@ def _spread(scales):
 
 @triton.jit
 def _half(pair, WHICH: tl.constexpr):
-    """One number of a pair of float16."""
+    """One number of each pair of float16: uint32 [...] to float16 [...]."""
     return ((pair >> (16 * WHICH)) & 0xFFFF).to(tl.uint16).to(tl.float16, bitcast=True)
 
 
@@ -187,7 +187,10 @@ def _scales_of_lines(scales, TILES: tl.constexpr):
 
 @triton.jit
 def _eight_blocks(x_ptr, step, steps):
-    """What each lane at `x_ptr` has of a row from fragment `step` on; zeros after `steps`."""
+    """What each lane at `x_ptr` [lanes] has of a row from fragment `step` on: [lanes, 8].
+
+    Zeros after `steps`.
+    """
     at = (x_ptr + step * 64)[:, None] + tl.arange(0, 8)[None, :]
     return tl.load(at, mask=(step < steps)[:, None], other=0.0)
 

@@ -33,7 +33,11 @@ def _linear_row(
     BLOCKS: tl.constexpr,
     WARPS: tl.constexpr,
 ):
-    """out = W x + bias for one row; a program has 16 lines."""
+    """out = W x + bias for one row; a program has 16 lines.
+
+    W is [lines, BLOCKS * 32] in fragments of eight bits, `x` [BLOCKS * 32], `bias` [lines], `out`
+    [lines].
+    """
     tile = tl.program_id(0)
     place = tl.arange(0, 16)
     line = tile * 16 + place % 8 * 2 + place // 8
@@ -60,7 +64,11 @@ def _linear_rows(
     AT_ONCE: tl.constexpr,
     GROUPS: tl.constexpr,
 ):
-    """out = W x + bias for COUNT rows; a program has 16 lines and GROUPS * 8 rows."""
+    """out = W x + bias for COUNT rows; a program has 16 lines and GROUPS * 8 rows.
+
+    W is [LINES, BLOCKS * 32] in fragments of eight bits, `x` [COUNT, BLOCKS * 32], `bias` [LINES],
+    `out` [COUNT, LINES].
+    """
     tile, first_row = tl.program_id(0), tl.program_id(1) * GROUPS * 8
     place = tl.arange(0, 16)
     line = tile * 16 + place % 8 * 2 + place // 8
@@ -156,7 +164,11 @@ def _qkv_row(
     BLOCKS: tl.constexpr,
     WARPS: tl.constexpr,
 ):
-    """W norm(hidden) + bias for one row, rotated and stored; a program has 16 lines of one head."""
+    """W norm(hidden) + bias for one row, rotated and stored; a program has 16 lines of one head.
+
+    W is [(HEADS + 2 KV_HEADS) * HEAD_DIM, BLOCKS * 32] in fragments of eight bits, `hidden`
+    [BLOCKS * 32], `queries` [HEADS, HEAD_DIM]; keys and values go to the cache, see cache_line.
+    """
     tile = tl.program_id(0)
     pair = (tile * 8 + tl.arange(0, 8))[:, None]
     start_a = tl.load(bias_ptr + 2 * pair).to(tl.float32)
@@ -201,7 +213,10 @@ def _qkv_rows(
     AT_ONCE: tl.constexpr,
     GROUPS: tl.constexpr,
 ):
-    """W x + bias for COUNT rows, rotated and stored; a program as in _linear_rows."""
+    """W x + bias for COUNT rows, rotated and stored; a program as in _linear_rows.
+
+    `x` is [COUNT, BLOCKS * 32], `queries` [COUNT, HEADS, HEAD_DIM]; otherwise as _qkv_row.
+    """
     tile, first_row = tl.program_id(0), tl.program_id(1) * GROUPS * 8
     pair = (tile * 8 + tl.arange(0, 8))[:, None]
     start_a = tl.load(bias_ptr + 2 * pair).to(tl.float32)

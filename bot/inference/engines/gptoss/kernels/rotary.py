@@ -14,7 +14,7 @@ GROUP = 16
 
 @triton.jit
 def rotate(a, b, cosine, sine):
-    """The pair (a, b) turned by its position's angle."""
+    """(a, b) -> (a cos - b sin, b cos + a sin); all four have one shape, or broadcast to it."""
     return a * cosine - b * sine, b * cosine + a * sine
 
 

@@ -26,7 +26,10 @@ def _places(scores, expert):
 
 @triton.jit
 def _places_in_turn(scores, expert, TOP: tl.constexpr):
-    """The same for the first `TOP`, without a comparison of each with each; others have `TOP`."""
+    """As `_places` for the first `TOP`, without comparing each with each; others have `TOP`.
+
+    `scores` and the places are [rows, experts].
+    """
     place = tl.full(scores.shape, TOP, tl.int32)
     for i in tl.static_range(TOP):
         left = tl.where(place < i, float("-inf"), scores)
@@ -37,7 +40,7 @@ def _places_in_turn(scores, expert, TOP: tl.constexpr):
 
 @triton.jit
 def _share(scores, place, TOP: tl.constexpr):
-    """A softmax over the first `TOP` experts."""
+    """A softmax over the first `TOP` experts: [rows, experts], zero for the others."""
     likelihood = tl.where(place < TOP, tl.exp(scores - tl.max(scores, 1)[:, None]), 0.0)
     return likelihood / tl.sum(likelihood, 1)[:, None]
 
@@ -152,7 +155,10 @@ def _route_many(
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """The same for COUNT rows, ROWS of them a program, the product on the tensor cores."""
+    """As `_route` for COUNT rows, ROWS of them a program, the product on the tensor cores.
+
+    `hidden`, `added` and `x` are [COUNT, HIDDEN], `chosen` and `shares` [COUNT, TOP].
+    """
     wait_for_inputs()
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     exists = (row < COUNT)[:, None]

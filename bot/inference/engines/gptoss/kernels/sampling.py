@@ -80,7 +80,8 @@ def _scores(
 ):
     """Logits with penalty over temperature; a temperature of 0 leaves them as they are.
 
-    Those of tokens that may not be drawn are minus infinity.
+    Those of tokens that may not be drawn are minus infinity. `token` and the scores are [n],
+    `logits` [rows, VOCAB], `seen` [slots, VOCAB], `masks` [slots, VOCAB / 32] a bit for each token.
     """
     inside = token < VOCAB
     words: tl.constexpr = (VOCAB + WORD - 1) // WORD
@@ -228,7 +229,7 @@ def _narrow(
 
 @triton.jit
 def _noise(seed, position, token):
-    """Gumbel noise: -log(-log(u)) with u uniform in (0, 1)."""
+    """Gumbel noise: -log(-log(u)) with u uniform in (0, 1), float32 as `token` [n]."""
     zero = token * 0
     bits, _, _, _ = tl.philox(seed, token, position + zero, zero, zero)
     uniform = ((bits >> 9).to(tl.float32) + 0.5) * (1.0 / (1 << 23))
