@@ -1,13 +1,19 @@
-"""What was said in a channel, read from now back to a time, for as long as the reading may take."""
+"""What was said in a channel: read from now back to a time, and told to the person who asks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
-from bot.conversation.catching_up import Said, Transcript
+from bot.conversation.catching_up import CatchUp, Said, Transcript
+from bot.conversation.core import Core
+from bot.conversation.events import QuestionKey
+from bot.conversation.in_effect import InEffect
+from bot.platforms.background import Background
+from bot.platforms.exchange import Exchange, View
+from bot.platforms.exchanges import Exchanges
 
 log = structlog.get_logger()
 
@@ -71,3 +77,24 @@ async def read_back(
     if not complete and in_order:
         begin = in_order[0].at
     return Transcript(in_order, begin, complete)
+
+
+async def show_summary(
+    wish: CatchUp,
+    key: QuestionKey,
+    here: InEffect,
+    view: View,
+    core: Core,
+    exchanges: Exchanges[Any],
+    background: Background,
+) -> None:
+    """Begin to show the summary that somebody wishes. Raises as `Exchange.admit` does."""
+
+    async def read_question(wish: CatchUp, _: InEffect) -> CatchUp:
+        return wish
+
+    author = wish.message.author
+    exchange = Exchange(wish, key, author.id, here.place, read_question, view, core)
+    admission = await exchange.admit(author)
+    exchanges.add(exchange)
+    background.start(exchange.answer(admission))

@@ -18,7 +18,7 @@ from bot.conversation.in_effect import InEffect
 from bot.platforms.attachments import Attachments
 from bot.platforms.background import Background
 from bot.platforms.discord.buttons import ButtonId, buttons_of
-from bot.platforms.discord.catching_up import Asked, CatchUps
+from bot.platforms.discord.catching_up import CatchUps, Requester
 from bot.platforms.discord.copies import Copies
 from bot.platforms.discord.history import read_before
 from bot.platforms.discord.layout import Look
@@ -151,16 +151,18 @@ class Answers:
         shown = messages if age < EDITABLE_SECONDS else ()
         return await self.open(question, here, shown, button.asker)
 
-    def conversation(self, asked: Asked, place: Place) -> ChannelConversation[DiscordExchange]:
-        """What a command acts on that was given as `asked` says."""
+    def conversation(
+        self, requester: Requester, place: Place
+    ) -> ChannelConversation[DiscordExchange]:
+        """What a command of `requester` acts on."""
         return ChannelConversation(
             self._core,
             place,
-            str(asked.before),
-            latest=partial(self._latest_of, asked.person.id, asked.channel),
-            starter=partial(starter, asked.channel),
-            catch_up=partial(self.catch_ups.begin, asked),
-            fetch=partial(self._attachments.first, asked.files, FILE_BYTES),
+            str(requester.before),
+            latest=partial(self._latest_of, requester.person.id, requester.channel),
+            starter=partial(starter, requester.channel),
+            catch_up=partial(self.catch_ups.begin, requester),
+            fetch=partial(self._attachments.first, requester.files, FILE_BYTES),
             background=self._background,
         )
 

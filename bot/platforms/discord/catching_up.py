@@ -21,7 +21,7 @@ from bot.conversation.in_effect import InEffect
 from bot.conversation.texts import Texts
 from bot.platforms.attachments import File
 from bot.platforms.background import Background
-from bot.platforms.catching_up import read_back
+from bot.platforms.catching_up import read_back, show_summary
 from bot.platforms.discord.channel_history import may_read, said_in
 from bot.platforms.discord.history import started
 from bot.platforms.discord.layout import Look
@@ -43,8 +43,8 @@ Readable: TypeAlias = "discord.guild.GuildChannel | discord.Thread | discord.DMC
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Who wants to catch up, and where they said so.
+class Requester:
+    """Who gives a command, such as to catch up, and where.
 
     id: of the wish: an interaction's, or another number that no message has.
     before: the id of the message or interaction before which everything is read.
@@ -83,58 +83,57 @@ class CatchUps:
         self._background = background
 
     async def begin(
-        self, asked: Asked, here: InEffect, author: Author, since: datetime | None, given: str
+        self,
+        requester: Requester,
+        here: InEffect,
+        author: Author,
+        since: datetime | None,
+        given: str,
     ) -> None:
         """See Conversation.summarize."""
         me = self._client.user
         assert me is not None
-        if asked.send is None:
+        if requester.send is None:
             raise CommandError(here.texts("summary_in_private"))
-        if asked.guild is not None and not self._client.intents.message_content:
+        if requester.guild is not None and not self._client.intents.message_content:
             raise CommandError(here.texts("summary_hidden"))
-        channel = await self._readable(asked, here.texts, given)
+        channel = await self._readable(requester, here.texts, given)
         if given:
-            guild = asked.guild.id if asked.guild else None
+            guild = requester.guild.id if requester.guild else None
             check_access(await self._core.read(place_of(channel, guild)), author)
-        source = _Source(channel, asked, me, self._reader, here.texts)
+        source = _Source(channel, requester, me, self._reader, here.texts)
         wish = CatchUp(
-            Message(str(asked.id), author, ""),
+            Message(str(requester.id), author, ""),
             read=partial(read_back, source, author.id, since),
             jump=JUMP,
             when=lambda at: f"<t:{int(at.timestamp())}:f>",
             zone=here.zone_of(author),
         )
 
-        async def read_question(wish: CatchUp, _: InEffect) -> CatchUp:
-            return wish
-
         heading = here.texts("summary_heading", channel=_named(channel))
-        look = Look(here.texts, asked.person.id, asked.id, heading=heading, private=True)
-        whisper = self._pace.whisper_to(asked.person)
-        view = DiscordView(look, asked.send, whisper, self._pace, self._written)
-        key = QuestionKey(str(me.id), str(asked.id))
-        exchange = Exchange(wish, key, author.id, here.place, read_question, view, self._core)
-        admission = await exchange.admit(author)
-        self._exchanges.add(exchange)
-        self._background.start(exchange.answer(admission))
+        look = Look(here.texts, requester.person.id, requester.id, heading=heading, private=True)
+        whisper = self._pace.whisper_to(requester.person)
+        view = DiscordView(look, requester.send, whisper, self._pace, self._written)
+        key = QuestionKey(str(me.id), str(requester.id))
+        await show_summary(wish, key, here, view, self._core, self._exchanges, self._background)
 
-    async def _readable(self, asked: Asked, texts: Texts, given: str) -> Readable:
+    async def _readable(self, requester: Requester, texts: Texts, given: str) -> Readable:
         """The channel that was given, where person and bot may read it. Raises CommandError."""
-        channel = _channel(asked.guild, given) if given else self._here(asked)
-        mine = channel is not None and self._is_mine(channel, asked.guild)
-        if channel and mine and await _may_read(channel, asked.person, asked.channel.id):
+        channel = _channel(requester.guild, given) if given else self._here(requester)
+        mine = channel is not None and self._is_mine(channel, requester.guild)
+        if channel and mine and await _may_read(channel, requester.person, requester.channel.id):
             return channel
-        raise CommandError(texts("summary_unreadable", channel=given or _named(asked.channel)))
+        raise CommandError(texts("summary_unreadable", channel=given or _named(requester.channel)))
 
     def _is_mine(self, channel: Readable, guild: discord.Guild | None) -> bool:
         """Whether the bot may read the channel: Discord shows it an empty one where it may not."""
         return guild is None or reads_history(channel, guild.me)
 
-    def _here(self, asked: Asked) -> Readable | None:
+    def _here(self, requester: Requester) -> Readable | None:
         """Where the wish was said, if the bot is there too."""
-        channel = asked.channel
-        if asked.guild is not None:
-            return asked.guild.get_channel_or_thread(channel.id)
+        channel = requester.channel
+        if requester.guild is not None:
+            return requester.guild.get_channel_or_thread(channel.id)
         mine = isinstance(channel, discord.DMChannel) and channel.me == self._client.user
         return channel if mine and isinstance(channel, discord.DMChannel) else None
 
@@ -174,10 +173,15 @@ class _Source:
     """See catching_up.Source."""
 
     def __init__(
-        self, channel: Readable, asked: Asked, me: discord.ClientUser, reader: Reader, texts: Texts
+        self,
+        channel: Readable,
+        requester: Requester,
+        me: discord.ClientUser,
+        reader: Reader,
+        texts: Texts,
     ) -> None:
         self._channel = channel
-        self._asked = asked
+        self._requester = requester
         self._me = me
         self._reader = reader
         self._texts = texts
@@ -199,7 +203,7 @@ class _Source:
         if not isinstance(channel, discord.TextChannel | discord.ForumChannel):
             return
         for thread in await self._threads_of(channel, since):
-            if not await _may_read(thread, self._asked.person, self._asked.channel.id):
+            if not await _may_read(thread, self._requester.person, self._requester.channel.id):
                 continue
             with suppress(discord.HTTPException):  # the bot may not read it, or it is gone
                 async for page in self._back(thread, since):
@@ -224,7 +228,7 @@ class _Source:
     ) -> AsyncIterator[list[discord.Message]]:
         """Pages from the wish back to `since`, newest first. Raises discord.HTTPException."""
         page: list[discord.Message] = []
-        async for message in said_in(channel, before=discord.Object(self._asked.before)):
+        async for message in said_in(channel, before=discord.Object(self._requester.before)):
             if message.created_at < since:
                 break
             page.append(message)

@@ -13,7 +13,7 @@ from bot.conversation.events import Author, Place, QuestionKey
 from bot.conversation.gate import Admission
 from bot.platforms.background import Background
 from bot.platforms.discord.answers import Answers
-from bot.platforms.discord.catching_up import Asked
+from bot.platforms.discord.catching_up import Requester
 from bot.platforms.discord.limits import CONTENT_LENGTH
 from bot.platforms.discord.messages import (
     OWN_MESSAGE,
@@ -66,10 +66,10 @@ class DiscordMessage:
         # The message's own id stands for the command; no other one has the next number.
         asker = self._answers.copies.asker_of(message)
         files = files_of(message, self._me)
-        asked = Asked(
+        requester = Requester(
             asker, message.channel, message.guild, message.id + 1, message.id, send, files
         )
-        return self._answers.conversation(asked, place)
+        return self._answers.conversation(requester, place)
 
     async def _reply(
         self, after: SentMessage | None, content: str, **options: Any

@@ -20,7 +20,7 @@ from bot.platforms.background import Background
 from bot.platforms.buttons import Action, press
 from bot.platforms.discord.answers import Answers, DiscordExchange
 from bot.platforms.discord.buttons import ButtonId, deletion_view
-from bot.platforms.discord.catching_up import Asked
+from bot.platforms.discord.catching_up import Requester
 from bot.platforms.discord.forms import CommandForm, EditAgain, OpenForm, QuestionForm
 from bot.platforms.discord.layout import Look
 from bot.platforms.discord.limits import CONTENT_LENGTH
@@ -111,7 +111,7 @@ class Interactions:
 
     async def _context(self, interaction: discord.Interaction) -> Context:
         place = _place(interaction)
-        conversation = self._answers.conversation(_asked(interaction), place)
+        conversation = self._answers.conversation(_requester(interaction), place)
         here = await self._core.read(place)
         return self._core.context(here, _author(interaction), conversation)
 
@@ -240,7 +240,7 @@ class DiscordPress:
         await self._pace.retried(send, own_line(line), ephemeral=True)
 
 
-def _asked(interaction: discord.Interaction) -> Asked:
+def _requester(interaction: discord.Interaction) -> Requester:
     """A wish to catch up; the summary's first message takes the place of "thinking…"."""
 
     async def send(after: SentMessage | None, content: str, **options: Any) -> discord.Message:
@@ -262,7 +262,7 @@ def _asked(interaction: discord.Interaction) -> Asked:
         for id, file in resolved.get("attachments", {}).items()
     ]
     id = interaction.id
-    return Asked(interaction.user, channel, guild, id, id, send, files)
+    return Requester(interaction.user, channel, guild, id, id, send, files)
 
 
 async def _take_away(interaction: discord.Interaction) -> None:

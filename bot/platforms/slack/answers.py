@@ -19,7 +19,7 @@ from bot.platforms.exchanges import ChannelConversation, Exchanges
 from bot.platforms.questions import question_of
 from bot.platforms.reading_limits import reading_limits
 from bot.platforms.slack.blocks import ButtonValue
-from bot.platforms.slack.catching_up import Asked, CatchUps
+from bot.platforms.slack.catching_up import CatchUps, Requester
 from bot.platforms.slack.history import Conversations
 from bot.platforms.slack.limits import FILE_HOSTS
 from bot.platforms.slack.messages import (
@@ -95,17 +95,19 @@ class Answers:
         here = await self._core.read(place_of(workspace.team, channel, thread_of(question)))
         return self.open(workspace, channel, question, here, [*button.earlier, last])
 
-    def conversation(self, asked: Asked, thread: str | None) -> ChannelConversation[SlackExchange]:
-        """What a command acts on that was given as `asked` says; `thread` is where it belongs."""
-        workspace, channel = asked.workspace, asked.channel
+    def conversation(
+        self, requester: Requester, thread: str | None
+    ) -> ChannelConversation[SlackExchange]:
+        """What a command of `requester` acts on; `thread` is where it belongs."""
+        workspace, channel = requester.workspace, requester.channel
         return ChannelConversation(
             self._core,
             place_of(workspace.team, channel, thread),
-            asked.before,
-            latest=partial(self._latest_of, workspace, channel, thread, asked.person),
+            requester.before,
+            latest=partial(self._latest_of, workspace, channel, thread, requester.person),
             starter=partial(_starter, workspace, channel, thread),
-            catch_up=partial(self._catch_ups.begin, asked),
-            fetch=partial(self._fetch, workspace, asked.message or {}),
+            catch_up=partial(self._catch_ups.begin, requester),
+            fetch=partial(self._fetch, workspace, requester.message or {}),
             background=self._background,
         )
 

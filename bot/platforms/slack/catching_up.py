@@ -19,7 +19,7 @@ from bot.conversation.gate import check_access
 from bot.conversation.in_effect import InEffect
 from bot.conversation.texts import Texts
 from bot.platforms.background import Background
-from bot.platforms.catching_up import read_back
+from bot.platforms.catching_up import read_back, show_summary
 from bot.platforms.exchange import Exchange
 from bot.platforms.exchanges import Exchanges
 from bot.platforms.slack.channel_history import said_in
@@ -40,8 +40,8 @@ THREAD_NAME_LENGTH = 60
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Who wants to catch up, and where they said so.
+class Requester:
+    """Who gives a command, such as to catch up, and where.
 
     thread: the one they are in; None: the channel itself.
     before: the timestamp from which on nothing is read, such as that of the command.
@@ -74,17 +74,22 @@ class CatchUps:
         self._background = background
 
     async def begin(
-        self, asked: Asked, here: InEffect, author: Author, since: datetime | None, given: str
+        self,
+        requester: Requester,
+        here: InEffect,
+        author: Author,
+        since: datetime | None,
+        given: str,
     ) -> None:
         """See Conversation.summarize."""
-        workspace, texts = asked.workspace, here.texts
-        channel, thread = asked.channel, asked.thread
+        workspace, texts = requester.workspace, here.texts
+        channel, thread = requester.channel, requester.thread
         if given:
-            channel, thread = await self._channel_of(asked, given, texts), None
+            channel, thread = await self._channel_of(requester, given, texts), None
             place = place_of(workspace.team, channel, None)
             check_access(await self._core.read(place), author)
         name = f"#{await workspace.name_of(channel)}"
-        source = _Source(workspace, channel, thread, asked.before, name, self._reader, texts)
+        source = _Source(workspace, channel, thread, requester.before, name, self._reader, texts)
         zone = here.zone_of(author)
         number = f"{time.time():.6f}"
         wish = CatchUp(
@@ -95,30 +100,24 @@ class CatchUps:
             zone=zone,
         )
 
-        async def read_question(wish: CatchUp, _: InEffect) -> CatchUp:
-            return wish
-
         look = PrivateLook(
             texts,
-            "" if here.place.direct else asked.channel,
-            asked.thread,
-            asked.person,
+            "" if here.place.direct else requester.channel,
+            requester.thread,
+            requester.person,
             number,
-            asked.url,
+            requester.url,
             begun=texts("summary_begun", channel=name),
             heading=texts("summary_heading", channel=name),
         )
         view = PrivateView(look, workspace)
-        key = question_key(workspace, asked.channel, number)
-        exchange = Exchange(wish, key, author.id, here.place, read_question, view, self._core)
-        admission = await exchange.admit(author)
-        self._exchanges.add(exchange)
-        self._background.start(exchange.answer(admission))
+        key = question_key(workspace, requester.channel, number)
+        await show_summary(wish, key, here, view, self._core, self._exchanges, self._background)
 
-    async def _channel_of(self, asked: Asked, given: str, texts: Texts) -> str:
+    async def _channel_of(self, requester: Requester, given: str, texts: Texts) -> str:
         """The id of the channel that was given, if the person is in it. Raises CommandError."""
         try:
-            found = await asked.workspace.channel_of(asked.person, given)
+            found = await requester.workspace.channel_of(requester.person, given)
         except SlackApiError as error:
             log.warning("slack does not tell a person's channels", reason=describe(error))
             found = None

@@ -8,7 +8,7 @@ from bot.conversation.events import Author, QuestionKey
 from bot.conversation.gate import Admission
 from bot.platforms.background import Background
 from bot.platforms.slack.answers import Answers
-from bot.platforms.slack.catching_up import Asked
+from bot.platforms.slack.catching_up import Requester
 from bot.platforms.slack.errors import describe, is_passing
 from bot.platforms.slack.home import command_buttons
 from bot.platforms.slack.messages import Payload, place_of, question_key, thread_of
@@ -43,7 +43,7 @@ class SlackMessage:
     @property
     def conversation(self) -> Conversation:
         event = self._event
-        asked = Asked(
+        requester = Requester(
             self._workspace,
             self._channel,
             event.get("thread_ts"),
@@ -51,7 +51,7 @@ class SlackMessage:
             before=str(event["ts"]),
             message=event,
         )
-        return self._answers.conversation(asked, self._thread)
+        return self._answers.conversation(requester, self._thread)
 
     async def author(self) -> Author:
         return await self._workspace.author(self._user)

@@ -19,7 +19,7 @@ from bot.platforms.background import Background
 from bot.platforms.buttons import press
 from bot.platforms.slack.answers import Answers, SlackExchange
 from bot.platforms.slack.blocks import ButtonValue, action_of
-from bot.platforms.slack.catching_up import Asked, time_of
+from bot.platforms.slack.catching_up import Requester, time_of
 from bot.platforms.slack.errors import describe, is_late, is_passing, messages_of
 from bot.platforms.slack.forms import form, submitted
 from bot.platforms.slack.home import command_buttons, home, plain_home
@@ -127,8 +127,8 @@ class Interactions:
         """What a command works on. Raises StorageError, SlackApiError."""
         here = await self._core.read(place_of(workspace.team, channel, thread))
         now = f"{time.time():.6f}"
-        asked = Asked(workspace, channel, thread, user, now, url)
-        conversation = self._answers.conversation(asked, thread)
+        requester = Requester(workspace, channel, thread, user, now, url)
+        conversation = self._answers.conversation(requester, thread)
         return self._core.context(here, await workspace.author(user), conversation)
 
     async def catch_up(self, workspace: Workspace, body: Body) -> None:
