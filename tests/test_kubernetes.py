@@ -48,8 +48,14 @@ def ray_pods() -> list[Manifest]:
     return [group["template"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
 
 
+def workers() -> Manifest:
+    (group,) = of_kind("ray.yaml", "RayService")["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    return group
+
+
 def test_kubernetes_takes_the_pods_that_ray_runs_in() -> None:
-    kubernetes_validate.validate(of_kind("ray.yaml", "NetworkPolicy"), VERSION, strict=True)
+    for kind in ("NetworkPolicy", "PodDisruptionBudget"):
+        kubernetes_validate.validate(of_kind("ray.yaml", kind), VERSION, strict=True)
     for template in ray_pods():
         pod = {"apiVersion": "v1", "kind": "Pod"} | template
         pod["metadata"] = pod["metadata"] | {"name": "pod"}
@@ -64,9 +70,8 @@ def test_ray_runs_the_application_with_a_gpu_for_each_replica() -> None:
     (application,) = deployed.applications
     ours = yaml.safe_load((FOLDER.parent / "ray-serve.yaml").read_text(encoding="utf-8"))
     assert application.import_path == ours["applications"][0]["import_path"]
-    (workers,) = service["rayClusterConfig"]["workerGroupSpecs"]
-    assert application.deployments[0].num_replicas == workers["replicas"]
-    (worker,) = workers["template"]["spec"]["containers"]
+    assert application.deployments[0].num_replicas == workers()["replicas"]
+    (worker,) = workers()["template"]["spec"]["containers"]
     assert worker["resources"]["limits"]["nvidia.com/gpu"] == 1
 
 
@@ -81,6 +86,36 @@ def test_the_pods_of_ray_have_the_rights_of_the_service() -> None:
             [v for v in s["volumes"] if "secret" in v] for s in (service, template["spec"])
         )
         assert key == theirs
+
+
+def test_one_pod_of_ray_may_be_moved_at_a_time() -> None:
+    head_and_workers = 1 + workers()["replicas"]
+    budget = of_kind("ray.yaml", "PodDisruptionBudget")["spec"]
+    assert budget["minAvailable"] == head_and_workers - 1
+    for template in ray_pods():
+        assert template["metadata"]["labels"] == budget["selector"]["matchLabels"]
+
+
+def test_a_pod_of_ray_gets_requests_when_it_takes_them() -> None:
+    (own,) = workers()["template"]["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in own["ports"]}
+    probe = own["readinessProbe"]["httpGet"]
+    assert (probe["path"], ports[probe["port"]]) == ("/-/healthz", 8000)
+
+
+def test_rays_own_memory_fits_into_that_of_its_pods() -> None:
+    cluster = of_kind("ray.yaml", "RayService")["spec"]["rayClusterConfig"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        volumes = {volume["name"]: volume for volume in group["template"]["spec"]["volumes"]}
+        assert volumes["shm"]["emptyDir"]["sizeLimit"] == "1Gi"
+        assert int(group["rayStartParams"]["object-store-memory"]) < 2**30
+
+
+def test_rays_pods_have_the_version_that_the_page_installs_and_a_token() -> None:
+    cluster = of_kind("ray.yaml", "RayService")["spec"]["rayClusterConfig"]
+    page = (FOLDER.parents[1] / "docs/kubernetes.md").read_text(encoding="utf-8")
+    assert f'"ray[serve]=={cluster["rayVersion"]}"' in page
+    assert cluster["authOptions"] == {"mode": "token"}
 
 
 def test_what_the_kustomization_names_is_there() -> None:
