@@ -25,6 +25,14 @@ from bot.inference.engines.base import Abandoned
 
 PIECE = 32
 """Rows of a pass between two questions whether it is abandoned; more at once are no faster."""
+THREADS = torch.get_num_threads()
+"""For the graph: as many as torch would use."""
+BUSY_WAIT = 100
+"""Microseconds in which a thread of the graph waits busily for the next operator.
+
+With less it has to be woken within a pass. ONNX Runtime's own wait is longer and takes the core
+from whatever else runs on this machine; see docs/benchmarks.md.
+"""
 
 
 @dataclass
@@ -54,8 +62,12 @@ class PackedLlama:
         self._shape = (config["num_hidden_layers"], 2, heads, self.context, head_size)
         with safe_open(folder / "model.safetensors", framework="pt") as weights:
             self._embedding: Tensor = weights.get_tensor("model.embed_tokens.weight")
+        # The graph has the cores. A second thread of torch's would wait for one of them at each
+        # operator of a draw, and wait busily itself while the next pass needs it.
+        torch.set_num_threads(1)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
+        options.intra_op_num_threads = THREADS
+        options.add_session_config_entry("session.intra_op.spin_duration_us", str(BUSY_WAIT))
         self._session = onnxruntime.InferenceSession(
             str(folder / PACKED_GRAPH), options, ["CPUExecutionProvider"]
         )

@@ -1,5 +1,7 @@
 """The packed decoder beside transformers' own Llama on the same, dequantized weights."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -11,7 +13,7 @@ from bot.config.schema import InferenceConfig  # noqa: E402
 from bot.inference.engines import load_engine  # noqa: E402
 from bot.inference.engines.base import Sampling, Sequence  # noqa: E402
 from bot.inference.engines.causal import Abandoned, CausalEngine  # noqa: E402
-from bot.inference.engines.packed import PackedLlama  # noqa: E402
+from bot.inference.engines.packed import THREADS, PackedLlama  # noqa: E402
 from bot.inference.models.catalog import ModelUnavailable, fetch  # noqa: E402
 from bot.inference.models.convert import convert_gguf  # noqa: E402
 from tests.inference.tiny_gguf import write_gguf  # noqa: E402
@@ -105,6 +107,14 @@ def test_a_seed_gives_one_answer_cold_warm_after_a_prefix_and_beside_another(tin
         assert answer(engine) == cold
     assert answer(engine) == cold
     assert answer(engine, other=TOKENS[::-1] * 2) == cold
+
+
+def test_torch_draws_in_the_engines_own_thread_and_leaves_the_cores_to_the_graph(tiny) -> None:
+    _, _, folder = tiny
+    again = PackedLlama(folder)._session.get_session_options()
+    with ThreadPoolExecutor(1) as engines_thread:
+        assert engines_thread.submit(torch.get_num_threads).result() == 1
+    assert again.intra_op_num_threads == THREADS
 
 
 def test_a_folder_with_packed_weights_gets_the_packed_engine_on_a_cpu(tiny) -> None:
