@@ -1,6 +1,8 @@
 """The real tiny model under Ray, whose steps take their time or wait, as the tests have it."""
 
 import fcntl
+import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ray import serve
 from ray.serve.deployment import Application
 
 from bot.config.schema import InferenceConfig
@@ -25,7 +28,7 @@ class Pace:
 
     def __init__(self, model: Path) -> None:
         self._slow, self._steps = model / "slow", model / "steps"
-        self._loading = model / "loading"
+        self._loading, self._processes = model / "loading", model / "processes"
 
     @property
     def steps(self) -> int:
@@ -54,6 +57,21 @@ class Pace:
         with self._loading.open("ab") as loading:
             fcntl.flock(loading, fcntl.LOCK_EX)
             yield
+
+    @contextmanager
+    def hanging(self, replica: str) -> Iterator[None]:
+        """Inside, the process of this replica does nothing."""
+        process = int((self._processes / replica).read_text())
+        os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(process, signal.SIGCONT)
+
+    def tell_process(self, replica: str) -> None:
+        """Note that this process is the replica's."""
+        self._processes.mkdir(exist_ok=True)
+        (self._processes / replica).write_text(str(os.getpid()))
 
     def wait_for_loading(self) -> None:
         """Return when a model may be loaded."""
@@ -99,6 +117,7 @@ class Paced:
 def load_paced(inference: InferenceConfig, progress: Progress) -> Model:
     """In a replica's process: the model of this configuration."""
     pace = Pace(Path(inference.model))
+    pace.tell_process(serve.get_replica_context().replica_id.unique_id)
     pace.wait_for_loading()
     model = load_model(inference, progress)
     return replace(model, engine=Paced(model.engine, pace))

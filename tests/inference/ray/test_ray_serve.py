@@ -153,6 +153,17 @@ async def test_what_the_bot_tells_is_of_all_replicas(
     assert (measures.running, measures.waiting) == (2, 1)
 
 
+async def test_while_a_replica_hangs_the_other_answers_and_tells(
+    cluster: Cluster, client: InferenceClient
+) -> None:
+    hanging, other = await cluster.counts("bot_engine_sequences")
+    with cluster.pace.hanging(hanging):
+        assert (await client.health()).ready
+        assert list(await cluster.counts("bot_engine_sequences")) == [other]
+        await rest(ask(client, "Why is the sky blue?"))
+    await cluster.until("bot_engine_sequences", 0, 0)
+
+
 async def test_bot_check_finds_what_it_finds_at_one_service(
     cluster: Cluster, tmp_path: Path
 ) -> None:
