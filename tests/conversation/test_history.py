@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 
 from bot.conversation.events import Attachment, Author, Message, Question
 from bot.conversation.history import (
+    NO_WORDS,
     ChatMessage,
     chat_messages,
     estimate_tokens,
@@ -185,6 +186,19 @@ def test_what_a_person_types_names_no_speaker(pieces: list[str]) -> None:
     content = chat_messages("p", question(said(ANN, text), said(ANN, "ok")))[1]["content"]
     assert not re.search(r"(?<!\\)\([^()\n]* says\)", content)
     assert content.replace("\\(", "(") == f"{text.strip()}\n\nok".strip()
+
+
+def test_what_the_model_wrote_stays_as_it_wrote_it() -> None:
+    wrote = "It reads:\n(Ann says)\nHello"
+    messages = chat_messages("", question(said(ANN, "Hi"), said(BOT, wrote), said(ANN, "Why?")))
+    assert messages[2] == {"role": "assistant", "content": wrote}
+
+
+@pytest.mark.parametrize("before", [(), (said(ANN, "Hi"), said(BOT, "Yes?"))])
+def test_a_mention_without_words_is_a_turn_that_says_so(before: tuple[Message, ...]) -> None:
+    messages = chat_messages("", question(*before, said(ANN, "")))
+    assert messages[-1] == {"role": "user", "content": NO_WORDS}
+    assert len(messages) == 1 + len(before) + 1
 
 
 async def test_a_conversation_that_fits_is_left_whole() -> None:
