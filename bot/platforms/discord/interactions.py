@@ -18,6 +18,7 @@ from bot.conversation.texts import Texts
 from bot.platforms.attachments import File
 from bot.platforms.background import Background
 from bot.platforms.buttons import Action, press
+from bot.platforms.discord.acknowledging import if_first
 from bot.platforms.discord.answers import Answers, DiscordExchange
 from bot.platforms.discord.buttons import ButtonId, deletion_view
 from bot.platforms.discord.catching_up import Requester
@@ -47,6 +48,7 @@ class Interactions:
 
     # Commands and forms
 
+    @if_first
     async def command(self, interaction: discord.Interaction, call: Call) -> None:
         """A slash command was given."""
         if call.needs_form:
@@ -70,6 +72,7 @@ class Interactions:
             return
         texts = context.texts
 
+        @if_first
         async def submit(sent: discord.Interaction, written: dict[str, str]) -> None:
             await sent.response.defer(ephemeral=True, thinking=True)
             result = await self._run(replace(call, values={**call.values, **written}), sent)
@@ -97,6 +100,7 @@ class Interactions:
             await self._pace.retried(send)
 
     async def _form_button(self, interaction: discord.Interaction, command: Command) -> OpenForm:
+        @if_first
         async def open_form(pressed: discord.Interaction) -> None:
             await self._open_form(pressed, Call(command))
 
@@ -117,12 +121,14 @@ class Interactions:
 
     # A message's menu
 
+    @if_first
     async def catch_up(self, interaction: discord.Interaction, first: discord.Message) -> None:
         """Somebody wants to know what was said from a message on."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         call = Call(COMMANDS["summary"], {"since": first.created_at.isoformat()})
         await self._answer(interaction, (await self._run(call, interaction)).text)
 
+    @if_first
     async def ask_about(self, interaction: discord.Interaction, about: discord.Message) -> None:
         """The message menu's entry was chosen: asks what, and answers the interaction."""
         place = _place(interaction)
@@ -133,6 +139,7 @@ class Interactions:
             await interaction.response.send_message(own_line(str(error)), ephemeral=True)
             return
 
+        @if_first
         async def submit(sent: discord.Interaction, text: str) -> None:
             author = _author(sent)
 
@@ -169,7 +176,11 @@ class Interactions:
                 line = own_line(self._core.explained(error))
                 await sent.response.send_message(line, ephemeral=True)
                 return
-            await sent.response.defer(thinking=True)
+            try:
+                await sent.response.defer(thinking=True)
+            except Exception:
+                await admission.withdraw()
+                raise
             self._answers.exchanges.add(exchange)
             self._background.start(exchange.answer(admission))
 
@@ -177,6 +188,7 @@ class Interactions:
 
     # Buttons
 
+    @if_first
     async def press(self, interaction: discord.Interaction, id: ButtonId) -> None:
         """A button under an answer was pressed."""
         await interaction.response.defer()

@@ -26,16 +26,8 @@ PASSING = {
     *("rate_limited", "ratelimited"),
     *("org_login_required", "team_added_to_org"),  # the workspace is being moved
 }
-REFUSED_BLOCKS = (
-    "invalid_arguments",
-    "invalid_attachments",
-    "invalid_blocks",
-    "invalid_blocks_format",
-    "msg_blocks_too_long",
-    "msg_too_long",
-    "only_one_table_allowed",
-)
-"""A message's blocks that Slack doesn't take; its words it may."""
+REFUSED_FORM = {"invalid_arguments", "msg_too_long", "only_one_table_allowed"}
+"""Besides what names blocks: a message's form that Slack doesn't take; its words it may."""
 LATE = {"exchanged_trigger_id", "expired_trigger_id", "trigger_exchanged", "trigger_expired"}
 """The press that a form was to be opened with is too old, or was used."""
 
@@ -78,7 +70,10 @@ def is_late(error: BaseException) -> bool:
 
 def refuses_blocks(error: BaseException) -> bool:
     """Whether only the blocks of a message were refused."""
-    return isinstance(error, SlackApiError) and code_of(error) in REFUSED_BLOCKS
+    if not isinstance(error, SlackApiError):
+        return False
+    code = code_of(error)
+    return code in REFUSED_FORM or "block" in code or "attachment" in code
 
 
 def _answer(error: SlackApiError) -> dict[str, Any]:

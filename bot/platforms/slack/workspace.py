@@ -32,6 +32,10 @@ REMEMBERED_SECONDS = 600.0
 """How long a name, or who is in a user group, is taken to be as it was."""
 
 
+class _Paused(TimeoutError):
+    """Slack is not asked now; why was said when the pause began."""
+
+
 @dataclass(frozen=True)
 class _Person:
     name: str
@@ -168,7 +172,7 @@ class Workspace:
         Raises SlackApiError, OSError; TimeoutError is one.
         """
         if time.monotonic() < self._asks_again_at:
-            raise TimeoutError("Slack did not answer a moment ago")
+            raise _Paused("Slack did not answer a moment ago")
         try:
             async with asyncio.timeout(LOOK_UP_SECONDS):
                 return await retried(call, **arguments)
@@ -192,6 +196,8 @@ async def _or_else(stand_in: T, look_up: Awaitable[T]) -> T:
     """What is looked up, or a stand-in while Slack can't be asked: that is not remembered."""
     try:
         return await look_up
+    except _Paused:
+        return stand_in
     except (SlackApiError, OSError, ClientError) as error:
         log.warning("slack could not be asked", reason=describe(error))
         return stand_in

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.doubles.discord import Modal
 from tests.doubles.inference import Say, Wait
 from tests.platforms.discord.conftest import Running, Scene
 
@@ -100,3 +101,22 @@ async def test_a_line_whose_question_is_gone_is_said_without_a_reply(scene: Scen
     line = await scene.general.next_message()
     assert line.reference is None
     assert "level" in line.text
+
+
+async def test_a_press_that_another_process_acknowledged_first_is_left_to_it(scene: Scene) -> None:
+    answer = await scene.ask("hi")
+    scene.discord.fail("POST", "/callback$", 40060)
+    scene.ann.click(answer, "Regenerate")
+    await scene.bot.err.see("acknowledged elsewhere, or too late")
+    assert len(scene.inference.requests) == 1
+
+
+async def test_a_form_that_comes_too_late_takes_nothing_of_the_quota(running: Running) -> None:
+    async with running(quotas={"user": {"requests": 1}}) as scene:
+        said = scene.ben.say(scene.general, "E = mc²")
+        form = await scene.ann.use(said, "Ask about this").response
+        assert isinstance(form, Modal)
+        scene.discord.fail("POST", "/callback$", 10062)
+        scene.ann.submit(form, {"Your question": "Why?"})
+        await scene.bot.err.see("acknowledged elsewhere, or too late")
+        assert (await scene.ask("hi")).text.startswith("Hello there.")

@@ -41,7 +41,14 @@ async def nothing_stays(scene: Scene, question: Message) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", ["invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"]
+    "error",
+    [
+        "invalid_blocks",
+        "invalid_blocks_format",
+        "msg_blocks_too_long",
+        "msg_too_long",
+        "block_mismatch",
+    ],
 )
 async def test_an_answer_whose_blocks_are_refused_is_text(scene: Scene, error: str) -> None:
     refuse(scene, "unknown_method", "chat.startStream")
