@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 from itertools import chain, takewhile
 
+from bot.platforms.markdown.formulas import Formulas
 from bot.platforms.markdown.lines import (
     ZERO_WIDTH_SPACE,
     Fence,
@@ -215,7 +216,7 @@ class Code:
         graphemes = grapheme_borders(source.text, at, low, last)
         return Open(next(chain(words, graphemes), last), self.fence)
 
-    def shown(self, stop: Open) -> list[Piece]:
+    def shown(self, stop: Open, formulas: Formulas) -> list[Piece]:
         """What is sent of it up to the part's end, or to its own."""
         text, at = self.source.text, self.begin
         end = min(stop.at, self.end) if self.whole else stop.at

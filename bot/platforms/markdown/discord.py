@@ -4,6 +4,7 @@ It has no tables, no formulas, no tasks, and no headings below the third level:
 https://support.discord.com/hc/en-us/articles/210298617
 """
 
+from bot.platforms.markdown.formulas import Formulas
 from bot.platforms.markdown.rewriting import (
     with_bold_headings,
     with_formulas,
@@ -26,9 +27,9 @@ class DiscordStyle:
     def size(self, text: str, begin: int, end: int) -> int:
         return end - begin + len("<>") * text.count("://", begin, end)
 
-    def prose(self, text: str, *, continued: bool) -> str:
+    def prose(self, text: str, formulas: Formulas, *, continued: bool) -> str:
         text = with_bold_headings(text, continued=continued)
-        return with_quiet_links(with_formulas(with_tasks(text, continued=continued)))
+        return with_quiet_links(with_formulas(with_tasks(text, continued=continued), formulas))
 
     def draw(self, table: Table, *, first: bool) -> Drawn | None:
         return Drawing(table, with_quiet_links)

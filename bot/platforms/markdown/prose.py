@@ -6,6 +6,7 @@ from itertools import accumulate, chain, islice
 
 from wcwidth import iter_graphemes
 
+from bot.platforms.markdown.formulas import Formulas
 from bot.platforms.markdown.inline import Inline, scan
 from bot.platforms.markdown.lines import BLANK_LINES, ZERO_WIDTH_SPACE, rstrip_end, white_space_end
 from bot.platforms.markdown.source import Open, Source
@@ -15,6 +16,8 @@ MOST_CANDIDATES = 64
 """Lines that look like a fence or a table and are none, after which a text is prose."""
 MOST_TRIED = 32
 """Borders that are tried for room for closing marks."""
+NEAR = 256
+"""Characters before the end in which its paragraph's or item's beginning is looked for first."""
 _WORD_BORDER = re.compile(
     r"(?<=[\s。！？…，、；：])|(?=\s)"  # noqa: RUF001 (Chinese, Japanese)
 )
@@ -128,8 +131,13 @@ class Prose:
 
     def _last_item(self) -> int:
         """Where the last paragraph, heading, quote or item of a list before the end begins."""
-        found = _BEGINS_BLOCK.finditer(self.source.text, self.begin, self._fits)
-        return max((block.end("before") for block in found), default=self.begin)
+        low, step = self._fits, NEAR
+        while low > self.begin:
+            low, step = max(self.begin, self._fits - step), 4 * step
+            found = [*_BEGINS_BLOCK.finditer(self.source.text, low, self._fits)]
+            if found:
+                return found[-1].end("before")
+        return self.begin
 
     def _header_of_a_table(self) -> int | None:
         """Where the line begins that would be a table's header if the next one were its rule."""
@@ -158,11 +166,11 @@ class Prose:
             self._last_with[closing] = last
         return Open(place, marks=marks) if shown <= self._last_with[closing] else None
 
-    def shown(self, stop: Open) -> list[Piece]:
+    def shown(self, stop: Open, formulas: Formulas) -> list[Piece]:
         """What is sent of it up to the part's end, or to its own."""
         end = self.end if self.whole else stop.at
         shown = self.source.style.prose(
-            self.source.text[self.begin : end], continued=self.continued
+            self.source.text[self.begin : end], formulas, continued=self.continued
         )
         if not self.whole and stop.marks:
             shown = shown.rstrip() + "".join(reversed(stop.marks))

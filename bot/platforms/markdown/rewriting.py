@@ -1,9 +1,9 @@
 """What a platform has no form for, in one that it has: formulas, tasks, deep headings."""
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial
 
-from bot.platforms.markdown.formulas import unicode_formula
+from bot.platforms.markdown.formulas import BEGUN, Formulas, unicode_formula
 from bot.platforms.markdown.inline import FORMULAS, scan
 from bot.platforms.markdown.lines import BLANK_LINES, content_start
 
@@ -12,35 +12,32 @@ _SIGNS = "*_~|`<>[]\\"
 _TASKS = {"[ ] ": "☐ ", "[x] ": "☑ ", "[X] ": "☑ "}
 
 
-def _by_paragraphs(rewritten: Callable[[str], str]) -> Callable[[str], str]:
+def _by_paragraphs(text: str, rewritten: Callable[[str], str]) -> str:
     """Rewrite each paragraph for itself: code and formulas end with theirs."""
-
-    @wraps(rewritten)
-    def whole(text: str) -> str:
-        shown, at = [], 0
-        for blank in BLANK_LINES.finditer(text):
-            shown += [rewritten(text[at : blank.start()]), blank[0]]
-            at = blank.end()
-        return "".join([*shown, rewritten(text[at:])])
-
-    return whole
+    shown, at = [], 0
+    for blank in BLANK_LINES.finditer(text):
+        shown += [rewritten(text[at : blank.start()]), blank[0]]
+        at = blank.end()
+    return "".join([*shown, rewritten(text[at:])])
 
 
-def with_formulas(text: str) -> str:
+def with_formulas(text: str, formulas: Formulas) -> str:
     """LaTeX in plain characters, or as code; never longer than it was."""
     if "$" not in text and "\\(" not in text and "\\[" not in text:
         return text
-    return _with_formulas(text)
+    return _by_paragraphs(text, partial(_with_formulas, formulas))
 
 
-@_by_paragraphs
-def _with_formulas(text: str) -> str:
+def _with_formulas(formulas: Formulas, text: str) -> str:
     shown, at = [], 0
     for begin, end in scan(text, 0, len(text)).atoms:
+        if formulas.left <= BEGUN:
+            break
         sign = next((s for s in FORMULAS if text.startswith(s, begin)), None)
         if sign is None or end > len(text):
             continue
-        formula = _formula(text[begin + len(sign) : end - len(sign)])
+        latex = text[begin + len(sign) : end - len(sign)]
+        formula = _formula(latex) if formulas.takes(latex) else None
         if formula is not None and len(formula) <= end - begin:
             shown += [text[at:begin], formula]
             at = end
@@ -89,10 +86,9 @@ def _heading(line: str) -> str:
 
 def with_quiet_links(text: str) -> str:
     """Addresses in `<…>`, so that no preview is fetched or shown: two characters longer each."""
-    return _with_quiet_links(text) if "://" in text else text
+    return _by_paragraphs(text, _with_quiet_links) if "://" in text else text
 
 
-@_by_paragraphs
 def _with_quiet_links(text: str) -> str:
     if "://" not in text:
         return text

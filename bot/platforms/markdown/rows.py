@@ -2,12 +2,13 @@
 
 from bisect import bisect_right
 
+from bot.platforms.markdown.formulas import Formulas
 from bot.platforms.markdown.lines import blank_lines_end
 from bot.platforms.markdown.source import Open, Source
 from bot.platforms.markdown.style import Drawn, Piece
 from bot.platforms.markdown.tables import Table, row_of
 
-SHORTEST_STRETCH, LONGEST_STRETCH = 32, 128
+SHORTEST_STRETCH, LONGEST_STRETCH = 32, 256
 """Characters whose rows are read and measured at a time: it takes longer row by row."""
 
 
@@ -79,7 +80,7 @@ class Rows:
         """Where a part ends in it; None where no row has room."""
         return Open(self.end, table=self._table) if self._count else None
 
-    def shown(self, stop: Open) -> list[Piece]:
+    def shown(self, stop: Open, formulas: Formulas) -> list[Piece]:
         """What is sent of it."""
-        between = self.source.text[self._rows_end : self.end]
-        return [self._drawn.piece(), between] if self.whole else [self._drawn.piece()]
+        table = self._drawn.piece(formulas)
+        return [table, self.source.text[self._rows_end : self.end]] if self.whole else [table]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from operator import add
 
+from bot.platforms.markdown.formulas import Formulas
 from bot.platforms.markdown.rewriting import with_formulas, with_tasks
 from bot.platforms.markdown.style import Drawn, Piece
 from bot.platforms.markdown.tables import Drawing, Table, escapes
@@ -24,8 +25,8 @@ class SlackStyle:
     def size(self, text: str, begin: int, end: int) -> int:
         return end - begin + _longer(text, begin, end)
 
-    def prose(self, text: str, *, continued: bool) -> str:
-        return with_formulas(with_tasks(text, continued=continued))
+    def prose(self, text: str, formulas: Formulas, *, continued: bool) -> str:
+        return with_formulas(with_tasks(text, continued=continued), formulas)
 
     def draw(self, table: Table, *, first: bool) -> Drawn | None:
         if first and len(table.header) <= TABLE_COLUMNS:
@@ -91,6 +92,6 @@ class _Native:
         self._rows += rows
         self._size = self._sizes[len(rows) - 1]
 
-    def piece(self) -> Piece:
+    def piece(self, formulas: Formulas) -> Piece:
         """See Drawn."""
         return Table(self._table.header, self._table.alignments, tuple(self._rows))

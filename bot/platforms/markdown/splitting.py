@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 
 from bot.platforms.markdown.code import LONGEST_LANGUAGE, Code
+from bot.platforms.markdown.formulas import Formulas
 from bot.platforms.markdown.lines import ZERO_WIDTH_SPACE, Fence, begins_block, fence_open_at
 from bot.platforms.markdown.prose import Prose
 from bot.platforms.markdown.rows import Rows
@@ -12,7 +13,7 @@ from bot.platforms.markdown.style import AsWritten, Piece, Style
 from bot.platforms.markdown.tables import row_of
 
 MIN_LIMIT = 32  # below it a closed and reopened fence leaves no room for code
-CHARACTERS_FOR_A_FRAME = 64
+CHARACTERS_FOR_A_FRAME = 100
 FEW_FRAMES = 16
 """A part has at least so many fences and tables, and one for so many of its characters. With these
 it ends in its second half; more of them in its first half are noise, and shown as written."""
@@ -221,8 +222,9 @@ class _Reading:
     def pieces(self, stop: Open) -> tuple[Piece, ...]:
         """What is sent."""
         shown: list[Piece] = [self._opening]
+        formulas = Formulas()
         for block in self._blocks:
-            shown += block.shown(stop)
+            shown += block.shown(stop, formulas)
         return tuple(_joined(shown))
 
 

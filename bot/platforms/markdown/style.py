@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from bot.platforms.markdown.formulas import Formulas
 from bot.platforms.markdown.tables import Table
 
 Piece = str | Table
@@ -21,7 +22,7 @@ class Drawn(Protocol):
     def add(self, rows: Sequence[tuple[str, ...]]) -> None:
         """Add the first of the rows that `sizes_with` was asked about last."""
 
-    def piece(self) -> Piece:
+    def piece(self, formulas: Formulas) -> Piece:
         """What is sent."""
 
 
@@ -33,9 +34,10 @@ class Style(Protocol):
     def size(self, text: str, begin: int, end: int) -> int:
         """The characters of `text[begin:end]` as they are sent; at least one for each."""
 
-    def prose(self, text: str, *, continued: bool) -> str:
+    def prose(self, text: str, formulas: Formulas, *, continued: bool) -> str:
         """Lines outside code and tables, no longer than they were.
 
+        formulas: those of the message.
         continued: whether the first one was begun in the message before.
         """
 
@@ -51,7 +53,7 @@ class AsWritten:
     def size(self, text: str, begin: int, end: int) -> int:
         return end - begin
 
-    def prose(self, text: str, *, continued: bool) -> str:
+    def prose(self, text: str, formulas: Formulas, *, continued: bool) -> str:
         return text
 
     def draw(self, table: Table, *, first: bool) -> Drawn | None:

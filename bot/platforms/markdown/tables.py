@@ -11,6 +11,7 @@ from markdown_it.rules_block.table import escapedSplit
 from markdown_it.token import Token
 from wcwidth import wcswidth
 
+from bot.platforms.markdown.formulas import Formulas
 from bot.platforms.markdown.rewriting import with_formulas
 
 WIDEST = 64
@@ -76,10 +77,13 @@ def _alignment(rule: str) -> str | None:
     return "left" if rule.startswith(":") else ""
 
 
-@lru_cache(maxsize=4096)
-def plain(cell: str) -> str:
+def plain(cell: str, formulas: Formulas) -> str:
     """A cell's text for code: without its marks; a link keeps its address."""
-    cell = with_formulas(cell)
+    return _without_marks(with_formulas(cell, formulas))
+
+
+@lru_cache(maxsize=4096)
+def _without_marks(cell: str) -> str:
     if not any(sign in cell for sign in "*_`~[\\&<!"):
         return cell
     text = "".join(_texts(_INLINE.parseInline(cell)[0].children or []))
@@ -117,7 +121,10 @@ class Drawing:
         self._rows = [table.header]
         self._widths = [*map(_longest, table.header)]
         self._ends_aligned = table.alignments[-1] in ("right", "center")
-        (self._beyond,) = _beyond(self._rows)
+        (self._beyond,) = _beyond(self._rows, are_ascii=False)
+        self._grown: list[tuple[int, ...]] = []
+        self._grown_beyond: list[int] = []
+        """The widths, and what is beyond them, with the rows that were asked about last."""
         self._between = len(" │ ") * (len(self._widths) - 1)
         self._list = _List(table, prose)
 
@@ -125,15 +132,17 @@ class Drawing:
         """See Drawn. Both forms have room while it is not sure which one it will be."""
         if not rows:
             return []
-        longest = len if _are_ascii(rows) else _longest
+        are_ascii = "".join(map("".join, rows)).isascii()
+        longest = len if are_ascii else _longest
         widths = [
             [*accumulate(map(longest, column), max, initial=width)][1:]
             for column, width in zip(zip(*rows, strict=True), self._widths, strict=True)
         ]
-        wholes = [self._between + sum(row) for row in zip(*widths, strict=True)]
+        self._grown = [*zip(*widths, strict=True)]
+        wholes = [self._between + sum(row) for row in self._grown]
         columns = wholes if self._ends_aligned else map(sub, wholes, widths[-1])
-        beyond = accumulate(_beyond(rows), initial=self._beyond)
-        next(beyond)
+        beyond = [*accumulate(_beyond(rows, are_ascii=are_ascii), initial=self._beyond)][1:]
+        self._grown_beyond = beyond
         sizes = [
             _FRAME + lines * (min(WIDEST, across) + 1) + more + min(WIDEST, whole) + 1
             for lines, across, more, whole in zip(
@@ -147,19 +156,14 @@ class Drawing:
 
     def add(self, rows: Sequence[tuple[str, ...]]) -> None:
         """See Drawn."""
-        columns = zip(*rows, strict=True)
-        longest = len if _are_ascii(rows) else _longest
-        self._widths = [
-            max(width, *map(longest, column))
-            for column, width in zip(columns, self._widths, strict=True)
-        ]
-        self._beyond += sum(_beyond(rows))
+        self._widths = [*self._grown[len(rows) - 1]]
+        self._beyond = self._grown_beyond[len(rows) - 1]
         self._rows += rows
         self._list.add(rows)
 
-    def piece(self) -> str:
+    def piece(self, formulas: Formulas) -> str:
         """See Drawn."""
-        rows = [tuple(map(plain, row)) for row in self._rows]
+        rows = [tuple(plain(cell, formulas) for cell in row) for row in self._rows]
         widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
         if sum(widths) + self._between > WIDEST:
             return self._list.text()
@@ -215,13 +219,9 @@ def _longest(cell: str) -> int:
     return _width(cell) + escapes(cell)
 
 
-def _are_ascii(rows: Sequence[tuple[str, ...]]) -> bool:
-    return "".join(map("".join, rows)).isascii()
-
-
-def _beyond(rows: Sequence[tuple[str, ...]]) -> list[int]:
+def _beyond(rows: Sequence[tuple[str, ...]], *, are_ascii: bool) -> list[int]:
     """What each row has beyond its columns: the last one's text, and what takes no column."""
-    if _are_ascii(rows):
+    if are_ascii:
         return [len(row[-1]) for row in rows]
     return [_longest(row[-1]) + sum(map(_unseen, row)) for row in rows]
 

@@ -11,6 +11,7 @@ from bot.config import Effort
 from bot.conversation.texts import Texts
 from bot.platforms import written
 from bot.platforms.buttons import Action
+from bot.platforms.markdown.formulas import Formulas
 from bot.platforms.markdown.lines import ZERO_WIDTH_SPACE
 from bot.platforms.markdown.splitting import split_markdown
 from bot.platforms.markdown.style import Piece
@@ -83,8 +84,9 @@ def answer_blocks(pieces: Sequence[Piece]) -> list[Block]:
 
 def _table(table: Table) -> Block:
     """https://docs.slack.dev/reference/block-kit/blocks/table-block"""
+    formulas = Formulas()
     rows = [
-        [{"type": "raw_text", "text": plain(cell) or ZERO_WIDTH_SPACE} for cell in row]
+        [{"type": "raw_text", "text": plain(cell, formulas) or ZERO_WIDTH_SPACE} for cell in row]
         for row in (table.header, *table.rows)
     ]
     settings = [{"align": alignment or "left"} for alignment in table.alignments]

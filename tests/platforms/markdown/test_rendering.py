@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from wcwidth import wcswidth
 
 from bot.platforms.markdown.discord import DiscordStyle
-from bot.platforms.markdown.formulas import unicode_formula
+from bot.platforms.markdown.formulas import BEGUN, READ, Formulas, unicode_formula
 from bot.platforms.markdown.slack import TABLE_ROWS, SlackStyle
 from bot.platforms.markdown.splitting import Splitter, split_markdown
 from bot.platforms.markdown.tables import Table, plain
@@ -32,7 +32,8 @@ def size_on_slack(pieces: tuple[str | Table, ...]) -> int:
         return len(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
     cells = [c for p in pieces if isinstance(p, Table) for row in (p.header, *p.rows) for c in row]
-    return sum(map(size, [*map(plain, cells), *(p for p in pieces if isinstance(p, str))]))
+    shown = [plain(cell, Formulas()) for cell in cells]
+    return sum(map(size, [*shown, *(p for p in pieces if isinstance(p, str))]))
 
 
 # Tables
@@ -212,6 +213,24 @@ def test_what_discord_lacks_is_written_another_way(written: str, shown: str) -> 
 )
 def test_code_and_formulas_end_with_their_paragraph(written: str, shown: str) -> None:
     assert on_discord(written) == [shown]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " ".join(f"$x_{{{at}}}$" for at in range(800)),
+        "\n\n".join(f"$x_{{{at}}}$" for at in range(800)),
+        "|a|b|\n|-|-|\n" + "\n".join(f"|$x_{{{at}}}$|$y_{{{at}}}$|" for at in range(400)),
+    ],
+)
+@pytest.mark.parametrize("style", [DiscordStyle(), SlackStyle()])
+def test_a_message_of_many_formulas_keeps_the_last_ones_as_they_were_typed(
+    style: DiscordStyle | SlackStyle, text: str
+) -> None:
+    unicode_formula.cache_clear()
+    for count, part in enumerate(split_markdown(text, 9000, style), 1):
+        assert part.pieces
+        assert unicode_formula.cache_info().misses * BEGUN <= count * READ
 
 
 def test_a_formula_goes_whole_into_one_message() -> None:
