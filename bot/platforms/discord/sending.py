@@ -82,8 +82,8 @@ class Turns:
     """When an answer is edited while it comes. Its end is shown at once, and waits for no turn.
 
     running: answers that are thought of or written, by channel. Each may end at any moment, so a
-        bucket's edits but one for each of them are shared by all; as many answers as a bucket has
-        edits show their beginnings and their ends.
+        bucket's edits but one for each of them are shared by all, and but one for two of them; as
+        many answers as a bucket has edits show their beginnings and their ends.
     """
 
     def __init__(
@@ -111,7 +111,8 @@ class Turns:
     async def _turn(self) -> None:
         if self._edited:
             running = min(EDITS, max(1, self._running[self._channel]))
-            await asyncio.sleep(running * EDITS_SECONDS / max(EDITS - running, 1 / EDITS))
+            kept = 1 if running <= 2 else running  # of two ends at once, one waits 1.25 s
+            await asyncio.sleep(running * EDITS_SECONDS / max(EDITS - kept, 1 / EDITS))
         await self._limiter.acquire()
         self._edited = True
 

@@ -98,6 +98,17 @@ def test_ends_are_shown_at_once_with_five_answers_in_a_channel(
     assert max(channel.waited) <= 1.5
 
 
+@pytest.mark.parametrize("apart", [0.0, 0.3, 1.0, 2.0])
+def test_two_answers_in_a_channel_are_edited_evenly_and_their_ends_shown_at_once(
+    apart: float,
+) -> None:
+    _, shown = run_in_virtual_time(answers((0.0, 30.0), (apart, 30.0)))
+    for one in shown:
+        gaps = [b - a for a, b in zip(one.edits, one.edits[1:], strict=False)]
+        assert max(gaps) <= 2.7
+        assert one.late <= 1.5
+
+
 def test_answers_in_a_channel_are_edited_in_turns() -> None:
     _, shown = run_in_virtual_time(answers((0.0, 40.0), (0.0, 40.0), (0.0, 40.0)))
     counts = [len(s.edits) for s in shown]
