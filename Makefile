@@ -33,7 +33,7 @@ test-slow: .venv/dev
 test-peers: .venv/dev
 	BOT_TEST_PEERS=1 $(BIN)/pytest -m slow tests/peers
 
-# Every kernel of the gpt-oss engine, compiled for every card without one: ten minutes of one core.
+# Every kernel of the gpt-oss engine, compiled for every card without one: twenty minutes of one core.
 # TRITON=3.6.0 takes that version of Triton in place of the installed one.
 kernels: .venv/dev
 	$(if $(TRITON),$(BIN)/python -m pip install --quiet --no-deps --upgrade \
