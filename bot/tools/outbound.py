@@ -58,7 +58,7 @@ def _moved(at: httpx2.URL, location: str) -> httpx2.URL:
     try:
         return parsed_url(str(at.join(location)))
     except (ToolError, httpx2.InvalidURL, ValueError):
-        raise ToolError("it moved to what is no address of the web") from None
+        raise ToolError("it moved to something that is not a web address") from None
 
 
 class Outbound:

@@ -160,6 +160,6 @@ async def test_an_error_quotes_nothing_of_what_a_host_sent(
 ) -> None:
     site.pages["/moved"] = Page("", status=302, headers={"Location": location})
     outbound, _ = gate(site.url)
-    with pytest.raises(ToolError, match="it moved to what is no address") as info:
+    with pytest.raises(ToolError, match="it moved to something that is not") as info:
         await outbound.fetch(f"{site.url}/moved", limit=100)
     assert "orders" not in str(info.value)
