@@ -30,6 +30,9 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
+LOOK_SECONDS = 0.25
+"""How often an answer that waits for its turn looks how many share the channel's edits."""
+
 Whisper = Callable[[str], Awaitable[None]]
 """Tells one person lines in private, where that is possible."""
 
@@ -109,12 +112,18 @@ class Turns:
         end.cancel()
 
     async def _turn(self) -> None:
-        if self._edited:
-            running = min(EDITS, max(1, self._running[self._channel]))
-            kept = 1 if running <= 2 else running  # of two ends at once, one waits 1.25 s
-            await asyncio.sleep(running * EDITS_SECONDS / max(EDITS - kept, 1 / EDITS))
+        waited, pause = 0.0, self._pause() if self._edited else 0.0
+        while waited < pause:
+            await asyncio.sleep(LOOK_SECONDS)
+            waited, pause = waited + LOOK_SECONDS, max(pause, self._pause())  # others may begin
         await self._limiter.acquire()
         self._edited = True
+
+    def _pause(self) -> float:
+        """Seconds between two of an answer's edits, by the answers that run now."""
+        running = min(EDITS, max(1, self._running[self._channel]))
+        kept = 1 if running <= 2 else running  # of two ends at once, one waits 1.25 s
+        return running * EDITS_SECONDS / max(EDITS - kept, 1 / EDITS)
 
     def close(self) -> None:
         """The answer has ended, and that is shown."""
