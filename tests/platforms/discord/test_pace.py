@@ -110,7 +110,7 @@ def test_two_answers_in_a_channel_are_edited_evenly_and_their_ends_shown_at_once
 
 
 def test_as_many_answers_as_a_bucket_has_edits_show_their_beginnings_and_their_ends() -> None:
-    _, shown = run_in_virtual_time(answers(*[(0.0, 20.0)] * 5))
+    _, shown = run_in_virtual_time(answers(*[(at * 0.3, 20.0) for at in range(5)]))
     assert [len(one.edits) for one in shown] == [2] * 5
 
 
