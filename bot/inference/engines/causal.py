@@ -145,11 +145,23 @@ class CausalEngine(Generic[CacheT]):
         return logits
 
 
+_OF_BYTE = np.where(
+    np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little"),
+    np.float32(0),
+    np.float32(-np.inf),
+)
+"""What a mask's byte adds to the logits of its eight tokens, [256, 8].
+
+Looking it up takes a third of the time of taking bits apart and filling by them.
+"""
+
+
 def _masked(logits: Tensor, sequence: Sequence) -> Tensor:
     """`logits`, [vocabulary], with those of tokens that may not come next at minus infinity."""
     words = None if sequence.mask is None else sequence.mask()
     if words is None:
         return logits
-    bits = np.unpackbits(words.view(np.uint8), count=len(logits), bitorder="little")
-    allowed = torch.from_numpy(bits).to(logits.device).bool()
-    return logits.masked_fill(~allowed, -torch.inf)
+    known = _OF_BYTE.take(words.view(np.uint8), axis=0).reshape(-1)[: len(logits)]
+    added = np.full(len(logits), -np.inf, np.float32)  # a model may have more logits than tokens
+    added[: len(known)] = known
+    return logits + torch.from_numpy(added).to(logits)

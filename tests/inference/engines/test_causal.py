@@ -213,3 +213,9 @@ def test_only_tokens_of_the_mask_are_drawn_and_forced_ones_are_not_asked_about(
     answer = finish(CausalEngine(model, slots=1), sequence, tokens=4)
     assert answer[0] == 7
     assert {answer[1], answer[3]} <= {3, 5}
+
+
+def test_logits_beyond_the_tokenizers_vocabulary_are_never_drawn(model) -> None:
+    allowed = mask_of([3, 5], VOCABULARY // 3)
+    sequence = Sequence(prompt_of(20), Sampling(temperature=1.0), mask=lambda: allowed)
+    assert set(finish(CausalEngine(model, slots=1), sequence, tokens=4)) <= {3, 5}
