@@ -1,8 +1,8 @@
 # docker build --target cuda . (the default), or --target cpu: for machines without an NVIDIA card.
 # Both processes are in each image; its command is `bot`.
-# docs/operations.md says how to pin these two by digest.
-ARG UV=ghcr.io/astral-sh/uv:0.13.9
-ARG UBUNTU=ubuntu:24.04
+# By digest, because a tag moves; docs/operations.md says how to take newer ones.
+ARG UV=ghcr.io/astral-sh/uv:0.13.0@sha256:cdc6093146eb3ff6a40107b38f008b789e050e77ad87865e381d9917da55a168
+ARG UBUNTU=ubuntu:24.04@sha256:008173c23f95b170204355c12626cb5a965d779a7e1283b09e9cffbb1bf33ca3
 
 FROM ${UV} AS uv
 

@@ -65,6 +65,16 @@ def test_the_default_image_is_cuda_s() -> None:
     assert named <= set(stages())
 
 
+def test_the_images_that_ours_are_built_on_are_named_by_digest() -> None:
+    arguments = dict(re.findall(r"^ARG (\w+)=(.*)$", DOCKERFILE, re.MULTILINE))
+    named = re.findall(r"^FROM (\S+)|COPY --from=(\S+)", DOCKERFILE, re.MULTILINE)
+    foreign = {a or b for a, b in named} - set(stages())
+    assert foreign
+    for image in foreign:
+        name = re.sub(r"^\$\{(\w+)\}$", lambda argument: arguments[argument[1]], image)
+        assert re.search(r"@sha256:[0-9a-f]{64}$", name), f"{name} moves with its tag"
+
+
 def test_nothing_is_installed_that_the_lock_file_does_not_pin() -> None:
     for sync in re.findall(r"uv sync [^&]*", DOCKERFILE):
         assert {"--locked", "--no-install-project"} <= set(sync.split())

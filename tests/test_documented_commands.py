@@ -143,7 +143,7 @@ def _docker(words: list[str], folder: Path) -> None:
             assert word == "--build-arg" or f"ARG {word.partition('=')[0]}=" in dockerfile
         return
     if words[0] == "buildx":
-        assert f"={words[3]}\n" in dockerfile  # what an image is made from
+        assert f"={words[3]}@sha256:" in dockerfile  # what an image is made from
         return
     images = {service["image"] for service in compose["services"].values()}
     assert images & set(words)
