@@ -226,18 +226,6 @@ async def test_answers_in_one_channel_share_its_pace(running: Running) -> None:
         assert [call for call in scene.discord.requests if call.status == 429] == []
 
 
-async def test_a_message_that_is_gone_ends_its_answer_quietly(scene: Scene) -> None:
-    go_on = asyncio.Event()
-    scene.script(Say("One "), Wait(go_on), Say("two."))
-    scene.ann.say(scene.general, "@bot hi")
-    message = await scene.general.next_message()
-    await scene.discord.until(lambda: message.text.startswith("One"))
-    gone = scene.discord.fail("PATCH", "/messages/", 10008)
-    go_on.set()
-    await scene.discord.until(lambda: gone.calls)
-    assert (await scene.ask("still there?")).text.startswith("Hello there.")
-
-
 async def test_at_its_end_the_bot_lets_running_answers_finish(scene_of_process: Scene) -> None:
     scene = scene_of_process
     go_on = asyncio.Event()

@@ -66,6 +66,7 @@ async def test_an_answer_whose_message_is_gone_goes_on_in_a_new_one(scene: Scene
     assert answer is not message
     assert answer.text.startswith("One two.")
     assert len(gone.calls) == 1
+    assert (await scene.ask("still there?")).text.startswith("Hello there.")
 
 
 async def test_an_answer_that_somebody_deletes_ends_and_does_not_come_back(scene: Scene) -> None:
