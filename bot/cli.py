@@ -165,6 +165,22 @@ def bench(
             show_default=False,
         ),
     ] = None,
+    weights: Annotated[
+        Literal["exact", "int8"] | None,
+        typer.Option(
+            help="Instead of inference.weights; --synthetic measures both without it.",
+            show_default=False,
+        ),
+    ] = None,
+    older_card: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="CAPABILITY",
+            help="With --synthetic: the kernels of an older card on this one, such as 8.0.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Measure the configured model here, beside plain transformers on the same model."""
     _require_inference()
@@ -179,9 +195,24 @@ def bench(
         raise typer.BadParameter(
             "--synthetic measures gptoss, and transformers beside it", param_hint="--engine"
         )
+    if weights and synthetic is None and (engine or inference.engine) != "gptoss":
+        raise typer.BadParameter(
+            "only the gpt-oss engine has a choice of weights: add --engine gptoss or --synthetic",
+            param_hint="--weights",
+        )
+    if older_card and synthetic is None:
+        raise typer.BadParameter("goes with --synthetic only", param_hint="--as")
     try:
         folder = None if synthetic else _fetch(inference.model, inference.models_dir)
-        run_bench(inference, folder, engine, synthetic or "", json_file)
+        run_bench(
+            inference,
+            folder,
+            engine=engine,
+            synthetic=synthetic or "",
+            weights=weights,
+            older_card=older_card,
+            json_file=json_file,
+        )
     except EngineError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(ExitCode.UNUSABLE) from error

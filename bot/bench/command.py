@@ -13,13 +13,18 @@ from bot.config.schema import InferenceConfig
 def run_bench(
     inference: InferenceConfig,
     folder: Path | None,
+    *,
     engine: str | None,
     synthetic: str,
+    weights: str | None,
+    older_card: str | None,
     json_file: Path | None,
 ) -> None:
     """Measure the model in `folder`, or without it a random one of the shape `synthetic`.
 
-    `engine` takes the place of `inference.engine`. Raises EngineError.
+    `engine` and `weights` take the place of `inference.engine` and `inference.weights`; a random
+    model is measured with both kinds of weights where none is given. `older_card` is for a random
+    model, see older_card.run_as. Raises EngineError.
     """
     console = Console()
     with console.status("measuring") as status:
@@ -27,23 +32,37 @@ def run_bench(
         def show(stage: str) -> None:
             status.update(f"measuring {stage}")
 
-        result = _measure(inference, folder, engine or inference.engine, synthetic, show)
+        if folder is None:
+            result = _measure_synthetic(synthetic, inference.device, weights, older_card, show)
+        else:
+            engine, weights = engine or inference.engine, weights or inference.weights
+            result = _compare(inference, folder, engine, weights, show)
     console.print(report(result))
     if json_file:
         json_file.write_text(result.to_json() + "\n", encoding="utf-8")
 
 
-def _measure(
-    inference: InferenceConfig,
-    folder: Path | None,
-    engine: str,
-    synthetic: str,
+def _measure_synthetic(
+    shape: str,
+    device: str,
+    weights: str | None,
+    older_card: str | None,
     on_stage: Callable[[str], None],
 ) -> Result:
-    if folder is None:
-        from bot.bench.synthetic import measure
+    from bot.bench.synthetic import measure
 
-        return measure(synthetic, inference.device, on_stage)
+    return measure(shape, device, on_stage, weights=weights, older_card=older_card)
+
+
+def _compare(
+    inference: InferenceConfig,
+    folder: Path,
+    engine: str,
+    weights: str,
+    on_stage: Callable[[str], None],
+) -> Result:
     from bot.bench.comparison import compare
 
-    return compare(inference.model, folder, inference.device, engine, on_stage)
+    return compare(
+        inference.model, folder, inference.device, on_stage, engine=engine, weights=weights
+    )

@@ -53,13 +53,15 @@ def compare(
     name: str,
     folder: Path,
     device: str,
-    engine: str = "auto",
     on_stage: Callable[[str], None] = lambda stage: None,
+    *,
+    engine: str = "auto",
+    weights: str = "int8",
 ) -> Result:
     """Measure the model in `folder`, which takes about a minute for the default model.
 
-    `device` and `engine` are those of engines.load_engine. Raises EngineError when the model can't
-    be loaded.
+    `device`, `engine` and `weights` are those of engines.load_engine. Raises EngineError when the
+    model can't be loaded.
     """
     torch_device = find_device(device)
     pair: tuple[type[Contender], ...] = (EngineContender, GenerateContender)
@@ -72,7 +74,7 @@ def compare(
             }
             for kind, process in processes.items():
                 on_stage(f"loading {kind.title}")
-                process.submit(_start, kind, folder, device, engine).result()
+                process.submit(_start, kind, folder, device, engine, weights).result()
             for repeat in range(REPEATS + 1):
                 on_stage(f"round {repeat} of {REPEATS}" if repeat else "warming up")
                 for process in processes.values():
@@ -125,9 +127,9 @@ class _Bench:
 _bench: _Bench
 
 
-def _start(kind: type[Contender], folder: Path, device: str, engine: str) -> None:
+def _start(kind: type[Contender], folder: Path, device: str, engine: str, weights: str) -> None:
     global _bench
-    contender = kind(folder, device, engine)  # first of all: it sets torch's threads up
+    contender = kind(folder, device, engine, weights)  # first of all: it sets torch's threads up
     text = AutoTokenizer.from_pretrained(folder)(TEXT.read_text(encoding="utf-8"))["input_ids"]
     _bench = _Bench(contender, find_device(device), text)
 

@@ -37,7 +37,7 @@ class Contender(Protocol):
 
     title: str
 
-    def __init__(self, folder: Path, device: str, engine: str) -> None: ...
+    def __init__(self, folder: Path, device: str, engine: str, weights: str) -> None: ...
 
     def answer(self, prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
         """A greedy answer, and when it was asked for and when each of its tokens came."""
@@ -61,9 +61,13 @@ class EngineContender:
 
     title = "bot serve"
 
-    def __init__(self, folder: Path, device: str, engine: str) -> None:
+    def __init__(self, folder: Path, device: str, engine: str, weights: str) -> None:
         self._engine = load_engine(
-            folder, device=device, engine=engine, progress=lambda stage, share: None
+            folder,
+            device=device,
+            engine=engine,
+            weights=weights,
+            progress=lambda stage, share: None,
         )
         self._driver = Driver(self._engine, vocabulary=0)
         self.answer = self._driver.answer
@@ -86,11 +90,11 @@ class EngineContender:
 
 
 class GenerateContender:
-    """transformers' own `generate`, as its documentation calls it; `engine` doesn't matter."""
+    """transformers' own `generate`, as its documentation calls it; it has no other settings."""
 
     title = "transformers generate"
 
-    def __init__(self, folder: Path, device: str, engine: str) -> None:
+    def __init__(self, folder: Path, device: str, engine: str, weights: str) -> None:
         self._model = load_checkpoint(folder, find_device(device))
 
     def answer(self, prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:

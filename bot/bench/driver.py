@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from statistics import median
+from threading import Timer
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,6 +137,26 @@ class Driver:
             _, times = self.answer(self._prompt(16), 1)
             seconds.append(times[1] - started)
         return median(seconds)
+
+    def leave(self, length: int, after: float) -> float:
+        """Seconds from when nobody waits for a prompt any more to the next one's first token.
+
+        That is `after` seconds into the reading of a new prompt with `length` tokens.
+        """
+        left = _greedy(self._prompt(length))
+        times = []
+
+        def abandon() -> None:
+            times.append(time.perf_counter())
+            left.abandoned = True
+
+        self._engine.admit(left)
+        Timer(after, abandon).start()
+        while not left.abandoned:
+            self._engine.step()
+        self._engine.release(left)
+        _, answered = self.answer(self._prompt(16), 1)
+        return answered[1] - times[0]
 
     @contextmanager
     def _decoding(self, batch: int, context: int) -> Iterator[None]:

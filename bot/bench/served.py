@@ -1,4 +1,4 @@
-"""How fast an answer comes through `bot serve`: its own process, HTTP, and the bot's client."""
+"""How fast `bot serve` starts and answers: its own process, HTTP, and the bot's client."""
 
 import asyncio
 import os
@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -20,8 +21,18 @@ from bot.inference.engines import EngineError
 POLL_SECONDS = 0.1
 
 
-def served_speed(folder: Path, device: str, prompt_tokens: int, answer_tokens: int) -> float:
-    """Tokens a second after the first one, of a greedy answer by the model in `folder`.
+@dataclass(frozen=True)
+class Served:
+    """Seconds from the command until it is ready, and tokens a second after the first one."""
+
+    start: float
+    speed: float
+
+
+def serve(
+    folder: Path, device: str, prompt_tokens: int, answer_tokens: int, weights: str = "int8"
+) -> Served:
+    """Have `bot serve` start with the model in `folder`, and write greedy answers.
 
     `folder` has a tokenizer of synthetic.write_tokenizer. The second answer counts: the first warms
     up. Raises EngineError when the service does not start.
@@ -34,8 +45,10 @@ def served_speed(folder: Path, device: str, prompt_tokens: int, answer_tokens: i
         finally:
             await client.close()
 
-    with _serving(folder, device) as url:
-        return asyncio.run(speeds(url))[-1]
+    begun = time.perf_counter()
+    with _serving(folder, device, weights) as url:
+        start = time.perf_counter() - begun
+        return Served(start, asyncio.run(speeds(url))[-1])
 
 
 async def _answer_speed(client: InferenceClient, prompt_tokens: int, answer_tokens: int) -> float:
@@ -58,14 +71,15 @@ async def _answer_speed(client: InferenceClient, prompt_tokens: int, answer_toke
 
 
 @contextmanager
-def _serving(folder: Path, device: str) -> Iterator[str]:
+def _serving(folder: Path, device: str, weights: str) -> Iterator[str]:
     """The address of a `bot serve` that is ready; it ends when its stdin does."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         listen = f"127.0.0.1:{free.getsockname()[1]}"
     with tempfile.TemporaryDirectory() as place:
         config = Path(place) / "bot.yaml"
         config.write_text(
-            f"inference: {{model: {folder}, device: '{device}', listen: '{listen}'}}\n",
+            f"inference: {{model: {folder}, device: '{device}', weights: {weights},"
+            f" listen: '{listen}'}}\n",
             encoding="utf-8",
         )
         output = Path(place) / "output"

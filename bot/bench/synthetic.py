@@ -16,12 +16,14 @@ from transformers import GptOssConfig
 
 from bot.bench.driver import STEPS, Driver
 from bot.bench.floor import bandwidth, step_bytes
+from bot.bench.older_card import run_as
 from bot.bench.result import Figure, Result
-from bot.bench.served import served_speed
+from bot.bench.served import serve
 from bot.bench.shapes import SHAPES
 from bot.inference.engines import EngineError, load_engine
 from bot.inference.engines.device import find_device
 from bot.inference.engines.gptoss.engine import GptOssEngine
+from bot.inference.engines.gptoss.kernels.launch import on_tensor_cores
 from bot.inference.engines.gptoss.synthetic import write_checkpoint, write_tokenizer
 
 DECODES = (
@@ -38,18 +40,32 @@ DECODES = (
 PROMPTS = (128, 2048, 8192, 32_768, 120_000)
 MANY = (32, 2048)
 """How many prompts are read at once, and their tokens."""
+LEFT_AT = 0.8
+"""The share of a prompt that is read when nobody waits for it any more."""
 PROFILED = 8192
 """Tokens before a step, up to which its kernels are listed."""
 
 
-def measure(shape: str, device_name: str, on_stage: Callable[[str], None]) -> Result:
+def measure(
+    shape: str,
+    device_name: str,
+    on_stage: Callable[[str], None],
+    *,
+    weights: str | None = None,
+    older_card: str | None = None,
+) -> Result:
     """Measure the gpt-oss engine on a random checkpoint of `shape`, a key of SHAPES.
 
-    Raises EngineError, where this machine can't run it too.
+    `weights` is "exact" or "int8", or None for each of them that the card has kernels for. With
+    `older_card`, see older_card.run_as, only the engine by itself is measured. Raises EngineError,
+    where this machine can't run it too.
     """
+    if older_card:
+        run_as(older_card, device_name)
     device = find_device(device_name)
     if device.type != "cuda":
         raise EngineError(f"this bench needs a CUDA card, and the device is {device.type}")
+    kinds = _kinds(weights)
     layers, experts = SHAPES[shape]
     config = GptOssConfig(num_hidden_layers=layers, num_local_experts=experts)
     slots = max(batch for batch, _ in DECODES)
@@ -68,8 +84,8 @@ def measure(shape: str, device_name: str, on_stage: Callable[[str], None]) -> Re
         folder = Path(name)
         on_stage("writing random weights")
         write_checkpoint(folder, config, device=device)
-        for weights in ("exact", "int8"):
-            on_stage(f"loading, {weights}")
+        for kind in kinds:
+            on_stage(f"loading, {kind}")
             started = time.perf_counter()
             engine = load_engine(
                 folder,
@@ -77,26 +93,29 @@ def measure(shape: str, device_name: str, on_stage: Callable[[str], None]) -> Re
                 engine="gptoss",
                 slots=slots,
                 context=max(context for _, context in DECODES) + STEPS + 64,
-                weights=weights,
+                weights=kind,
                 progress=lambda stage, share: None,
             )
             assert isinstance(engine, GptOssEngine)
             loading = time.perf_counter() - started
-            result.figures.append(Figure(f"loading and warm-up, {weights}", "s", loading))
+            result.figures.append(Figure(f"loading and warm-up, {kind}", "s", loading))
             memory = torch.cuda.memory_reserved(device)
-            result.figures.append(Figure(f"memory, {weights}", "bytes", memory))
-            _measure_engine(engine, config, weights, bytes_a_second, result, on_stage)
+            room = f"for {engine.context} tokens of one conversation, {engine.room} in all"
+            result.figures.append(Figure(f"memory, {kind}", "bytes", memory, note=room))
+            _measure_engine(engine, config, kind, bytes_a_second, result, on_stage)
             engine.close()
-        by_itself = result[f"{_decode_label(*DECODES[0])}, int8"].value
-        assert by_itself is not None
-        on_stage("transformers")
-        result.figures.append(_transformers(folder, str(device), config.vocab_size, by_itself))
-        on_stage("bot serve")
-        write_tokenizer(folder, config.vocab_size)
-        served = served_speed(folder, str(device), 2048, 4 * STEPS)
-    share = f"{served / by_itself:.0%} of the engine by itself"
-    result.figures.append(Figure("through HTTP, int8", "tokens/s", served, note=share))
+        if older_card is None:
+            _measure_others(folder, str(device), config.vocab_size, kinds[-1], result, on_stage)
     return result
+
+
+def _kinds(weights: str | None) -> tuple[str, ...]:
+    kinds = ("exact", "int8") if on_tensor_cores() else ("exact",)
+    if weights is None:
+        return kinds
+    if weights not in kinds:
+        raise EngineError(f"this card has no kernels for {weights} weights, only for exact ones")
+    return (weights,)
 
 
 def _decode_label(batch: int, context: int) -> str:
@@ -111,37 +130,67 @@ def _measure_engine(
     result: Result,
     on_stage: Callable[[str], None],
 ) -> None:
-    """Add the figures of `engine` to `result`, as far as its cache has room for them."""
+    """Add the figures of `engine` to `result`; those that its cache has no room for are named."""
 
     def add(name: str, unit: str, value: float, limit: float | None = None) -> None:
         result.figures.append(Figure(f"{name}, {weights}", unit, value, limit))
 
-    def fits(sequences: int, tokens: int) -> bool:
-        on_stage(f"{sequences} of {tokens} tokens, {weights}")
-        each = tokens + STEPS + 64
-        return each <= engine.context and sequences * each <= engine.room
+    def fits(name: str, unit: str, sequences: int, tokens: int) -> bool:
+        name = f"{name}, {weights}"
+        on_stage(name)
+        needed = sequences * (tokens + STEPS + 64)
+        room = engine.context if sequences == 1 else engine.room
+        if needed > room:
+            note = f"skipped: {needed} tokens don't fit, the card has room for {room}"
+            result.figures.append(Figure(name, unit, None, note=note))
+        return needed <= room
 
     driver = Driver(engine, config.vocab_size)
     for batch, context in DECODES:
-        if fits(batch, context):
-            label = _decode_label(batch, context)
+        label = _decode_label(batch, context)
+        if fits(label, "tokens/s", batch, context):
             limit = batch * bytes_a_second / step_bytes(config, batch, context, weights)
             add(label, "tokens/s", driver.decode(batch, context), limit)
             if context <= PROFILED:
                 result.kernels[f"{label}, {weights}"] = driver.kernels(batch, context)
     for length in PROMPTS:
-        if fits(1, length):
+        label = f"first token, {length} tokens"
+        if fits(label, "s", 1, length):
             cold, second = driver.first_tokens(length)
-            add(f"first token, {length} tokens", "s", cold)
+            add(label, "s", cold)
             add(f"first token, second turn after {length}", "s", second)
-    if fits(*MANY):
-        prompts, length = MANY
-        seconds = driver.all_first_tokens(prompts, length)
-        add(f"{prompts} prompts of {length} tokens, all read", "s", seconds)
+            left = driver.leave(length, LEFT_AT * cold)
+            add(f"first token, after a prompt of {length} was left", "s", left)
+    prompts, length = MANY
+    label = f"{prompts} prompts of {length} tokens, all read"
+    if fits(label, "s", prompts, length):
+        add(label, "s", driver.all_first_tokens(prompts, length))
     add("stop to next token", "s", driver.stop())
 
 
-def _transformers(folder: Path, device: str, vocabulary: int, ours: float) -> Figure:
+def _measure_others(
+    folder: Path,
+    device: str,
+    vocabulary: int,
+    weights: str,
+    result: Result,
+    on_stage: Callable[[str], None],
+) -> None:
+    """Add what transformers and `bot serve` make of the checkpoint in `folder`."""
+    by_itself = result[f"{_decode_label(*DECODES[0])}, {weights}"].value
+    on_stage("transformers")
+    result.figures.append(_transformers(folder, device, vocabulary, by_itself))
+    on_stage("bot serve")
+    write_tokenizer(folder, vocabulary)
+    # The first one compiles what kernels its context and its slot need.
+    _, served = (serve(folder, device, 2048, 4 * STEPS, weights) for _ in range(2))
+    share = f"{served.speed / by_itself:.0%} of the engine by itself" if by_itself else ""
+    through_http = Figure(f"through HTTP, {weights}", "tokens/s", served.speed, note=share)
+    ready = Figure(f"bot serve, command to ready, {weights}", "s", served.start)
+    result.figures.extend((through_http, ready))
+
+
+def _transformers(folder: Path, device: str, vocabulary: int, ours: float | None) -> Figure:
     """Decode speed the way that gpt-oss's cookbook shows: batch 1 after 2048 tokens."""
     name = "transformers, the hub's MXFP4 kernels"
     try:
@@ -152,4 +201,5 @@ def _transformers(folder: Path, device: str, vocabulary: int, ours: float) -> Fi
         return Figure(name, "tokens/s", None, note=str(error))
     speed = Driver(engine, vocabulary).decode(1, 2048)
     engine.close()
-    return Figure(name, "tokens/s", speed, note=f"1/{ours / speed:.0f} of ours")
+    note = f"1/{ours / speed:.0f} of ours" if ours else ""
+    return Figure(name, "tokens/s", speed, note=note)

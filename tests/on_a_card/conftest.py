@@ -3,7 +3,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("triton")
 
-from tests.on_a_card.pretend import pretend
+from bot.bench.older_card import run_as
+from bot.inference.engines import EngineError
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -17,5 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if capability := config.getoption("capability", None):
-        major, minor = map(int, capability.split("."))
-        pretend((major, minor))
+        try:
+            run_as(capability)
+        except EngineError as error:
+            raise pytest.UsageError(str(error)) from error
