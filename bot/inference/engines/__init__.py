@@ -50,7 +50,7 @@ def load_engine(
     try:
         with memory_errors_explained(f"loading {folder.name}", torch_device):
             if _picks_gptoss(folder, torch_device, engine):
-                from bot.inference.engines.gptoss.loading import load
+                from bot.inference.engines.gptoss.from_checkpoint import load
 
                 return load(folder, torch_device, slots, context, progress, int8=weights == "int8")
             return _load_causal(folder, torch_device, engine, slots, context, progress)

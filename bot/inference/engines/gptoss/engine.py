@@ -9,10 +9,9 @@ time of the GPU's.
 
 import gc
 import random
-from collections import deque
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -25,7 +24,7 @@ from bot.inference.engines.gptoss.graphs import Decoder, Draw, Forward, Prefille
 from bot.inference.engines.gptoss.kernels.embedding import gather_state
 from bot.inference.engines.gptoss.kernels.sampling import SamplingState, sample
 from bot.inference.engines.gptoss.model import PAGE, Model
-from bot.inference.engines.gptoss.pages import Pages, page_hash, salt_hash
+from bot.inference.engines.gptoss.runs import Run, Runs
 from bot.inference.engines.gptoss.transfers import Download, upload
 from bot.inference.engines.sampling import GREEDY_BELOW
 
@@ -38,32 +37,12 @@ LONG = 16384
 """Tokens after which chunks are half as long, and again after twice as many, if others wait."""
 
 
-@dataclass(eq=False)
-class _Run:
-    """A sequence in the engine. `tokens` are its prompt and what was reported since."""
-
-    sequence: Sequence
-    slot: int
-    tokens: list[int]
-    pages: list[int] = field(default_factory=list)
-    fed: int = 0
-    """Tokens whose keys and values are in the cache, or will be after the passes under way."""
-    prompt: int = 1
-    """Tokens to feed in chunks: all that there were when the sequence got its pages."""
-    hashes: list[bytes] = field(default_factory=list)
-    """Of the pages that others can find."""
-
-    @property
-    def decodes(self) -> bool:
-        return self.fed >= self.prompt
-
-
 @dataclass(frozen=True)
 class _Drawn:
     """A draw that was started, and the runs that its tokens belong to, in order."""
 
     tokens: Download
-    runs: list[_Run]
+    runs: list[Run]
 
 
 class GptOssEngine:
@@ -85,22 +64,15 @@ class GptOssEngine:
         self.context = model.context
         self._model = model
         self._chunk = chunk
-        self._pages = Pages(model.pages, PAGE)
-        self._scratch = self._pages.allocate()  # where the rows that fill up a batch write to
-        self._free_slots = list(range(slots))
-        self._waiting: deque[_Run] = deque()
-        self._running: list[_Run] = []
-        self._decoding: list[_Run] = []
+        self._runs = Runs(slots, model.context, model.pages, model.device)
+        self._decoding: list[Run] = []
         """Those that the decoding pass under way is of."""
-        self._read: tuple[Tensor, list[_Run]] | None = None
+        self._read: tuple[Tensor, list[Run]] | None = None
         """Logits after prompts that have been read to their ends, and whose they are."""
         self._drawn: list[_Drawn] = []
         """What is not reported yet."""
         self._masked: set[int] = set()
         """Slots in whose masks not every bit is set."""
-        width = -(-model.context // PAGE)
-        shape = (slots + 1, -(-width // 4) * 4)  # each row aligned to 16 bytes
-        self._tables = torch.full(shape, self._scratch, dtype=torch.int32, device=model.device)
         self._state = SamplingState.empty(slots + 1, model.config.vocab_size, model.device)
         with torch.inference_mode():
             self._prefill = Prefiller(self._start_prefill, slots, chunk, model.device)
@@ -117,10 +89,10 @@ class GptOssEngine:
 
     @property
     def sequences(self) -> int:
-        return self.slots - len(self._free_slots)
+        return self._runs.count
 
     def admit(self, sequence: Sequence) -> None:
-        slot = self._free_slots.pop()
+        slot = self._runs.admit(sequence).slot
         sampling, state = sequence.sampling, self._state
         greedy = sampling.temperature < GREEDY_BELOW
         seed = random.getrandbits(63) if sampling.seed is None else sampling.seed
@@ -133,7 +105,6 @@ class GptOssEngine:
         state.forced[slot].fill_(-1)
         if sampling.repetition_penalty != 1:
             state.seen[slot].fill_(0)
-        self._waiting.append(_Run(sequence, slot, list(sequence.prompt)))
 
     @torch.inference_mode()
     def step(self) -> list[tuple[Sequence, int]]:
@@ -147,9 +118,10 @@ class GptOssEngine:
         with on_device, memory_errors_explained("a step of gpt-oss", device):
             self._draw()
             produced = self._make_room()
-            self._start_waiting()
-            prefilling = [run for run in self._running if not run.decodes]
-            self._decoding = [r for r in self._running if r.decodes and r.fed < self.context]
+            self._runs.start_waiting()
+            running = self._runs.running
+            prefilling = [run for run in running if not run.decodes]
+            self._decoding = [run for run in running if run.decodes and run.fed < self.context]
             if self._decoding:
                 self._decode.start([run.slot for run in self._decoding])
                 for run in self._decoding:
@@ -160,31 +132,24 @@ class GptOssEngine:
         return produced
 
     def release(self, sequence: Sequence) -> None:
-        run = next(run for run in (*self._running, *self._waiting) if run.sequence is sequence)
-        if run in self._running:
-            self._running.remove(run)
-            self._free_pages(run)
-        else:
-            self._waiting.remove(run)
-        self._free_slots.append(run.slot)
+        self._runs.release(sequence)
 
     def close(self) -> None:
-        self._waiting.clear()
-        self._running.clear()
-        del self._model, self._decode, self._prefill, self._tables, self._state
+        self._runs.close()
+        del self._model, self._decode, self._prefill, self._state
         gc.collect()  # graphs that are freed while another engine records its own break it
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
     def _start_prefill(self, chunk: Chunk, abandoned: Callable[[], bool]) -> Tensor:
-        return self._model.prefill(chunk, self._tables, abandoned)
+        return self._model.prefill(chunk, self._runs.tables, abandoned)
 
     def _make_step(self, size: int) -> tuple[Forward, Draw]:
         attention = self._model.attention_for(size)
 
         def forward(slots: Tensor) -> Tensor:
             tokens, positions = gather_state(slots, self._state.tokens, self._state.positions)
-            return self._model.decode(tokens, positions, slots, self._tables, attention)
+            return self._model.decode(tokens, positions, slots, self._runs.tables, attention)
 
         def draw(logits: Tensor, slots: Tensor) -> Tensor:
             return sample(logits, slots, self._state)
@@ -193,7 +158,7 @@ class GptOssEngine:
 
     def _draw(self) -> None:
         """Start the draws from the passes under way, of the sequences that are still here."""
-        running = set(self._running)
+        running = set(self._runs.running)
         if not running.isdisjoint(self._decoding):
             slots = [self._ready(run) if run in running else None for run in self._decoding]
             self._drawn.append(_Drawn(Download(self._decode.draw(slots)), self._decoding))
@@ -205,7 +170,7 @@ class GptOssEngine:
             self._draw_first(logits, [runs[row] for row in rows])
         self._decoding, self._read = [], None
 
-    def _draw_first(self, logits: Tensor, runs: list[_Run]) -> None:
+    def _draw_first(self, logits: Tensor, runs: list[Run]) -> None:
         """The draws of `runs` from `logits` [runs, vocabulary], after their prompts."""
         for run in runs:
             self._state.positions[run.slot].fill_(run.fed - 1)
@@ -213,7 +178,7 @@ class GptOssEngine:
         upload([self._ready(run) for run in runs], slots)
         self._drawn.append(_Drawn(Download(sample(logits, slots, self._state)), runs))
 
-    def _ready(self, run: _Run) -> int:
+    def _ready(self, run: Run) -> int:
         """Say what the run's next draw may be; returns its slot."""
         sequence, mask = run.sequence, self._state.masks[run.slot]
         if sequence.forced:
@@ -229,58 +194,14 @@ class GptOssEngine:
         return run.slot
 
     def _make_room(self) -> list[tuple[Sequence, int]]:
-        """A page for every sequence that decodes and has filled its last one."""
+        """A page for every sequence that needs one for its next token."""
         produced = []
-        while True:
-            full = [run for run in self._running if run.decodes and self._is_full(run)]
-            if len(full) <= self._pages.available:
-                break
+        while not self._runs.extend():
             produced += self._report()  # what the last run has drawn so far is part of it
-            last = self._running.pop()
-            self._free_pages(last)
-            self._waiting.appendleft(last)
-        for run in full:
-            self._add_pages(run, [self._pages.allocate()])
+            self._runs.put_last_back()
         return produced
 
-    def _is_full(self, run: _Run) -> bool:
-        return run.fed == len(run.pages) * PAGE and run.fed < self.context
-
-    def _start_waiting(self) -> None:
-        """Give pages to waiting sequences, first come first served, as far as they go."""
-        while self._waiting:
-            run = self._waiting[0]
-            known, hashes = self._reusable(run)
-            self._pages.share(known)
-            missing = -(-len(run.tokens) // PAGE) - len(known)
-            if missing > self._pages.available:
-                self._pages.free(known)
-                break
-            self._waiting.popleft()
-            run.pages, run.hashes = [], hashes
-            run.fed = len(known) * PAGE
-            run.prompt = len(run.tokens)
-            self._add_pages(run, known + [self._pages.allocate() for _ in range(missing)])
-            if len(run.tokens) == len(run.sequence.prompt):
-                run.sequence.cached_tokens = run.fed
-            self._running.append(run)
-
-    def _reusable(self, run: _Run) -> tuple[list[int], list[bytes]]:
-        """Pages of the cache that have a beginning of the run's tokens, and their hashes.
-
-        None where a seed promises the same tokens again: what is left of a prompt goes through
-        kernels of other sizes than the whole, which round in another order.
-        """
-        if run.sequence.sampling.seed is not None:
-            return [], []
-        return self._pages.find(run.tokens, run.sequence.cache_salt)
-
-    def _add_pages(self, run: _Run, pages: list[int]) -> None:
-        begin = len(run.pages)
-        run.pages += pages
-        upload(pages, self._tables[run.slot, begin : begin + len(pages)])
-
-    def _next_parts(self, runs: list[_Run], decoding: int) -> list[tuple[_Run, Part]]:
+    def _next_parts(self, runs: list[Run], decoding: int) -> list[tuple[Run, Part]]:
         """What the next step reads of the prompts of `runs`: as many tokens as a chunk has.
 
         Fewer where others wait for their next token, unless more wait for their first one. Prompts
@@ -302,7 +223,7 @@ class GptOssEngine:
                 break
         return parts if total > self._prefill.longest_recorded else parts[:1]
 
-    def _start_chunk(self, parts: list[tuple[_Run, Part]]) -> None:
+    def _start_chunk(self, parts: list[tuple[Run, Part]]) -> None:
         """Read the next parts of prompts."""
         try:
             logits = self._prefill(
@@ -313,7 +234,7 @@ class GptOssEngine:
             return
         for run, part in parts:
             run.fed += len(part.tokens)
-            self._publish(run)
+            self._runs.publish(run)
         ended = [run for run, _ in parts if run.decodes]  # all, or all but the last one
         if ended:
             self._read = (logits[: len(ended)], ended)
@@ -321,23 +242,12 @@ class GptOssEngine:
     def _report(self) -> list[tuple[Sequence, int]]:
         """Wait for the draws; the tokens of the sequences that are still here."""
         produced = []
-        running = set(self._running)
+        running = set(self._runs.running)
         for drawn in self._drawn:
             for run, token in zip(drawn.runs, drawn.tokens.wait(), strict=False):
                 if run in running:
                     run.tokens.append(token)
-                    self._publish(run)
+                    self._runs.publish(run)
                     produced.append((run.sequence, token))
         self._drawn = []
         return produced
-
-    def _publish(self, run: _Run) -> None:
-        """Let others find the pages that are full of tokens known by now."""
-        while (end := (len(run.hashes) + 1) * PAGE) <= min(run.fed, len(run.tokens)):
-            before = run.hashes[-1] if run.hashes else salt_hash(run.sequence.cache_salt)
-            run.hashes.append(page_hash(before, run.tokens[end - PAGE : end]))
-            self._pages.publish(run.pages[len(run.hashes) - 1], run.hashes[-1])
-
-    def _free_pages(self, run: _Run) -> None:
-        self._pages.free(run.pages)
-        run.pages = []

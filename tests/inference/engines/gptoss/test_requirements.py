@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bot.inference.engines import EngineError, load_engine
-from bot.inference.engines.gptoss.loading import check_room
+from bot.inference.engines.gptoss.from_checkpoint import check_room
 from bot.inference.engines.gptoss.requirements import obstacle
 from tests.inference.engines.gptoss.tiny import CPU, Tiny
 from tests.inference.engines.tiny_models import save_gpt_oss
