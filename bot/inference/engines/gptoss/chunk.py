@@ -65,3 +65,14 @@ class Chunk:
         numbers += [*[filler] * missing, *(number for block in blocks for number in block), *last]
         upload(numbers, self._numbers)
         return self
+
+    def cancel(self) -> None:
+        """Let attention skip the blocks that it has not begun, in what is launched already."""
+        nothing = [0] * self.blocks.numel()
+        if not self.blocks.is_cuda:
+            upload(nothing, self.blocks.view(-1))
+            return
+        beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        with torch.cuda.stream(beside):  # in the current one it would wait for that attention
+            upload(nothing, self.blocks.view(-1))
+        beside.synchronize()

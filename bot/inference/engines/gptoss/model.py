@@ -1,5 +1,6 @@
 """gpt-oss's forward pass from the kernels: prompts' chunk, or one token of several sequences."""
 
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -38,6 +39,8 @@ LONG = 1024
 """Rows from which a chunk takes the GPU longer than the host needs to launch it."""
 LAYERS_AHEAD = 2
 """Layers that the host may be ahead of the GPU in a long chunk, so that it can end early."""
+POLL_SECONDS = 0.0003
+"""How often the host asks meanwhile whether anybody still waits for the chunk."""
 
 
 class Model:
@@ -83,14 +86,14 @@ class Model:
         """Logits [parts, vocabulary] after each of the chunk's parts.
 
         Their keys and values go to the pages in their slots' rows of `tables` int32 [slots, pages
-        of a sequence], where those of all tokens before them are. Asks `abandoned` between layers
-        of a long chunk: once it is true, raises Abandoned.
+        of a sequence], where those of all tokens before them are. Asks `abandoned` all through a
+        long chunk: once it is true, raises Abandoned.
         """
         ends: deque[torch.cuda.Event] = deque()
 
         def attend(layer: Layer, queries: Tensor, cache: Tensor) -> Tensor:
             if len(queries) >= LONG:
-                self._keep_up(ends, abandoned)
+                self._keep_up(ends, chunk, abandoned)
             dtype = self._rows_dtype(len(queries))
             return prefill_attention(
                 queries, cache, layer.sinks, chunk, tables, layer.window, dtype
@@ -99,15 +102,25 @@ class Model:
         x = self._forward(chunk.tokens, chunk.positions, chunk.slots, tables, attend)
         return self._logits(x[chunk.last.long()])
 
-    def _keep_up(self, ends: "deque[torch.cuda.Event]", abandoned: Callable[[], bool]) -> None:
-        """Wait until the GPU is but a few layers behind; `ends` are marks in the last ones."""
-        if abandoned():
-            raise Abandoned
+    def _keep_up(
+        self, ends: "deque[torch.cuda.Event]", chunk: Chunk, abandoned: Callable[[], bool]
+    ) -> None:
+        """Wait until the GPU is but a few layers behind; `ends` are marks in the last ones.
+
+        A layer's attention can take it 40 ms. What of it has not begun when nobody waits any more
+        is left out, in all layers that were launched.
+        """
         if self.device.type == "cuda":
             ends.append(torch.cuda.Event())  # type: ignore[no-untyped-call]
             ends[-1].record()
-            if len(ends) > LAYERS_AHEAD:
-                ends.popleft().synchronize()
+        while len(ends) > LAYERS_AHEAD and not abandoned():
+            if ends[0].query():  # type: ignore[no-untyped-call]
+                ends.popleft()
+            else:
+                time.sleep(POLL_SECONDS)
+        if abandoned():
+            chunk.cancel()
+            raise Abandoned
 
     def decode(
         self,

@@ -122,6 +122,19 @@ def test_rows_that_fill_up_a_chunk_see_no_key_behind_its_last(window: int) -> No
     assert result.isfinite().all()
 
 
+def test_prefill_attention_leaves_out_what_it_has_not_begun_when_its_chunk_is_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    paged = Paged(40)
+    queries, sinks = normal(40, HEADS, SIZE), normal(HEADS)
+    chunk = Chunk(40, 1, paged.cache.device).fill([Part([7] * 40, 0, 0)], filler=0)
+    monkeypatch.setattr(torch, "empty", torch.zeros)  # what is not written stays so
+    arguments = (queries, paged.cache, sinks, chunk, paged.tables, 0, torch.float32)
+    assert prefill_attention(*arguments).all()
+    chunk.cancel()
+    assert not prefill_attention(*arguments).any()
+
+
 @pytest.mark.parametrize("window", [0, 16])
 def test_prefill_attention_of_several_prompts_sees_each_ones_own_keys(window: int) -> None:
     paged = Paged(150, 40, 3)

@@ -75,6 +75,53 @@ def test_a_long_chunk_ends_when_nobody_waits_for_it(
     assert asked == [1]
 
 
+class Mark:
+    """A mark that the GPU reaches when it was asked for `away` times."""
+
+    away = 0
+
+    def record(self) -> None: ...
+
+    def query(self) -> bool:
+        self.away -= 1
+        return self.away < 0
+
+
+@pytest.fixture
+def far_behind(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Model:
+    """A model whose GPU is at the first layer whenever the host comes to it."""
+    monkeypatch.setattr("bot.inference.engines.gptoss.model.LONG", 16)
+    monkeypatch.setattr("bot.inference.engines.gptoss.model.LAYERS_AHEAD", 0)
+    monkeypatch.setattr(torch.cuda, "Event", Mark)
+    model = tiny.model()
+    model.device = torch.device("cuda")
+    return model
+
+
+def test_the_host_waits_for_the_gpu_in_a_long_chunk(
+    tiny: Tiny, far_behind: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Mark, "away", 3)
+    asked: list[bool] = []
+    tokens = prompt_of(16)
+    logits = far_behind.prefill(
+        chunk_of(Part(tokens, 0, 0), filled_up=0), TABLES, lambda: bool(asked.append(False))
+    )
+    assert_close(logits[0], tiny.logits(tokens)[-1])
+    assert len(asked) > 2 * Mark.away
+
+
+def test_a_long_chunk_is_cancelled_while_the_gpu_is_at_a_layer(
+    far_behind: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Mark, "away", 1000)
+    waits = iter([True] * 5)
+    chunk = chunk_of(Part([1] * 16, 0, 0), filled_up=0)
+    with pytest.raises(Abandoned):
+        far_behind.prefill(chunk, TABLES, lambda: not next(waits, False))
+    assert not chunk.blocks.any()
+
+
 @pytest.mark.parametrize("rows", [2, 5])
 def test_a_batch_of_unlike_lengths_is_each_of_them_alone(
     tiny: Tiny, prefilled: tuple[Model, list[list[int]]], rows: int

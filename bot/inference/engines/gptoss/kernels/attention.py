@@ -279,7 +279,8 @@ def _prefill(
     wait_for_inputs()
     block_ptr, head = blocks_ptr + tl.program_id(0) // PARTS * 5, tl.program_id(1)
     before = tl.program_id(0) % PARTS * ROWS
-    count = tl.load(block_ptr + 1) - before
+    # Not from the first cache, which would not know that the chunk was cancelled meanwhile.
+    count = tl.load(block_ptr + 1, cache_modifier=".cg") - before
     if count <= 0:
         return
     start = tl.load(block_ptr + 2) + before
