@@ -1,9 +1,10 @@
+"""From a request to its last event: steps, ends of every kind, and what each leaves behind."""
+
 import asyncio
-import itertools
+import gc
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+import weakref
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,123 +15,32 @@ from hypothesis import strategies as st
 
 from bot.inference.engines import EngineError
 from bot.inference.engines.base import Sequence
-from bot.inference.scheduler.job import Event, Failed, Finished, Job, Queued, Started
-from bot.inference.scheduler.scheduler import Closed, QueueFull, Scheduler
+from bot.inference.scheduler.job import Failed, Finished, Queued, Started, Usage
+from bot.inference.scheduler.scheduler import Closed, QueueFull
 from bot.inference.text.delta import Delta
-from bot.inference.text.generation import Generation
-from bot.inference.text.prompt import ChatFormat
+from tests.inference.scheduler.driving import (
+    WORD,
+    Bench,
+    bench,
+    endless,
+    events,
+    last,
+    says,
+    text,
+    until,
+    until_tokens,
+)
 from tests.inference.scripted_engine import ScriptedEngine
-from tests.inference.tokenizers_fixture import SMOLLM2_TEMPLATE, chatml_tokenizer
-
-E = TypeVar("E", bound=Event)
-
-FORMAT = ChatFormat(chatml_tokenizer(SMOLLM2_TEMPLATE))
-WORD = FORMAT.control_ids(" blue")[0]
-END = min(FORMAT.stop_ids)
-
-
-def says(tokens: int) -> Callable[[Sequence], list[int]]:
-    """Every answer has so many tokens, the last of which ends the turn."""
-    return lambda sequence: [WORD] * (tokens - 1) + [END]
-
-
-def endless(sequence: Sequence) -> Iterator[int]:
-    return itertools.repeat(WORD)
-
-
-class Bench:
-    """A scheduler, its engine, and what became of the jobs."""
-
-    def __init__(
-        self, engine: ScriptedEngine, queue_limit: int = 100, deadline_seconds: float = 60.0
-    ) -> None:
-        self.engine = engine
-        self.ended: list[Job] = []
-        self.errors: list[Exception] = []
-        self.tokens: list[tuple[Job, float]] = []
-        """Whose each was, and the seconds since the one before."""
-        self.scheduler = Scheduler(
-            engine,
-            queue_limit=queue_limit,
-            deadline_seconds=deadline_seconds,
-            on_token=lambda job, seconds: self.tokens.append((job, seconds)),
-            on_end=self.ended.append,
-            on_failure=self.errors.append,
-        )
-
-    def submit(
-        self,
-        user: str = "server/user",
-        *,
-        max_tokens: int = 10**9,
-        effort: str | None = None,
-        weight: float = 1.0,
-    ) -> Job:
-        sequence = Sequence([1, 2, 3])
-        generation = Generation(FORMAT, sequence, max_tokens=max_tokens)
-        return self.scheduler.submit(
-            sequence,
-            generation,
-            request_id="id",
-            user=user,
-            weight=weight,
-            effort=effort,
-            max_tokens=max_tokens,
-        )
-
-    def assert_nothing_left(self) -> None:
-        assert (self.scheduler.running, self.scheduler.waiting) == (0, 0)
-        assert not self.scheduler._timers
-        assert self.engine.running == set()
-
-
-@asynccontextmanager
-async def bench(engine: ScriptedEngine, **options: Any) -> AsyncIterator[Bench]:
-    it = Bench(engine, **options)
-    try:
-        yield it
-    finally:
-        await it.scheduler.drain(0)
-        it.assert_nothing_left()
-        assert engine.closed
-
-
-async def events(job: Job) -> list[Event]:
-    with job:
-        return [event async for event in job]
-
-
-async def last(job: Job) -> Event:
-    return (await events(job))[-1]
-
-
-def text(job_events: list[Event]) -> str:
-    return "".join(event.content for event in job_events if isinstance(event, Delta))
-
-
-async def until_tokens(job: Job, tokens: int) -> None:
-    """Read the job's events until so many tokens were generated."""
-    while job.tokens < tokens:
-        await anext(job)
-
-
-async def until(job: Job, kind: type[E]) -> E:
-    """The job's next event of this kind."""
-    async for event in job:
-        if isinstance(event, kind):
-            return event
-    raise AssertionError(f"the job ended without {kind.__name__}")
 
 
 async def test_an_answer_starts_streams_and_finishes_with_its_usage() -> None:
     async with bench(ScriptedEngine(says(4))) as it:
         job = it.submit()
+        job.sequence.cached_tokens = 2
         started, *deltas, finished = await events(job)
         assert started == Started()
         assert text(deltas) == " blue" * 3
-        assert isinstance(finished, Finished)
-        assert finished.reason == "stop"
-        assert (finished.usage.prompt_tokens, finished.usage.completion_tokens) == (3, 4)
+        assert finished == Finished("stop", Usage(3, 2, 4, 0))
         assert it.ended == [job]
 
 
@@ -141,6 +51,27 @@ async def test_an_answer_ends_with_length_when_its_tokens_are_used_up() -> None:
         assert isinstance(finished, Finished)
         assert finished.reason == "length"
         assert finished.usage.completion_tokens == 7
+
+
+async def test_what_was_held_back_for_a_stop_string_comes_with_the_end() -> None:
+    async with bench(ScriptedEngine(says(4))) as it:
+        assert text(await events(it.submit(stop=(" blue blue blue!",)))) == " blue" * 3
+
+
+async def test_what_an_engine_says_of_a_released_sequence_is_not_heard() -> None:
+    class Ahead(ScriptedEngine):
+        """One token further than it was told to be, as an engine on a card may be."""
+
+        def step(self) -> list[tuple[Sequence, int]]:
+            return super().step() + [(gone, WORD) for gone in set(self.admitted) - self.running]
+
+    async with bench(Ahead(says(20))) as it:
+        with it.submit() as gone:
+            await until_tokens(gone, 3)
+        tokens = gone.tokens
+        assert isinstance(await last(it.submit()), Finished)
+        assert gone.tokens == tokens
+        assert it.errors == []
 
 
 async def test_the_time_of_each_token_is_told_and_the_first_ones_is_that_since_the_request() -> (
@@ -172,34 +103,6 @@ async def test_with_several_slots_so_many_generate_together() -> None:
         assert max(map(len, it.engine.steps)) == 3
 
 
-async def test_a_waiting_client_is_told_each_new_place() -> None:
-    async with bench(ScriptedEngine(endless)) as it:
-        running, *waiting = [it.submit() for _ in range(4)]
-        assert await until(waiting[2], Queued) == Queued(3, None)
-        waiting[0].cancel()
-        assert await until(waiting[2], Queued) == Queued(2, None)
-        running.cancel()
-        assert await until(waiting[2], Queued) == Queued(1, None)
-
-
-async def test_places_are_in_the_order_in_which_users_will_be_served() -> None:
-    async with bench(ScriptedEngine(endless)) as it:
-        jobs = [it.submit("server/busy") for _ in range(3)]
-        other = it.submit("server/other")
-        assert await until(other, Queued) == Queued(1, None)
-        assert await until(jobs[1], Queued) == Queued(2, None)
-
-
-async def test_an_unread_place_is_replaced_by_the_newer_one() -> None:
-    async with bench(ScriptedEngine(endless)) as it:
-        it.submit()
-        gone, job = it.submit(), it.submit()
-        await asyncio.sleep(0)
-        gone.cancel()
-        await asyncio.sleep(0)
-        assert await anext(job) == Queued(1, None)
-
-
 async def test_text_that_a_slow_client_has_not_read_is_merged() -> None:
     async with bench(ScriptedEngine(says(500))) as it:
         job, later = it.submit(), it.submit()
@@ -208,34 +111,6 @@ async def test_text_that_a_slow_client_has_not_read_is_merged() -> None:
         rest = await events(job)
         assert [type(event) for event in rest] == [Delta, Finished]
         assert text(rest) == " blue" * 499
-
-
-async def test_the_time_to_wait_is_known_once_a_request_has_finished() -> None:
-    async with bench(ScriptedEngine(says(30))) as it:
-        await events(it.submit(effort="low"))
-        with it.engine.paused():
-            it.submit(effort="low")
-            jobs = [it.submit(effort="low") for _ in range(3)]
-            places = [await until(job, Queued) for job in jobs]
-        etas = [place.eta_seconds for place in places if place.eta_seconds is not None]
-        assert len(etas) == 3
-        assert etas == sorted(etas)
-        assert it.scheduler.speed.tokens_per_second is not None
-
-
-async def test_the_time_to_wait_is_told_again_while_it_passes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("bot.inference.scheduler.scheduler.ANNOUNCE_SECONDS", 0.01)
-    async with bench(ScriptedEngine(endless)) as it:
-        await events(it.submit(max_tokens=1000))
-        it.submit()
-        job = it.submit()
-        told = (await until(job, Queued)).eta_seconds
-        assert told is not None
-        later = told
-        while later >= told:
-            later = (await until(job, Queued)).eta_seconds or told
 
 
 async def test_another_effort_is_expected_to_be_as_long_as_it_was() -> None:
@@ -260,27 +135,6 @@ async def test_an_answer_longer_than_the_average_is_expected_to_go_on_for_a_whil
         await until_tokens(job, 100)
         job.cancel()
         assert it.scheduler.speed.tokens_left(job) == 10
-
-
-async def test_a_full_queue_refuses_and_says_when_to_try_again() -> None:
-    async with bench(ScriptedEngine(endless), queue_limit=2) as it:
-        running = it.submit(max_tokens=100)
-        waiting = [it.submit(), it.submit()]
-        with pytest.raises(QueueFull, match="2 requests are waiting already") as refusal:
-            it.submit()
-        assert refusal.value.retry_after >= 1
-        await events(running)
-        with it.engine.paused():
-            waiting += [it.submit()]
-            await until(waiting[2], Queued)
-            with pytest.raises(QueueFull) as refusal:
-                it.submit()
-            assert refusal.value.retry_after >= 1
-
-
-async def test_without_a_queue_a_free_slot_still_takes_a_request() -> None:
-    async with bench(ScriptedEngine(says(3)), queue_limit=0) as it:
-        assert isinstance(await last(it.submit()), Finished)
 
 
 async def test_a_waiting_request_that_is_cancelled_never_runs() -> None:
@@ -350,10 +204,43 @@ async def test_requests_past_their_deadline_fail_and_free_the_engine() -> None:
         with it.engine.paused():
             jobs = [it.submit(), it.submit()]
             for job in jobs:
-                failed = await last(job)
-                assert isinstance(failed, Failed)
-                assert failed.code == "deadline_exceeded"
+                late = "No complete answer within 0.05 s."
+                assert await last(job) == Failed("deadline_exceeded", late)
+                assert job.outcome_name == "error"
             assert (it.scheduler.running, it.scheduler.waiting) == (0, 0)
+
+
+async def test_a_deadline_and_the_first_tokens_time_begin_when_the_request_came() -> None:
+    async with bench(ScriptedEngine(endless), deadline_seconds=1000.0) as it:
+        now = asyncio.get_running_loop().time()
+        late, job = it.submit(arrived=now - 1000), it.submit(arrived=now - 500, max_tokens=1)
+        failed = await last(late)
+        assert isinstance(failed, Failed)
+        assert failed.code == "deadline_exceeded"
+        assert isinstance(await last(job), Finished)
+        assert it.tokens[-1][1] > 500
+
+
+async def test_nothing_keeps_a_request_that_has_ended_until_its_deadline() -> None:
+    async with bench(ScriptedEngine(says(3))) as it:
+        kept = weakref.ref(job := it.submit())
+        await events(job)
+        it.tokens.clear()
+        it.ended.clear()
+        del job
+        await events(it.submit())  # the engine's thread lets go of the one before
+        gc.collect()
+        assert kept() is None
+
+
+async def test_an_engine_is_told_in_the_middle_of_a_step_that_nobody_waits_for_a_sequence() -> None:
+    async with bench(ScriptedEngine(endless)) as it:
+        job = it.submit()
+        with it.engine.paused():
+            await asyncio.to_thread(it.engine.wait_for_step)
+            assert not job.sequence.abandoned
+            job.cancel()
+            assert job.sequence.abandoned
 
 
 async def test_one_user_with_many_long_requests_delays_another_by_one_generation() -> None:
@@ -375,6 +262,40 @@ async def test_a_server_of_weight_two_gets_twice_the_answers_of_the_same_length(
         assert sum(job in heavy for job in first) == pytest.approx(10, abs=1)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [((100, 10), (80, 21)), ((100, 31), (123, 20))], ids=["written", "read"]
+)
+async def test_a_written_token_counts_as_much_as_two_that_were_read(
+    one: tuple[int, int], other: tuple[int, int]
+) -> None:
+    """Each has had one answer, which counted 120 and 122, or 162 and 163: who is next?"""
+    answers = dict((one, other))
+    async with bench(ScriptedEngine(lambda it: says(answers[len(it.prompt)])(it))) as it:
+        with it.engine.paused():
+            users = [("server/one", one[0]), ("server/other", other[0])] * 2
+            jobs = [it.submit(user, prompt=prompt) for user, prompt in users]
+        await asyncio.gather(*map(events, jobs))
+        assert it.ended == jobs
+
+
+async def test_a_user_without_a_server_is_one() -> None:
+    async with bench(ScriptedEngine(says(50))) as it:
+        with it.engine.paused():
+            large = [it.submit(f"large/{number}") for number in range(3)]
+            alone = [it.submit("ann"), it.submit("ben")]
+        await asyncio.gather(*map(events, [*large, *alone]))
+        assert it.ended == [large[0], *alone, *large[1:]]
+
+
+async def test_what_was_served_before_the_engine_was_idle_counts_no_more() -> None:
+    async with bench(ScriptedEngine(says(50))) as it:
+        await events(it.submit("server/busy"))
+        with it.engine.paused():
+            jobs = [it.submit(user) for user in ("other/x", "server/busy", "server/new")]
+        await asyncio.gather(*map(events, jobs))
+        assert it.ended[1:] == jobs
+
+
 async def test_a_server_with_many_users_does_not_hold_up_another_server() -> None:
     async with bench(ScriptedEngine(says(50))) as it:
         for number in range(10):
@@ -389,10 +310,10 @@ async def test_an_engine_that_breaks_fails_every_request_and_says_so() -> None:
         running, waiting = it.submit(), it.submit()
         await until(running, Delta)
         it.engine.error = error = RuntimeError("CUDA error: an illegal memory access")
-        for job in (running, waiting):
-            failed = await last(job)
-            assert isinstance(failed, Failed)
-            assert failed.code == "engine_failed"
+        failed = Failed("engine_failed", "The engine failed; the service is restarting.", 5)
+        assert await last(running) == failed
+        assert Started() not in (told := await events(waiting))
+        assert told[-1] == failed
         assert it.errors == [error]
         with pytest.raises(Closed, match="engine failed"):
             it.submit()
@@ -460,12 +381,19 @@ async def test_draining_lets_a_running_answer_finish_and_refuses_the_rest() -> N
             running, waiting = it.submit(), it.submit()
             draining = asyncio.create_task(it.scheduler.drain(30))
             failed = await last(waiting)
-            assert isinstance(failed, Failed)
-            assert failed.code == "shutting_down"
-            with pytest.raises(Closed):
+            assert failed == Failed("shutting_down", "The service is shutting down.", 5)
+            with pytest.raises(Closed, match=r"^The service is shutting down\.$"):
                 it.submit()
         assert isinstance(await last(running), Finished)
         await draining
+
+
+async def test_draining_an_idle_scheduler_waits_for_nothing() -> None:
+    async with bench(ScriptedEngine(says(3))) as unused:
+        await unused.scheduler.drain(10**6)
+    async with bench(ScriptedEngine(says(3))) as it:
+        await events(it.submit())
+        await it.scheduler.drain(10**6)
 
 
 async def test_draining_gives_up_on_an_answer_after_the_grace_period() -> None:
