@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from bot.client import InferenceClient
 from bot.client.supervisor import ServiceUnusable, Supervisor
-from bot.config import Change, Config, ConfigError, watch
+from bot.config import Config, ConfigChange, ConfigError, watch
 from bot.conversation.core import Core
 from bot.conversation.responder import Responder
 from bot.exit_code import ExitCode
@@ -130,12 +130,12 @@ class App:
         try:
             async for change in watch(lambda: self.config):
                 self._take_over(change)
-                if isinstance(change, Change):
+                if isinstance(change, ConfigChange):
                     await _note(change, store)
         except Exception:
             log.exception("the configuration file is no longer watched for changes")
 
-    def _take_over(self, change: Change | ConfigError) -> None:
+    def _take_over(self, change: ConfigChange | ConfigError) -> None:
         if isinstance(change, ConfigError):
             for problem in change.problems:
                 log.error("configuration not taken over", problem=problem)
@@ -146,7 +146,7 @@ class App:
             log.warning("changes wait for a restart", keys=change.needs_restart)
 
 
-async def _note(change: Change, store: Store) -> None:
+async def _note(change: ConfigChange, store: Store) -> None:
     try:
         await store.changes.note_file(change.changed)
     except StorageError as error:

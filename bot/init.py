@@ -47,7 +47,7 @@ def init(path: Path | None) -> Iterator[Finding]:
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(builtin_config_dir() / "bot.yaml", file)
     config = load_config(file)
-    asked = Answers(file)
+    asked = Setup(file)
     platforms = _ask_choice("Platforms", PLATFORMS, _platforms_of(config))
     if platforms in ("discord", "both"):
         _ask_discord(asked)
@@ -66,7 +66,7 @@ def init(path: Path | None) -> Iterator[Finding]:
     return check(asked.config)
 
 
-class Answers:
+class Setup:
     """What was answered so far, as the configuration that it makes."""
 
     def __init__(self, file: Path) -> None:
@@ -103,7 +103,7 @@ def _tell_what_stays(before: Config, platforms: str) -> None:
         typer.echo("Slack stays set up: to leave it out, empty SLACK_BOT_TOKEN in .env")
 
 
-def _ask_discord(asked: Answers) -> None:
+def _ask_discord(asked: Setup) -> None:
     typer.echo("\nDiscord: https://discord.com/developers/applications, Bot, Reset Token")
 
     def inspect(token: str) -> str:
@@ -115,7 +115,7 @@ def _ask_discord(asked: Answers) -> None:
     _ask_token("Discord bot token", asked.config.discord.token.get_secret_value(), inspect)
 
 
-def _ask_slack(asked: Answers) -> None:
+def _ask_slack(asked: Setup) -> None:
     prefix = asked.config.slack.command_prefix
 
     def link(prefix: str) -> str:
@@ -149,7 +149,7 @@ def _ask_slack(asked: Answers) -> None:
     _ask_token("Slack app-level token (xapp-)", slack.app_token.get_secret_value(), inspect)
 
 
-def _ask_model(asked: Answers) -> None:
+def _ask_model(asked: Setup) -> None:
     typer.echo("\nAnother OpenAI-compatible server can have the model: llama.cpp, Ollama, vLLM, …")
     current = asked.config.inference
 

@@ -7,14 +7,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.app import App
-from bot.config import Change, Config
+from bot.config import Config, ConfigChange
 from bot.storage import Store
 
 
 async def test_a_watcher_that_fails_is_told_and_does_not_end_the_bot(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def watch(current: Callable[[], Config]) -> AsyncIterator[Change]:
+    async def watch(current: Callable[[], Config]) -> AsyncIterator[ConfigChange]:
         raise OSError("inotify watch limit reached")
         yield
 

@@ -6,7 +6,7 @@ from bot.client.errors import (
     InferenceError,
     NotReady,
     PromptTooLong,
-    Refused,
+    RequestRefused,
     Unreachable,
 )
 from bot.client.events import (
@@ -18,7 +18,7 @@ from bot.client.events import (
     TextDelta,
     ToolCall,
 )
-from bot.client.measures import Measures
+from bot.client.metrics import ServiceMetrics
 from bot.client.probe import shortcomings
 from bot.client.state import Health, ModelInfo
 
@@ -30,13 +30,13 @@ __all__ = [
     "Health",
     "InferenceClient",
     "InferenceError",
-    "Measures",
     "ModelInfo",
     "NotReady",
     "PromptTooLong",
     "Queued",
     "ReasoningDelta",
-    "Refused",
+    "RequestRefused",
+    "ServiceMetrics",
     "TextDelta",
     "ToolCall",
     "Unreachable",

@@ -9,18 +9,18 @@ from bot.client.events import CallDelta, ToolCall
 
 
 @dataclass
-class _Part:
+class _PartialCall:
     index: int | None
     id: str
     name: str = ""
     arguments: str = ""
 
 
-class Calls:
+class CallAssembler:
     """The calls of one answer."""
 
     def __init__(self) -> None:
-        self._parts: list[_Part] = []
+        self._parts: list[_PartialCall] = []
 
     def add(self, delta: CallDelta) -> None:
         part = self._part_of(delta)
@@ -38,11 +38,11 @@ class Calls:
             calls.append(ToolCall(id, part.name, part.arguments))
         return tuple(calls)
 
-    def _part_of(self, delta: CallDelta) -> _Part:
+    def _part_of(self, delta: CallDelta) -> _PartialCall:
         """The call that the piece belongs to: a new one for a new index, or for another id."""
         same_index = [part for part in self._parts if part.index == delta.index]
         known = same_index[-1] if same_index else None
         if known is not None and not (delta.id and known.id and delta.id != known.id):
             return known
-        self._parts.append(_Part(delta.index, delta.id))
+        self._parts.append(_PartialCall(delta.index, delta.id))
         return self._parts[-1]

@@ -16,18 +16,18 @@ import structlog
 from opentelemetry import propagate
 from pydantic import ValidationError
 
-from bot.client.calls import Calls
+from bot.client.calls import CallAssembler
 from bot.client.errors import (
     FieldsRefused,
     InferenceError,
-    Refused,
+    RequestRefused,
     Unreachable,
     connection_error,
     event_error,
     refusal,
 )
 from bot.client.events import CallDelta, Chunk, Event, Finished, merged
-from bot.client.measures import Measures
+from bot.client.metrics import ServiceMetrics
 from bot.client.state import Health, ModelInfo, ModelList
 
 log = structlog.get_logger()
@@ -125,7 +125,7 @@ class InferenceClient:
             if not may_call:
                 plain["tool_choice"] = "none"
         finished: Finished | None = None
-        calls = Calls()
+        calls = CallAssembler()
         try:
             async with self._answered(plain, extra, headers) as response:
                 async for chunk in _chunks(response):
@@ -200,13 +200,13 @@ class InferenceClient:
             return Health(str(body.get("status", "loading")), progress, str(body.get("detail", "")))
         return Health("ready", metrics=body)
 
-    async def measures(self) -> Measures:
-        """What the service measures of itself; one that tells nothing has measured nothing."""
+    async def metrics(self) -> ServiceMetrics:
+        """What the service measures; all None where it tells nothing."""
         try:
             response = await self._http.get(f"{self._root}/metrics")
         except httpx2.HTTPError:
-            return Measures()
-        return Measures.read(response.text) if response.is_success else Measures()
+            return ServiceMetrics()
+        return ServiceMetrics.read(response.text) if response.is_success else ServiceMetrics()
 
     async def version(self) -> str | None:
         """The service's version, where it tells (vLLM's `/version`)."""
@@ -283,7 +283,7 @@ def _without_reasoning(message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _chunks(response: httpx2.Response) -> AsyncIterator[Chunk]:
-    """The events of a stream up to its last. Raises HTTPError, Refused."""
+    """The events of a stream up to its last. Raises HTTPError, RequestRefused."""
     async for event in httpx2.EventSource(response):
         if event.data == "[DONE]":
             return
@@ -292,4 +292,4 @@ async def _chunks(response: httpx2.Response) -> AsyncIterator[Chunk]:
         except ValidationError as error:
             # Without its cause, which quotes the text.
             problem = error.errors(include_input=False, include_url=False)[0]["type"]
-            raise Refused(f"an event that isn't a chunk: {problem}") from None
+            raise RequestRefused(f"an event that isn't a chunk: {problem}") from None

@@ -51,7 +51,7 @@ class PromptTooLong(InferenceError):
     """The prompt doesn't fit into the model's context."""
 
 
-class Refused(InferenceError):
+class RequestRefused(InferenceError):
     """The service refused or failed the request, and would do so again.
 
     of_tools: whether that may be because of the tools in it.
@@ -62,7 +62,7 @@ class Refused(InferenceError):
         self.of_tools = of_tools
 
 
-class FieldsRefused(Refused):
+class FieldsRefused(RequestRefused):
     """The service refused the request's form (HTTP 400 or 422)."""
 
 
@@ -82,7 +82,7 @@ def refusal(response: httpx2.Response) -> InferenceError:
         case 400 | 422:
             return FieldsRefused(summary, of_tools=_names_tools(response.text))
         case _:
-            return Refused(summary, of_tools=_names_tools(response.text))
+            return RequestRefused(summary, of_tools=_names_tools(response.text))
 
 
 def event_error(error: object) -> InferenceError:
@@ -93,7 +93,7 @@ def event_error(error: object) -> InferenceError:
         return Unreachable(summary)
     if _says_too_long(code, str(error)):
         return PromptTooLong(summary)
-    return Refused(summary, of_tools=_names_tools(str(error)))
+    return RequestRefused(summary, of_tools=_names_tools(str(error)))
 
 
 def connection_error(error: httpx2.HTTPError) -> Unreachable:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from bot.client.wire import Wire
+from bot.client.wire import WireModel
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ def _as_text(arguments: Any) -> Any:
     return json.dumps(arguments) if isinstance(arguments, dict) else arguments
 
 
-class _Function(Wire):
+class _Function(WireModel):
     name: str | None = None
     arguments: Annotated[str | None, BeforeValidator(_as_text)] = None
 
 
-class _Call(Wire):
+class _Call(WireModel):
     index: int | None = None
     id: str | None = None
     function: _Function | None = None
@@ -81,7 +81,7 @@ class _Call(Wire):
         return CallDelta(self.index, self.id or "", function.name or "", function.arguments or "")
 
 
-class _Delta(Wire):
+class _Delta(WireModel):
     content: str | None = None
     reasoning_content: str | None = None
     """DeepSeek's name for it."""
@@ -90,32 +90,32 @@ class _Delta(Wire):
     tool_calls: list[_Call] | None = None
 
 
-class _Choice(Wire):
+class _Choice(WireModel):
     delta: _Delta | None = None
     finish_reason: str | None = None
 
 
-class _Queue(Wire):
+class _Queue(WireModel):
     position: int
     eta_seconds: float | None = None
 
 
-class _PromptDetails(Wire):
+class _PromptDetails(WireModel):
     cached_tokens: int | None = None
 
 
-class _CompletionDetails(Wire):
+class _CompletionDetails(WireModel):
     reasoning_tokens: int | None = None
 
 
-class _Usage(Wire):
+class _Usage(WireModel):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 
 
-class Chunk(Wire):
+class Chunk(WireModel):
     """One event of the stream, as far as the bot looks at it."""
 
     choices: list[_Choice] | None = None

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from bot.client.client import InferenceClient
-from bot.client.errors import Busy, NotReady, Refused
+from bot.client.errors import Busy, NotReady, RequestRefused
 from bot.client.events import Finished, ReasoningDelta, TextDelta
 
 SECONDS = 60.0
@@ -47,7 +47,7 @@ async def _of_an_answer(client: InferenceClient) -> AsyncIterator[str]:
     tools = [TOOL] if (await client.model_info()).tools else []
     try:
         text, reasoning, end = await _answer(client, tools)
-    except Refused as error:
+    except RequestRefused as error:
         if not (tools and error.of_tools):
             raise
         tools = []

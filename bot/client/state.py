@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from bot.client.wire import Wire
+from bot.client.wire import WireModel
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ SALTING = (OURS, "vllm")
 """What servers that know `cache_salt` say in `owned_by`."""
 
 
-class _Meta(Wire):
+class _Meta(WireModel):
     n_ctx: int | None = None
 
 
-class _Card(Wire):
+class _ModelCard(WireModel):
     id: str
     owned_by: str | None = None
     max_model_len: int | None = None
@@ -54,10 +54,10 @@ class _Card(Wire):
     tools: bool | None = None
 
 
-class ModelList(Wire):
+class ModelList(WireModel):
     """The answer of `GET /v1/models`."""
 
-    data: list[_Card]
+    data: list[_ModelCard]
 
     def find(self, name: str) -> ModelInfo | None:
         """The model called `name`, or the only one of another server."""

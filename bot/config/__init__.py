@@ -1,10 +1,10 @@
 """The configuration: config/bot.yaml, its schema, its errors and its reload."""
 
 from bot.config.builtin import Text, builtin_config_dir, builtin_languages, builtin_texts
+from bot.config.config_file import check_persona, find_config, load_config
 from bot.config.environment import read_dotenv, write_dotenv
 from bot.config.errors import ConfigError
-from bot.config.loading import check_persona, find_config, load_config
-from bot.config.reloading import Change, reload, watch
+from bot.config.reloading import ConfigChange, reload, watch
 from bot.config.schema import (
     DESCRIPTION_LENGTH,
     PROMPT_LENGTH,
@@ -39,9 +39,9 @@ __all__ = [
     "AccessList",
     "AnswerBots",
     "AnswerMode",
-    "Change",
     "ChannelConfig",
     "Config",
+    "ConfigChange",
     "ConfigError",
     "DiscordConfig",
     "Effort",

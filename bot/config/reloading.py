@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 from watchfiles import awatch
 
+from bot.config.config_file import load_config
 from bot.config.errors import ConfigError
-from bot.config.loading import load_config
 from bot.config.schema import Config
 
 RESTART_SECTIONS = ("inference", "discord", "slack", "storage", "metrics", "status", "mcp")
@@ -21,7 +21,7 @@ LONGEST_SHOWN = 40
 
 
 @dataclass(frozen=True)
-class Change:
+class ConfigChange:
     """A new configuration that now applies.
 
     needs_restart: the changed keys that wait for a restart.
@@ -33,7 +33,7 @@ class Change:
     changed: Mapping[str, tuple[str | None, str | None]]
 
 
-def reload(current: Config) -> Change:
+def reload(current: Config) -> ConfigChange:
     """Load the file of `current` again. Raises ConfigError; then nothing changes."""
     loaded = load_config(current.path)
     waiting = [
@@ -43,7 +43,7 @@ def reload(current: Config) -> Change:
     ]
     kept = {section: getattr(current, section) for section in RESTART_SECTIONS}
     new = loaded.model_copy(update=kept)
-    return Change(new, waiting, _differences(current, new))
+    return ConfigChange(new, waiting, _differences(current, new))
 
 
 def _differences(old: Config, new: Config) -> dict[str, tuple[str | None, str | None]]:
@@ -82,7 +82,7 @@ def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [key for key in keys if before.get(key) != after.get(key)]
 
 
-async def watch(current: Callable[[], Config]) -> AsyncIterator[Change | ConfigError]:
+async def watch(current: Callable[[], Config]) -> AsyncIterator[ConfigChange | ConfigError]:
     """Yield what becomes of each change of the file or of the personas beside it."""
     path = current().path
     if path is None:

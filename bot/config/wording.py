@@ -8,8 +8,8 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
-from bot.config.document import Key
 from bot.config.schema import Config
+from bot.config.yaml_reader import Key
 from bot.one_line import without_password
 
 

@@ -19,12 +19,10 @@ from bot.client import (
     NotReady,
     PromptTooLong,
     Queued,
-    Refused,
+    RequestRefused,
     Unreachable,
 )
-from bot.conversation.asking import asking
 from bot.conversation.budget import ASSUMED_CONTEXT, answer_tokens, prompt_tokens
-from bot.conversation.calling import TURNS_SHARE, Calling, tokens_of, without_dots
 from bot.conversation.events import Question
 from bot.conversation.history import ChatMessage, Prompt, estimate_tokens, fitting_prompt
 from bot.conversation.in_effect import InEffect
@@ -32,8 +30,10 @@ from bot.conversation.keys import cache_salt, fair_share_key
 from bot.conversation.reply import Reply, ReplyState
 from bot.conversation.reply_writer import ReplyWriter
 from bot.conversation.system_prompt import system_prompt
+from bot.conversation.tool_context import context_of_question
+from bot.conversation.tool_use import TURNS_SHARE, ToolUse, tokens_of, without_dots
 from bot.conversation.waiting import patiently, until_ready
-from bot.tools import OpensTools
+from bot.tools import ToolProvider
 
 log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ GRACE_SECONDS = 5.0
 """Beyond the deadline, which the service keeps too: it says so first, a server that hangs never."""
 
 
-Ended = tuple[Finished, Prompt, bool]
+RequestEnd = tuple[Finished, Prompt, bool]
 """The end of a request, its prompt, and whether the model might call something in it."""
 
 
@@ -56,7 +56,7 @@ class Answer:
     reply: Reply
     here: InEffect
     client: InferenceClient
-    toolbox: OpensTools
+    toolbox: ToolProvider
     id: str = field(default_factory=lambda: uuid4().hex)
     """Joins the log lines and spans of the bot with those of the service."""
     asked: float = field(default_factory=time.monotonic)
@@ -71,25 +71,27 @@ class Answer:
 
     def __post_init__(self) -> None:
         self.config, self.texts = self.here.config, self.here.texts
-        self._calling: Calling
+        self._tool_use: ToolUse
         self._writer: ReplyWriter
 
     async def run(self) -> None:
         """Ask, make the calls that the model wants made, and ask again with their results."""
         started = time.monotonic()
-        session = await self.toolbox.open(self.config, asking(self.question, self.here))
-        self._calling = Calling(session, self.reply, self.config.tools.max_calls)
+        session = await self.toolbox.open(
+            self.config, context_of_question(self.question, self.here)
+        )
+        self._tool_use = ToolUse(session, self.reply, self.config.tools.max_calls)
         self._writer = ReplyWriter(self.reply, session)
         while (ended := await self._request()) is not None:
             end, prompt, offered = ended
-            self._calling.used += self._writer.end(end)
+            self._tool_use.used += self._writer.end(end)
             if not (end.calls and offered):
                 return await self._finish(end, prompt, time.monotonic() - started)
-            await self._calling.make(self._writer.said, self._writer.thought, end.calls)
+            await self._tool_use.make(self._writer.said, self._writer.thought, end.calls)
             self._writer.begin_next()
         return None
 
-    async def _request(self) -> Ended | None:
+    async def _request(self) -> RequestEnd | None:
         """Ask until an answer has ended; None where none is to be had, of which the reply tells.
 
         While the service loads or restarts the request waits, up to its deadline. A service that
@@ -137,23 +139,23 @@ class Answer:
         """What a person is told when no more of the answer will come."""
         return self.texts("cut_off" if self.reply.text else "failed")
 
-    async def _ask(self, share: float) -> Ended:
+    async def _ask(self, share: float) -> RequestEnd:
         """One request in `share` of the context, from the prompt to the last token.
 
         A service that refuses tools is asked without; that is remembered once it answers so.
         """
         context = int(((await self.client.model_info()).context or ASSUMED_CONTEXT) * share)
         budget = answer_tokens(self.config, self.reply.effort, context)
-        max_tokens = self._calling.tokens(budget)
+        max_tokens = self._tool_use.tokens(budget)
         room = prompt_tokens(self.config, self.reply.effort, context)
-        offered = self._calling.offered(budget) if await self.client.takes_tools() else []
+        offered = self._tool_use.offered(budget) if await self.client.takes_tools() else []
         if self.client.refuses_dots:
             offered = without_dots(offered)
         if (needed := tokens_of(offered)) > room // TURNS_SHARE:
             log.warning("the tools have no room in the context", tokens=needed)
             offered = []
         room -= tokens_of(offered)
-        turns = self._calling.turns(room // TURNS_SHARE)
+        turns = self._tool_use.turns(room // TURNS_SHARE)
         prompt = await fitting_prompt(
             system_prompt(self.here, self.asked_at),
             self.question,
@@ -167,7 +169,7 @@ class Answer:
         self._writer.expect(estimate_tokens(prompt.messages) + tokens_of(turns))
         try:
             return await self._stream(messages, max_tokens, offered), prompt, bool(offered)
-        except Refused as error:
+        except RequestRefused as error:
             if self._writer.said or self._writer.thought or not error.of_tools:
                 raise
             if offered and offered != without_dots(offered) and not self.client.refuses_dots:
@@ -179,7 +181,7 @@ class Answer:
                 if self.client.takes_only_plain == before:  # else it was refused for other fields
                     self.client.refuse_tools()
             elif turns:  # some servers take calls back only beside the tools
-                tools = self._calling.definitions
+                tools = self._tool_use.definitions
                 tools = without_dots(tools) if self.client.refuses_dots else tools
                 end = await self._stream(messages, max_tokens, tools, may_call=False)
             else:
@@ -195,7 +197,7 @@ class Answer:
         may_call: bool = True,
     ) -> Finished:
         """Fill the reply with what comes. Raises InferenceError."""
-        self._calling.session.rest()  # of a request that broke off
+        self._tool_use.session.rest()  # of a request that broke off
         sampling = self.here.persona.sampling
         stream = self.client.chat(
             messages,
@@ -224,7 +226,7 @@ class Answer:
 
     async def _finish(self, end: Finished, prompt: Prompt, seconds: float) -> None:
         reply, texts = self.reply, self.texts
-        reply.sources = self._calling.session.sources
+        reply.sources = self._tool_use.session.sources
         if prompt.cut_characters:
             reply.notices.append(texts("question_cut", count=prompt.cut_characters))
         if end.reason == "length":
@@ -232,7 +234,7 @@ class Answer:
         reply.usage = replace(self._writer.counts, seconds=seconds)
         if self._writer.said:
             reply.change(ReplyState.DONE)
-        elif self._calling.begun or end.calls:
+        elif self._tool_use.begun or end.calls:
             reply.change(ReplyState.FAILED, texts("only_called"))
         elif reply.reasoning:
             reply.change(ReplyState.FAILED, texts("only_thought"))

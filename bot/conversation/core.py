@@ -10,16 +10,16 @@ from bot.client import InferenceClient
 from bot.config import Config
 from bot.conversation.commands import (
     COMMANDS,
-    Call,
+    CommandCall,
     CommandError,
+    CommandResult,
     Context,
     Conversation,
-    Result,
     parse,
 )
 from bot.conversation.events import Author, Place, QuestionKey
-from bot.conversation.gate import Admission, Barred, Refused, admit, check_access
-from bot.conversation.importing import Drafts
+from bot.conversation.gate import AccessDenied, Admission, NotAdmitted, admit, check_access
+from bot.conversation.importing import PersonaDrafts
 from bot.conversation.in_effect import InEffect
 from bot.conversation.responder import Responder
 from bot.conversation.settings import Settings, resolve
@@ -37,7 +37,7 @@ class Core:
     store: Store
     client: InferenceClient
     responder: Responder
-    drafts: Drafts = field(default_factory=Drafts)
+    drafts: PersonaDrafts = field(default_factory=PersonaDrafts)
     started: float = field(default_factory=time.monotonic)
 
     async def read(self, place: Place) -> InEffect:
@@ -79,7 +79,7 @@ class Core:
     ) -> Admission:
         """Let the author have one answer to the question that `asker` wrote.
 
-        Raises Refused, StorageError.
+        Raises NotAdmitted, StorageError.
         """
         return await admit(here, author, question, asker, self.store)
 
@@ -96,25 +96,25 @@ class Core:
             started=self.started,
         )
 
-    async def run(self, given: str | Call, context: Context) -> Result:
+    async def run(self, given: str | CommandCall, context: Context) -> CommandResult:
         """Carry out a typed line or a call; the result says what happened, or why nothing did."""
         try:
             call = parse(given, context.texts) if isinstance(given, str) else given
             _check_access(call, context)
-            return Result(await call.run(context), then=COMMANDS.get(call.command.then))
-        except (Refused, CommandError, StorageError) as error:
-            barred = isinstance(error, Barred)
-            return Result(self.explained(error), done=False, barred=barred)
+            return CommandResult(await call.run(context), then=COMMANDS.get(call.command.then))
+        except (NotAdmitted, CommandError, StorageError) as error:
+            access_denied = isinstance(error, AccessDenied)
+            return CommandResult(self.explained(error), done=False, access_denied=access_denied)
 
-    async def fill_form(self, call: Call, context: Context) -> dict[str, str]:
+    async def fill_form(self, call: CommandCall, context: Context) -> dict[str, str]:
         """The values that the call's form begins with, by option. Raises CommandError."""
         try:
             _check_access(call, context)
             return await call.fill_form(context)
-        except (Refused, StorageError) as error:
+        except (NotAdmitted, StorageError) as error:
             raise CommandError(self.explained(error)) from error
 
-    def explained(self, error: Refused | CommandError | StorageError) -> str:
+    def explained(self, error: NotAdmitted | CommandError | StorageError) -> str:
         """What to tell the person about an error, in one line."""
         return self.storage_failed(error) if isinstance(error, StorageError) else str(error)
 
@@ -131,7 +131,7 @@ def _taken(question: QuestionKey, place: Place) -> TakenQuestion:
     )
 
 
-def _check_access(call: Call, context: Context) -> None:
-    """Raise Refused unless who gives the command may use the bot, or the command is anybody's."""
+def _check_access(call: CommandCall, context: Context) -> None:
+    """Raise NotAdmitted if the command needs access to the bot and its author has none."""
     if not call.command.for_anybody:
         check_access(context.here, context.author)

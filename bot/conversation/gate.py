@@ -16,11 +16,11 @@ from bot.storage import Quotas, RunningAnswer, StorageError, Store, UsageSum
 log = structlog.get_logger()
 
 
-class Refused(Exception):
+class NotAdmitted(Exception):
     """Who asks may not; the message is one line for them."""
 
 
-class Barred(Refused):
+class AccessDenied(NotAdmitted):
     """Who asks may not use the bot here at all."""
 
 
@@ -64,10 +64,10 @@ class Admission:
 
 
 def check_access(here: InEffect, author: Author) -> None:
-    """Raise Refused unless the author may use the bot here."""
+    """Raise NotAdmitted unless the author may use the bot here."""
     place = here.place
     if not place.local and not may_ask(here.config.access, place, author):
-        raise _refused(here, "dms_off" if place.direct else "not_here", Barred)
+        raise _refused(here, "dms_off" if place.direct else "not_here", AccessDenied)
 
 
 async def admit(
@@ -75,7 +75,7 @@ async def admit(
 ) -> Admission:
     """Let the author have one answer to the question that `asker` wrote.
 
-    Raises Refused, StorageError.
+    Raises NotAdmitted, StorageError.
     """
     check_access(here, author)
     place, config, now = here.place, here.config, datetime.now(UTC)
@@ -117,7 +117,9 @@ def readmit(here: InEffect, running: RunningAnswer, store: Store) -> Admission:
     return Admission(here, store, running)
 
 
-def _refused(here: InEffect, key: str, kind: type[Refused] = Refused, **fields: str) -> Refused:
+def _refused(
+    here: InEffect, key: str, kind: type[NotAdmitted] = NotAdmitted, **fields: str
+) -> NotAdmitted:
     metrics.REFUSALS.labels(here.place.platform).inc()
     return kind(here.texts(key, **fields))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.config import DESCRIPTION_LENGTH, PROMPT_LENGTH
 from bot.documents.kinds import Kind
-from bot.documents.problems import Problem, Unreadable
+from bot.documents.problems import FileProblem, UnreadableFile
 from bot.documents.reading import read_document
 
 FILE_BYTES = 10 << 20
@@ -37,7 +37,7 @@ class NotImported(Exception):
 
 
 @dataclass(frozen=True)
-class Draft:
+class PersonaDraft:
     """A persona that isn't saved yet. `left_out`: whether a part of the file was."""
 
     name: str
@@ -46,31 +46,31 @@ class Draft:
     left_out: bool = False
 
 
-class Drafts:
+class PersonaDrafts:
     """What people have imported and not saved, by who and where; in memory only."""
 
     def __init__(self) -> None:
-        self._drafts: OrderedDict[tuple[str, ...], Draft] = OrderedDict()
+        self._drafts: OrderedDict[tuple[str, ...], PersonaDraft] = OrderedDict()
 
-    def put(self, key: tuple[str, ...], draft: Draft) -> None:
+    def put(self, key: tuple[str, ...], draft: PersonaDraft) -> None:
         self._drafts[key] = draft
         while len(self._drafts) > REMEMBERED:
             self._drafts.popitem(last=False)
 
-    def get(self, key: tuple[str, ...]) -> Draft | None:
+    def get(self, key: tuple[str, ...]) -> PersonaDraft | None:
         return self._drafts.get(key)
 
     def drop(self, key: tuple[str, ...]) -> None:
         self._drafts.pop(key, None)
 
 
-async def imported(file_name: str, data: bytes) -> Draft:
+async def imported(file_name: str, data: bytes) -> PersonaDraft:
     """The persona that a file describes, whatever it is called. Raises NotImported."""
     kind = Kind.CHARACTER_CARD if data.startswith(_PNG) else Kind.TEXT
     try:
         document = await read_document(data, kind, TEXT_BYTES)
-    except Unreadable as error:
-        is_card = kind is Kind.CHARACTER_CARD and error.problem is Problem.EMPTY
+    except UnreadableFile as error:
+        is_card = kind is Kind.CHARACTER_CARD and error.problem is FileProblem.EMPTY
         raise NotImported("import_no_card" if is_card else "import_unreadable") from error
     if document.cut:
         raise NotImported("import_unreadable")
@@ -80,7 +80,7 @@ async def imported(file_name: str, data: bytes) -> Draft:
     text = document.text.strip()
     if not text:
         raise NotImported("import_unreadable")
-    return Draft(_slug(PurePosixPath(file_name).stem), text)
+    return PersonaDraft(_slug(PurePosixPath(file_name).stem), text)
 
 
 def free_name(name: str, taken: Container[str]) -> str:
@@ -89,7 +89,7 @@ def free_name(name: str, taken: Container[str]) -> str:
     return next(one for one in tried if one not in taken)
 
 
-def _of_card(text: str) -> Draft:
+def _of_card(text: str) -> PersonaDraft:
     """A card of version 1, 2 or 3."""
     try:
         card = json.loads(text)
@@ -123,7 +123,7 @@ def _of_card(text: str) -> Draft:
     is_long = len(whole) > PROMPT_LENGTH
     notes = " ".join((part("creator_notes") or part("description")).split())
     others = any(data.get(key) for key in ("character_book", "alternate_greetings"))
-    return Draft(
+    return PersonaDraft(
         _slug(_field(data, "name")),
         short if is_long else whole,
         notes if len(notes) <= DESCRIPTION_LENGTH else f"{notes[: DESCRIPTION_LENGTH - 1]}…",

@@ -24,12 +24,12 @@ log = structlog.get_logger()
 
 
 REMEMBERED = 2000
-"""Finished answers of which is known what they took."""
+"""Finished answers whose costs are remembered."""
 
 
 @dataclass(frozen=True)
-class Answered:
-    """What a finished answer took; `persona` is "" where the channel has a prompt of its own."""
+class FinishedAnswer:
+    """The cost of a finished answer; `persona` is "" where the channel has its own prompt."""
 
     place: Place
     asker: str
@@ -47,7 +47,7 @@ class Responder:
         self._running: dict[asyncio.Task[None], Answer] = {}
         self.on_end: list[Callable[[Answer], None]] = []
         """What is told of each answer that has ended."""
-        self._answered: deque[Answered] = deque(maxlen=REMEMBERED)
+        self._answered: deque[FinishedAnswer] = deque(maxlen=REMEMBERED)
 
     def answer(self, question: Question, here: InEffect) -> Reply:
         """Begin to answer; the reply fills by itself and is followed with `reply.updates()`."""
@@ -75,7 +75,7 @@ class Responder:
         """
         return [answer.reply for answer in self.answers if _is_in(answer.here.place, place)]
 
-    def last_answer(self, place: Place, asker: str) -> Answered | None:
+    def last_answer(self, place: Place, asker: str) -> FinishedAnswer | None:
         """The newest answer to a person in the thread or channel of `place`, of this run."""
         for answered in reversed(self._answered):
             if answered.asker == asker and _is_in(answered.place, place):
@@ -125,7 +125,9 @@ class Responder:
             if reply.usage is not None:
                 here = answer.here
                 self._answered.append(
-                    Answered(here.place, reply.asker, here.persona.name, reply.effort, reply.usage)
+                    FinishedAnswer(
+                        here.place, reply.asker, here.persona.name, reply.effort, reply.usage
+                    )
                 )
             for tell in self.on_end:
                 tell(answer)

@@ -16,7 +16,7 @@ from bot.storage import SettingsByScope
 T = TypeVar("T", covariant=True)
 
 
-class Source(StrEnum):
+class SettingSource(StrEnum):
     """Where a value comes from, the strongest first."""
 
     MESSAGE = "message"
@@ -34,7 +34,7 @@ class Setting(Generic[T]):
     """A value in effect and its origin."""
 
     value: T
-    source: Source
+    source: SettingSource
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,15 @@ class Settings:
 
     def with_effort(self, effort: Effort | None) -> "Settings":
         """These settings for a message that asks for an effort of its own, if it does."""
-        return replace(self, effort=Setting(effort, Source.MESSAGE)) if effort else self
+        return replace(self, effort=Setting(effort, SettingSource.MESSAGE)) if effort else self
 
     def effective_effort(self, persona_effort: Effort | None, default: Effort) -> Setting[Effort]:
         """The effort in effect: an explicit one, else the persona's, else the default."""
         if self.effort is not None:
             return self.effort
         if persona_effort is not None:
-            return Setting(persona_effort, Source.PERSONA)
-        return Setting(default, Source.DEFAULT)
+            return Setting(persona_effort, SettingSource.PERSONA)
+        return Setting(default, SettingSource.DEFAULT)
 
 
 def resolve(config: Config, place: Place, stored: SettingsByScope) -> Settings:
@@ -77,28 +77,28 @@ def resolve(config: Config, place: Place, stored: SettingsByScope) -> Settings:
     def in_chat(key: str) -> Iterator[Setting[Any]]:
         for scope in place.scopes():
             if (value := stored.get(scope, {}).get(key)) is not None:
-                yield Setting(value, Source(scope.kind))
+                yield Setting(value, SettingSource(scope.kind))
 
-    def in_file(key: str, source: Source, section: object) -> Iterator[Setting[Any]]:
+    def in_file(key: str, source: SettingSource, section: object) -> Iterator[Setting[Any]]:
         if (value := getattr(section, key, None)) is not None:
             yield Setting(value, source)
 
     def chain(key: str) -> Iterator[Setting[Any]]:
         yield from in_chat(key)
-        yield from in_file(key, Source.FILE_CHANNEL, channel)
-        yield from in_file(key, Source.FILE_SERVER, server)
+        yield from in_file(key, SettingSource.FILE_CHANNEL, channel)
+        yield from in_file(key, SettingSource.FILE_SERVER, server)
 
     def first(key: str, section: object = config.defaults) -> Setting[Any]:
-        return next(chain(key), Setting(getattr(section, key), Source.DEFAULT))
+        return next(chain(key), Setting(getattr(section, key), SettingSource.DEFAULT))
 
     answer, thread_mentions = first("answer"), first("thread_mentions")
-    if place.platform == "slack" and thread_mentions.source is Source.DEFAULT:
+    if place.platform == "slack" and thread_mentions.source is SettingSource.DEFAULT:
         always = thread_mentions.value or config.slack.thread_mentions
         thread_mentions = replace(thread_mentions, value=always)
     chat_effort = next(chain("effort"), None)
     if chat_effort is not None:
         chat_effort = Setting(Effort(chat_effort.value), chat_effort.source)
-    prompt = next(in_file("system_prompt", Source.FILE_CHANNEL, channel), None)
+    prompt = next(in_file("system_prompt", SettingSource.FILE_CHANNEL, channel), None)
     return Settings(
         effort=chat_effort,
         persona=first("persona"),

@@ -1,6 +1,6 @@
 """`python -m bot.documents KIND`: a file on stdin becomes text on stdout, within limits.
 
-The exit status is 0, or that of `problems.Problem`.
+The exit status is 0, or that of `problems.FileProblem`.
 """
 
 import logging
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from bot.documents.kinds import Kind
 from bot.documents.limits import set_limits
-from bot.documents.problems import Problem, Unreadable
+from bot.documents.problems import FileProblem, UnreadableFile
 
 
 def main() -> int:
@@ -25,15 +25,15 @@ def main() -> int:
             empty = empty and not part.strip()
             sys.stdout.buffer.write(part.encode("utf-8", "replace"))
             sys.stdout.buffer.flush()  # what is there by the end of the time is shown
-    except Unreadable as error:
+    except UnreadableFile as error:
         return error.problem
     except MemoryError:
-        return Problem.TOO_BIG
+        return FileProblem.TOO_BIG
     except BrokenPipeError:  # enough was read
         return 0
     except Exception:
-        return Problem.BROKEN
-    return Problem.EMPTY if empty else 0
+        return FileProblem.BROKEN
+    return FileProblem.EMPTY if empty else 0
 
 
 def _extractor(kind: Kind) -> Callable[[bytes], Iterator[str]]:

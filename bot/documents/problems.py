@@ -3,7 +3,7 @@
 from enum import IntEnum
 
 
-class Problem(IntEnum):
+class FileProblem(IntEnum):
     NOT_TEXT = 10
     BROKEN = 11
     ENCRYPTED = 12
@@ -14,9 +14,9 @@ class Problem(IntEnum):
     TOO_SLOW = 15
 
 
-class Unreadable(Exception):
+class UnreadableFile(Exception):
     """A file that could not be read."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: FileProblem) -> None:
         super().__init__(problem.name.lower())
         self.problem = problem

@@ -12,7 +12,7 @@ from pathlib import Path
 import bot
 from bot.documents.kinds import Kind
 from bot.documents.plain import plain_text
-from bot.documents.problems import Problem, Unreadable
+from bot.documents.problems import FileProblem, UnreadableFile
 
 SECONDS = 30.0
 """Of wall time for one file; of CPU time it has less (`__main__.py`)."""
@@ -33,10 +33,10 @@ async def read_document(
     """The file's text, at most `limit` bytes of it in UTF-8.
 
     `complete`: whether `data` is the whole file; of one that is parsed it has to be. Raises
-    Unreadable.
+    UnreadableFile.
     """
     if kind.is_parsed and not complete:
-        raise Unreadable(Problem.TOO_BIG)
+        raise UnreadableFile(FileProblem.TOO_BIG)
     if kind is Kind.TEXT and (text := plain_text(data, complete=complete)) is not None:
         return _limited(text.encode("utf-8", "replace"), limit, cut=not complete)
     if not complete:
@@ -65,13 +65,13 @@ async def _extracted(data: bytes, kind: Kind, limit: int, seconds: float) -> Doc
             await _exchange(process, data, text, limit)
             status = await process.wait() if len(text) <= limit else 0
     except TimeoutError:
-        status = Problem.TOO_SLOW
+        status = FileProblem.TOO_SLOW
     finally:
         with suppress(ProcessLookupError):  # it has ended
             process.kill()
         await process.wait()
     if status and not text:
-        raise Unreadable(_problem(status))
+        raise UnreadableFile(_problem(status))
     return _limited(bytes(text), limit, cut=status != 0)
 
 
@@ -99,8 +99,8 @@ def _environment(inherited: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _problem(status: int) -> Problem:
+def _problem(status: int) -> FileProblem:
     """What an exit status says; below zero it is the signal that ended the process."""
-    if status in set(Problem):
-        return Problem(status)
-    return Problem.TOO_SLOW if status == -signal.SIGXCPU else Problem.BROKEN
+    if status in set(FileProblem):
+        return FileProblem(status)
+    return FileProblem.TOO_SLOW if status == -signal.SIGXCPU else FileProblem.BROKEN

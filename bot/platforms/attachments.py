@@ -10,7 +10,7 @@ import structlog
 from bot.conversation.events import Attachment, Message
 from bot.conversation.in_effect import InEffect
 from bot.documents.kinds import Kind, kind_of
-from bot.documents.problems import Unreadable
+from bot.documents.problems import UnreadableFile
 from bot.documents.reading import Document, read_document
 from bot.platforms.download import Downloader, NotFetched
 
@@ -61,14 +61,14 @@ class File:
 
 
 @dataclass(frozen=True)
-class Draft:
+class MessageWithFiles:
     """A message whose files aren't read yet."""
 
     message: Message
     files: Sequence[File] = ()
 
 
-Result = Document | str
+FileResult = Document | str
 """A file's text, or one of REASONS."""
 
 
@@ -78,7 +78,7 @@ class Attachments:
     def __init__(self, downloader: Downloader) -> None:
         self._downloader = downloader
         self._at_once = asyncio.Semaphore(AT_ONCE)
-        self._read: OrderedDict[tuple[str, int], Result] = OrderedDict()
+        self._read: OrderedDict[tuple[str, int], FileResult] = OrderedDict()
 
     async def first(
         self, files: Sequence[File], limit: int, credentials: Mapping[str, str] | None = None
@@ -95,7 +95,7 @@ class Attachments:
 
     async def fill(
         self,
-        drafts: Sequence[Draft],
+        unread_messages: Sequence[MessageWithFiles],
         here: InEffect,
         credentials: Mapping[str, str] | None = None,
     ) -> list[Message]:
@@ -105,26 +105,26 @@ class Attachments:
         """
         limits = here.config.conversation
         limit = limits.attachment_max_bytes
-        wanted = [f for draft in reversed(drafts) for f in draft.files if _has_text(f)]
+        wanted = [f for unread in reversed(unread_messages) for f in unread.files if _has_text(f)]
         chosen = {file.id: file for file in wanted[: limits.attachments_max if limit else 0]}
         read = await asyncio.gather(*(self._result(f, limit, credentials) for f in chosen.values()))
         results = dict(zip(chosen, read, strict=True))
-        return [_with_files(draft, results, here) for draft in drafts]
+        return [_with_files(unread, results, here) for unread in unread_messages]
 
     async def _result(
         self, file: File, limit: int, credentials: Mapping[str, str] | None
-    ) -> Result:
+    ) -> FileResult:
         key = (file.id, limit)
         if key in self._read:
             self._read.move_to_end(key)
             return self._read[key]
         async with self._at_once:
             try:
-                result: Result = await self._fetched(file, limit, credentials)
+                result: FileResult = await self._fetched(file, limit, credentials)
             except (NotFetched, OSError) as error:  # OSError: no process could be started
                 log.warning("a file could not be fetched", file=file.id, reason=str(error))
                 return "file_failed"  # it may be better next time
-            except Unreadable as error:
+            except UnreadableFile as error:
                 result = f"file_{error.problem.name.lower()}"
         self._remember(key, result)
         return result
@@ -132,7 +132,7 @@ class Attachments:
     async def _fetched(
         self, file: File, limit: int, credentials: Mapping[str, str] | None
     ) -> Document:
-        """Raises NotFetched, Unreadable."""
+        """Raises NotFetched, UnreadableFile."""
         kind = file.kind
         most = (
             DOCUMENT_BYTES if kind.is_parsed else 2 * limit
@@ -142,7 +142,7 @@ class Attachments:
             raise NotFetched("the host sent a page in its place")  # to log in, say
         return await read_document(fetched.data, kind, limit, complete=fetched.complete)
 
-    def _remember(self, key: tuple[str, int], result: Result) -> None:
+    def _remember(self, key: tuple[str, int], result: FileResult) -> None:
         self._read[key] = result
         while (
             len(self._read) > REMEMBERED_FILES
@@ -151,17 +151,17 @@ class Attachments:
             self._read.popitem(last=False)
 
 
-def named_only(drafts: Sequence[Draft]) -> list[Message]:
+def named_only(unread_messages: Sequence[MessageWithFiles]) -> list[Message]:
     """The messages with the names of their files, which aren't read."""
     return [
         replace(
-            draft.message,
+            unread.message,
             attachments=[
                 Attachment(file.name or "unnamed", None, _called(file.kind), "it wasn't read")
-                for file in draft.files
+                for file in unread.files
             ],
         )
-        for draft in drafts
+        for unread in unread_messages
     ]
 
 
@@ -169,16 +169,18 @@ def _has_text(file: File) -> bool:
     return not file.problem and file.kind.is_readable
 
 
-def _length(result: Result) -> int:
+def _length(result: FileResult) -> int:
     return len(result.text) if isinstance(result, Document) else 0
 
 
-def _with_files(draft: Draft, results: Mapping[str, Result], here: InEffect) -> Message:
+def _with_files(
+    unread: MessageWithFiles, results: Mapping[str, FileResult], here: InEffect
+) -> Message:
     limits, texts = here.config.conversation, here.texts
     attachments: list[Attachment] = []
     notices: list[str] = []
     unseen: list[str] = []
-    for file in draft.files:
+    for file in unread.files:
         result = file.problem or _unread(file) or results.get(file.id, "file_skipped")
         name, shown_name = file.name or "unnamed", file.name or texts("unnamed_file")
         if isinstance(result, Document):
@@ -190,7 +192,7 @@ def _with_files(draft: Draft, results: Mapping[str, Result], here: InEffect) -> 
         attachments.append(Attachment(name, None, _called(file.kind), REASONS[result]))
         told = unseen if result == "file_unseen" else notices
         told.append(texts(result, name=shown_name, count=limits.attachments_max))
-    message = draft.message
+    message = unread.message
     if not message.text and not any(a.text is not None for a in attachments):
         notices += unseen  # nothing else could be read: the model has only the names
     everything = (*message.notices, *notices)

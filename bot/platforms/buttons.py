@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from bot.config import Effort
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Place
-from bot.conversation.gate import Refused, check_access
+from bot.conversation.gate import NotAdmitted, check_access
 from bot.conversation.in_effect import InEffect
 from bot.conversation.reply import Reply, ReplyState
 from bot.conversation.texts import Texts
@@ -103,7 +103,7 @@ async def press(press: Press, core: Core, background: Background) -> None:
     """Do what a button says, or tell who pressed it why not."""
     try:
         line = await _press(press, core, background)
-    except (Refused, StorageError) as error:
+    except (NotAdmitted, StorageError) as error:
         line = core.explained(error)
     if line is not None:
         await press.whisper(line)
@@ -112,7 +112,7 @@ async def press(press: Press, core: Core, background: Background) -> None:
 async def _press(press: Press, core: Core, background: Background) -> str | None:
     """Do what the button says; a line for who pressed it, where there is something to say.
 
-    Raises Refused, StorageError.
+    Raises NotAdmitted, StorageError.
     """
     place, action = press.place, press.action
     here, author = await core.read(place), await press.author()

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from bot.conversation.catching_up import CatchUp, Said, Transcript
+from bot.conversation.catching_up import CatchUp, Transcript, TranscriptMessage
 from bot.conversation.core import Core
 from bot.conversation.events import QuestionKey
 from bot.conversation.in_effect import InEffect
@@ -26,14 +26,14 @@ LOOK_BACK = timedelta(days=7)
 """How far the person's own last message may be; beyond it nobody wants to know all."""
 
 
-class Source(Protocol):
+class ChannelReader(Protocol):
     """A channel as its platform gives it: only what the asker may read, pages newest first."""
 
-    def pages(self, since: datetime) -> AsyncIterator[Sequence[Said]]:
-        """What was said in the channel since then. Raises Unreadable."""
+    def pages(self, since: datetime) -> AsyncIterator[Sequence[TranscriptMessage]]:
+        """What was said in the channel since then. Raises UnreadableChannel."""
         ...
 
-    def threads(self, since: datetime) -> AsyncIterator[Sequence[Said]]:
+    def threads(self, since: datetime) -> AsyncIterator[Sequence[TranscriptMessage]]:
         """What was said in the channel's threads since then."""
         ...
 
@@ -43,16 +43,18 @@ class _Enough(Exception):
 
 
 async def read_back(
-    source: Source, asker: str, since: datetime | None, tell: Callable[[int], None]
+    source: ChannelReader, asker: str, since: datetime | None, tell: Callable[[int], None]
 ) -> Transcript:
     """What was said since then; since the asker's own last message where that is None.
 
-    tell: is told how many messages there are so far. Raises Unreadable.
+    tell: is told how many messages there are so far. Raises UnreadableChannel.
     """
     begin = since or datetime.now(UTC) - LOOK_BACK
-    said: dict[str, Said] = {}
+    said: dict[str, TranscriptMessage] = {}
 
-    async def collect(pages: AsyncIterator[Sequence[Said]], *, until_own: bool) -> datetime:
+    async def collect(
+        pages: AsyncIterator[Sequence[TranscriptMessage]], *, until_own: bool
+    ) -> datetime:
         async for page in pages:
             for one in page:
                 if until_own and one.message.author.id == asker:

@@ -27,7 +27,7 @@ class NotFetched(Exception):
 
 
 @dataclass(frozen=True)
-class Fetched:
+class Download:
     """What was received of a file; `complete` unless there was more than might be read."""
 
     data: bytes
@@ -50,7 +50,7 @@ class Downloader:
 
     async def fetch(
         self, url: str, limit: int, headers: Mapping[str, str] | None = None
-    ) -> Fetched:
+    ) -> Download:
         """The file at `url`: at most `limit` bytes of it, counted after decompression.
 
         headers: credentials; no other host than the platform's gets them, as a redirect to
@@ -78,7 +78,7 @@ class Downloader:
 
     async def _follow(
         self, session: aiohttp.ClientSession, url: str, limit: int, headers: Mapping[str, str]
-    ) -> Fetched:
+    ) -> Download:
         address = self._checked(url)
         for _ in range(REDIRECTS + 1):
             async with session.get(address, headers=headers, allow_redirects=False) as response:
@@ -88,7 +88,7 @@ class Downloader:
                 if response.status != 200:
                     raise NotFetched(f"the host answered {response.status}")
                 data, complete = await _received(response, limit)
-                return Fetched(data, complete, response.content_type)
+                return Download(data, complete, response.content_type)
         raise NotFetched("it was redirected too often")
 
     def _checked(self, url: str, base: URL | None = None) -> URL:

@@ -80,7 +80,7 @@ class Exchange(Generic[AQuestion, AView]):
     async def admit(self, author: Author, effort: Effort | None = None) -> Admission:
         """Let the author have this answer made again; `effort`: that of only the new one.
 
-        Raises Refused, StorageError.
+        Raises NotAdmitted, StorageError.
         """
         here = (await self._core.read(self.place)).for_message(effort)
         return await self._core.admit(here, author, self.key, self.asker)

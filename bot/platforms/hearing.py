@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from bot.conversation.commands import Command, Conversation, is_command
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Place, QuestionKey
-from bot.conversation.gate import Admission, Barred, Refused, check_access
+from bot.conversation.gate import AccessDenied, Admission, NotAdmitted, check_access
 from bot.conversation.in_effect import InEffect
 from bot.platforms.background import Background
 from bot.platforms.exchange import Exchange
@@ -91,7 +91,7 @@ async def _settled(
     """Do what a message asks for, and note where that is all that becomes of it."""
     try:
         answered = await _hear(message, here, core, exchanges)
-    except (Refused, StorageError) as error:
+    except (NotAdmitted, StorageError) as error:
         answered = False
         await message.whisper(core.explained(error))
     finally:
@@ -107,14 +107,16 @@ async def _hear(
     author, text = await message.author(), await message.text()
     if is_command(text, here.texts):
         result = await core.run(text, core.context(here, author, message.conversation))
-        if result.text and (not result.barred or exchanges.is_first_refusal(here.place, author)):
+        if result.text and (
+            not result.access_denied or exchanges.is_first_refusal(here.place, author)
+        ):
             await message.whisper(result.text)
         if result.then is not None:
             await message.propose(here.texts("form_review"), result.then)
         return False
     try:
         check_access(here, author)
-    except Barred:
+    except AccessDenied:
         if exchanges.is_first_refusal(here.place, author):
             raise
         return False
@@ -135,7 +137,7 @@ async def hear_edit(message: IncomingMessage, exchange: Exchange[Any, Any], core
     """Answer an edited question again, or say why not."""
     try:
         admission = await exchange.admit(await message.author())
-    except (Refused, StorageError) as error:
+    except (NotAdmitted, StorageError) as error:
         await message.whisper(core.explained(error))
     else:
         await exchange.answer(admission)

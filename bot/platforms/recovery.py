@@ -1,4 +1,4 @@
-"""Answers that an earlier run of the bot began and did not end."""
+"""Resumes answers that an earlier run of the bot began and did not finish."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -16,11 +16,11 @@ from bot.storage import RunningAnswer, TakenQuestion
 log = structlog.get_logger()
 
 ATTEMPTS = 2
-"""To make an answer; it is begun no third time, as it may be what ends the process."""
+"""At one answer: it is not begun a third time, because it may be what ends the process."""
 
 
-class State(Enum):
-    """What can be done about a question whose answer was cut off."""
+class CutOffState(Enum):
+    """What can be done about an answer that was cut off."""
 
     ANSWER = auto()
     UNREADABLE = auto()
@@ -29,17 +29,17 @@ class State(Enum):
 
 
 @dataclass(frozen=True)
-class CutOff:
+class CutOffAnswer:
     """An answer that was cut off, with the messages that show it."""
 
     exchange: Exchange[Any, Any]
-    state: State = State.ANSWER
+    state: CutOffState = CutOffState.ANSWER
 
 
-class Finds(Protocol):
-    """Finds again what an earlier run left. Its methods raise the platform's own errors."""
+class Recovery(Protocol):
+    """Finds what an earlier run left on a platform. Methods raise the platform's own errors."""
 
-    async def find_cut_off(self, running: RunningAnswer) -> CutOff | None:
+    async def find_cut_off(self, running: RunningAnswer) -> CutOffAnswer | None:
         """An answer; None where neither its question nor its place is there any more."""
 
     async def hear_again(self, taken: TakenQuestion) -> None:
@@ -51,39 +51,39 @@ class Finds(Protocol):
 
 
 async def recover(
-    platform: str, bot: str, finds: Finds, core: Core, background: Background
+    platform: str, bot: str, recovery: Recovery, core: Core, background: Background
 ) -> None:
-    """Go on with what other runs of this bot left that have ended, each once. Raises StorageError.
+    """Resume what ended runs of this bot left unfinished, each item once. Raises StorageError.
 
-    What they began to answer is answered again, or says that it ended; what they only took is heard
-    again: now, and whenever a run ends beside this one.
+    An answer that was begun is made again, or says that it was cut off; a question that was only
+    taken is heard again. This happens now, and whenever another run ends beside this one.
     """
     store = core.store
 
     async def go_on() -> None:
         if background.ending:
             return
-        for running in await store.answers.take_cut_off(platform, bot, finds.is_mine):
+        for running in await store.answers.take_cut_off(platform, bot, recovery.is_mine):
             log.info("an answer was cut off, it is made again", attempts=running.attempts)
-            background.start(_resume(running, finds, core))
+            background.start(_resume(running, recovery, core))
         for taken in await store.questions.left(platform, bot):
-            if finds.is_mine(taken.server):
+            if recovery.is_mine(taken.server):
                 log.info("a question was taken and not answered, it is heard again")
-                background.start(finds.hear_again(taken))
+                background.start(recovery.hear_again(taken))
 
     await go_on()
     store.runs.when_one_ends(go_on)
 
 
-async def _resume(running: RunningAnswer, finds: Finds, core: Core) -> None:
+async def _resume(running: RunningAnswer, recovery: Recovery, core: Core) -> None:
     place = Place(running.platform, running.server, running.channel, running.thread)
     admission = readmit(await core.read(place), running, core.store)
     try:
-        match await finds.find_cut_off(running):
-            case CutOff(exchange, State.DELETED):
+        match await recovery.find_cut_off(running):
+            case CutOffAnswer(exchange, CutOffState.DELETED):
                 await exchange.delete()
-            case CutOff(exchange, state):
-                again = state is State.ANSWER and running.attempts <= ATTEMPTS
+            case CutOffAnswer(exchange, state):
+                again = state is CutOffState.ANSWER and running.attempts <= ATTEMPTS
                 await exchange.resume(admission, again=again)
     finally:
         await admission.withdraw()  # nothing once it has ended

@@ -12,7 +12,7 @@ FOREIGN = "\u2064"
 """Begins the bot's own lines under an answer that is made from what others wrote; invisible."""
 
 
-class Written(NamedTuple):
+class WrittenAnswer(NamedTuple):
     """What a message shows; `foreign`: see Reply."""
 
     text: str
@@ -26,9 +26,9 @@ class WrittenAnswers:
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, Written] = OrderedDict()
+        self._known: OrderedDict[str, WrittenAnswer] = OrderedDict()
 
-    def put(self, messages: Sequence[str], written: Written) -> None:
+    def put(self, messages: Sequence[str], written: WrittenAnswer) -> None:
         """An answer shown by these messages, by their ids in order."""
         for at, message in enumerate(messages):
             self._known[message] = written._replace(text="") if at else written
@@ -36,13 +36,13 @@ class WrittenAnswers:
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
-    def get(self, message: str) -> Written | None:
+    def get(self, message: str) -> WrittenAnswer | None:
         """The whole answer for its first message, "" for the others; None if it is unknown."""
         return self._known.get(message)
 
 
-def written(reply: Reply) -> Written:
-    return Written(reply.text.strip(), reply.foreign)
+def written(reply: Reply) -> WrittenAnswer:
+    return WrittenAnswer(reply.text.strip(), reply.foreign)
 
 
 def marked(lines: Sequence[str], reply: Reply) -> list[str]:

@@ -109,7 +109,7 @@ async def _events(site: Site) -> AsyncIterator[str]:
     live, shown = site.live, ""
     with live.watched():
         while not live.closed:
-            await live.next_look()
+            await live.next_snapshot()
             html = render("now.html", site.texts, now=now(live, site.texts))
             if html != shown:
                 shown = html

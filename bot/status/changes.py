@@ -18,7 +18,7 @@ MOST = 200
 
 
 @dataclass(frozen=True)
-class ChangeRow:
+class ChangeEntry:
     """A change in words."""
 
     at: datetime
@@ -38,7 +38,7 @@ def routes(site: Site) -> list[Route]:
     return [Route("/changes", page)]
 
 
-def _row(change: Change, servers: Servers, site: Site) -> ChangeRow:
+def _row(change: Change, servers: Servers, site: Site) -> ChangeEntry:
     texts, scope = site.texts, change.scope
     if scope is None:
         platform, where = "", texts("page_file")
@@ -49,7 +49,7 @@ def _row(change: Change, servers: Servers, site: Site) -> ChangeRow:
         platform = scope.platform
         where = texts(f"page_a_{scope.kind}", platform=scope.platform.capitalize())
         where += f" {scope.id}" if site.shows_ids else ""
-    return ChangeRow(
+    return ChangeEntry(
         change.at,
         who(change.by, platform, texts, site.shows_ids),
         where,

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from wtforms import Field, StringField
 
-from bot.conversation.commands import COMMANDS, Call, CommandError, Context, Result
+from bot.conversation.commands import COMMANDS, CommandCall, CommandError, CommandResult, Context
 from bot.conversation.commands.setting import SETTINGS
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Place
@@ -71,7 +71,7 @@ class Editor:
         place = Place(self._platform, self._server, channel, local=True)
         return self._core.context(await self._core.read(place), STATUS_PAGE, Nowhere())
 
-    async def change_setting(self, key: str, form: SettingForm) -> Result:
+    async def change_setting(self, key: str, form: SettingForm) -> CommandResult:
         """Set one of EDITABLE. Raises StorageError."""
         value, channel = _filled(form.value), _filled(form.channel)
         command, values = "set", {"setting": key, "value": value}
@@ -82,24 +82,26 @@ class Editor:
         scope = "channel" if channel else "server"
         return await self._run(command, channel, values | {"scope": scope})
 
-    async def create_persona(self, form: PersonaForm) -> Result:
+    async def create_persona(self, form: PersonaForm) -> CommandResult:
         """Make a persona. Raises StorageError."""
         return await self._run("persona create", "", {"name": _filled(form.name)} | _said(form))
 
-    async def edit_persona(self, name: str, form: PersonaForm) -> Result:
+    async def edit_persona(self, name: str, form: PersonaForm) -> CommandResult:
         """Save a new version. Raises StorageError."""
         return await self._run("persona edit", "", {"name": name} | _said(form))
 
-    async def undo_persona(self, name: str) -> Result:
+    async def undo_persona(self, name: str) -> CommandResult:
         """Go back one version. Raises StorageError."""
         return await self._run("persona undo", "", {"name": name})
 
-    async def delete_persona(self, name: str) -> Result:
+    async def delete_persona(self, name: str) -> CommandResult:
         """Delete a persona. Raises StorageError."""
         return await self._run("persona delete", "", {"name": name})
 
-    async def _run(self, command: str, channel: str, values: dict[str, str]) -> Result:
-        return await self._core.run(Call(COMMANDS[command], values), await self.context(channel))
+    async def _run(self, command: str, channel: str, values: dict[str, str]) -> CommandResult:
+        return await self._core.run(
+            CommandCall(COMMANDS[command], values), await self.context(channel)
+        )
 
 
 def _said(form: PersonaForm) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What the page shows of this moment: asks the service now and then, and tells those who watch."""
+"""What the page shows of this moment: polls the service and notifies those who watch."""
 
 import asyncio
 import time
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot.client import Health, InferenceError, Measures, ModelInfo
+from bot.client import Health, InferenceError, ModelInfo, ServiceMetrics
 from bot.conversation.core import Core
-from bot.status.problems import Problems
+from bot.status.problems import ProblemLog
 from bot.status.recorder import EVERY_SECONDS, Recorder
 from bot.storage import StorageError
 
@@ -21,31 +21,31 @@ WATCHED_SECONDS = 2.0
 STORED_SECONDS = 60.0
 """How often what was counted is stored: what a killed process loses."""
 MOST_WATCHERS = 64
-NOTHING = Measures()
+NOTHING = ServiceMetrics()
 
 
 @dataclass(frozen=True)
-class Look:
+class ServiceSnapshot:
     """The service at one moment. `model` and `version` are None where it doesn't tell."""
 
     health: Health
     model: ModelInfo | None = None
     version: str | None = None
-    measures: Measures = NOTHING
+    metrics: ServiceMetrics = NOTHING
 
 
 class Live:
-    """`look` is the newest one; `recorder` knows what was before, `problems` what was logged."""
+    """The newest `snapshot` of the service, the `recorder` of earlier ones, and logged `problems`."""
 
     def __init__(self, core: Core) -> None:
         self.core = core
-        self.look = Look(Health("connecting"))
+        self.snapshot = ServiceSnapshot(Health("connecting"))
         self.recorder = Recorder()
-        self.problems = Problems()
+        self.problems = ProblemLog()
         self.closed = False
         self._watchers = 0
         self._woken = asyncio.Event()
-        self._looked = asyncio.Event()
+        self._taken = asyncio.Event()
         core.responder.on_end.append(self.recorder.answer_ended)
 
     async def run(self) -> None:
@@ -54,8 +54,8 @@ class Live:
         while True:
             self._woken.clear()
             try:
-                self.look = await self._look()
-                self.recorder.record(self.look.measures, self.core.responder.answers)
+                self.snapshot = await self._take_snapshot()
+                self.recorder.record(self.snapshot.metrics, self.core.responder.answers)
             except Exception:  # the page must not end the bot
                 log.exception("the status page could not look at the service")
             self._tell()
@@ -88,10 +88,10 @@ class Live:
         finally:
             self._watchers -= 1
 
-    async def next_look(self) -> None:
-        """Return after the next look, or at the end."""
+    async def next_snapshot(self) -> None:
+        """Return when the next snapshot is taken, or at the end."""
         if not self.closed:
-            await self._looked.wait()
+            await self._taken.wait()
 
     async def _store(self) -> None:
         try:
@@ -100,19 +100,19 @@ class Live:
             log.error("what the status page counts could not be stored", error=str(error))
 
     def _tell(self) -> None:
-        looked, self._looked = self._looked, asyncio.Event()
-        looked.set()
+        taken, self._taken = self._taken, asyncio.Event()
+        taken.set()
 
-    async def _look(self) -> Look:
+    async def _take_snapshot(self) -> ServiceSnapshot:
         client = self.core.client
         health = await client.health()
         if not health.ready:
-            return Look(health, self.look.model, self.look.version)
-        was_ready = self.look.health.ready
-        measures = await client.measures()
-        version = self.look.version if was_ready else await client.version()
+            return ServiceSnapshot(health, self.snapshot.model, self.snapshot.version)
+        was_ready = self.snapshot.health.ready
+        metrics = await client.metrics()
+        version = self.snapshot.version if was_ready else await client.version()
         try:
             model = await client.model_info()
         except InferenceError:
             model = None
-        return Look(health, model, version, measures)
+        return ServiceSnapshot(health, model, version, metrics)

@@ -11,7 +11,7 @@ MOST = 20
 
 
 @dataclass(frozen=True)
-class Problem:
+class LoggedProblem:
     """`what` is the log line's constant text; of another library's, only whose line it was."""
 
     at: datetime
@@ -19,18 +19,18 @@ class Problem:
     what: str
 
 
-class Problems(logging.Handler):
+class ProblemLog(logging.Handler):
     """Remembers the last ones, the newest first."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.last: deque[Problem] = deque(maxlen=MOST)
+        self.last: deque[LoggedProblem] = deque(maxlen=MOST)
 
     def emit(self, record: logging.LogRecord) -> None:
         event = record.msg.get("event") if isinstance(record.msg, dict) else None
         what = event if isinstance(event, str) else record.name
         at = datetime.fromtimestamp(record.created, UTC)
-        self.last.appendleft(Problem(at, record.levelname.lower(), what))
+        self.last.appendleft(LoggedProblem(at, record.levelname.lower(), what))
 
     @contextmanager
     def listening(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import fmean, quantiles
 
-from bot.client import Measures
+from bot.client import ServiceMetrics
 from bot.conversation.answer import Answer
 from bot.conversation.reply import ReplyState
 from bot.storage import AnswerCounts, AnswersKey, Load, StorageError, StoredHours
@@ -24,7 +24,7 @@ WAITING = (ReplyState.LOADING, ReplyState.UNAVAILABLE, ReplyState.QUEUED)
 
 
 @dataclass(frozen=True)
-class Ended:
+class EndedAnswer:
     """An answer that has ended, at a Unix time. Seconds are those from the question on."""
 
     at: float
@@ -51,14 +51,14 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Count:
+class TokenCount:
     """Tokens written up to a monotonic time, as the service tells and as the bot counts its own."""
 
     at: float
     told: float | None
     own: float
 
-    def since(self, before: "Count") -> float:
+    def since(self, before: "TokenCount") -> float:
         """Those written in between; a service that was restarted counts from 0 again."""
         if self.told is None or before.told is None:
             return max(self.own - before.own, 0.0)
@@ -72,11 +72,11 @@ class Recorder:
         self.points: deque[Point] = deque(maxlen=int(HOUR_SECONDS / EVERY_SECONDS))
         self.tokens_per_second: float | None = None
         """Of all answers together, at the last look."""
-        self._ended: deque[Ended] = deque(maxlen=MOST_ENDED)
-        self._since_point: list[Ended] = []
+        self._ended: deque[EndedAnswer] = deque(maxlen=MOST_ENDED)
+        self._since_point: list[EndedAnswer] = []
         self._written_before = 0
         """Tokens of the answers that have ended."""
-        self._counted: Count | None = None
+        self._counted: TokenCount | None = None
         """That of the last point."""
         self.answers_by_hour: dict[AnswersKey, AnswerCounts] = {}
         self.load_by_hour: dict[datetime, Load] = {}
@@ -101,7 +101,7 @@ class Recorder:
                 counts.writing_tokens, counts.writing_seconds = tokens, answer.ended - first
         speed = tokens / counts.writing_seconds if counts.writing_seconds else None
         first_text = counts.first_text_seconds if counts.first_texts else None
-        ended = Ended(time.time(), reply.state, first_text, speed)
+        ended = EndedAnswer(time.time(), reply.state, first_text, speed)
         self._ended.append(ended)
         self._since_point.append(ended)
         place = answer.here.place
@@ -110,11 +110,11 @@ class Recorder:
         key = AnswersKey(this_hour(), place.platform, server, answer.here.persona.name)
         self.answers_by_hour.setdefault(key, AnswerCounts()).add(counts)
 
-    def record(self, measures: Measures, answers: Sequence[Answer]) -> None:
+    def record(self, metrics: ServiceMetrics, answers: Sequence[Answer]) -> None:
         """Note what the service measures and which answers are being made now."""
         now = time.monotonic()
         own = self._written_before + sum(a.reply.completion_tokens for a in answers)
-        count = Count(now, measures.generated, own)
+        count = TokenCount(now, metrics.generated, own)
         if self._counted is None:
             self._counted = count
         seconds = now - self._counted.at
@@ -128,8 +128,8 @@ class Recorder:
                 self.tokens_per_second,
                 _mean(ended.tokens_per_second for ended in self._since_point),
                 _mean(ended.first_text for ended in self._since_point),
-                _told(measures.running, len(answers) - waiting),
-                _told(measures.waiting, waiting),
+                _told(metrics.running, len(answers) - waiting),
+                _told(metrics.waiting, waiting),
             )
             self.points.append(point)
             seen = Load(1, point.running, point.waiting, point.waiting, self.tokens_per_second)
@@ -152,7 +152,7 @@ class Recorder:
             raise
 
     @property
-    def last_hour(self) -> list[Ended]:
+    def last_hour(self) -> list[EndedAnswer]:
         """The answers that ended in the last hour, the oldest first."""
         since = time.time() - HOUR_SECONDS
         while self._ended and self._ended[0].at < since:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bot.config import Effort
-from bot.conversation.commands import Context, Result
+from bot.conversation.commands import CommandResult, Context
 from bot.conversation.commands.general import shown_value
 from bot.conversation.commands.setting import CHOICES
 from bot.conversation.personas import Persona
@@ -29,7 +29,7 @@ AForm = TypeVar("AForm", bound=GuardedForm)
 
 
 @dataclass(frozen=True)
-class SettingRow:
+class SettingEntry:
     """A setting of the whole server, and from where its value comes.
 
     choices: the values that it can have; none where it is to be typed.
@@ -43,7 +43,7 @@ class SettingRow:
 
 
 @dataclass(frozen=True)
-class VersionRow:
+class VersionEntry:
     number: int
     at: datetime
     who: str
@@ -135,10 +135,12 @@ class ServerPages:
         editor = Editor(self._site.core, *found)
         return Server(*found, servers.name(*found), f"/servers/{handle}", editor)
 
-    async def _carried_out(self, form: AForm, work: Callable[[AForm], Awaitable[Result]]) -> Result:
+    async def _carried_out(
+        self, form: AForm, work: Callable[[AForm], Awaitable[CommandResult]]
+    ) -> CommandResult:
         """What came of a form that may have been forged, or have lain open for too long."""
         if not form.validate():
-            return Result(self._site.texts("page_form_expired"), done=False)
+            return CommandResult(self._site.texts("page_form_expired"), done=False)
         return await work(form)
 
     async def _server_page(
@@ -184,8 +186,8 @@ class ServerPages:
         }
         return self._site.page(request, "persona.html", status, **(about | values))
 
-    def _version(self, version: StoredPersona, server: Server) -> VersionRow:
-        return VersionRow(
+    def _version(self, version: StoredPersona, server: Server) -> VersionEntry:
+        return VersionEntry(
             version.version,
             version.created_at,
             who(version.created_by, server.platform, self._site.texts, self._site.shows_ids),
@@ -208,10 +210,10 @@ def routes(site: Site) -> list[Route]:
     ]
 
 
-def _settings(context: Context, texts: Texts) -> list[SettingRow]:
+def _settings(context: Context, texts: Texts) -> list[SettingEntry]:
     choices = {"effort": tuple(Effort), "persona": tuple(context.here.personas), **CHOICES}
     return [
-        SettingRow(
+        SettingEntry(
             key,
             "" if setting.value == "" else shown_value(setting, texts),
             texts(f"source_{setting.source}"),

@@ -12,7 +12,7 @@ MOST_ROWS = 20
 
 
 @dataclass(frozen=True)
-class UseRow:
+class UseEntry:
     name: str
     values: Sequence[str]
 
@@ -24,7 +24,7 @@ class UseTable:
     title: str
     of: str
     columns: Sequence[str]
-    rows: Sequence[UseRow]
+    rows: Sequence[UseEntry]
 
 
 Used = Mapping[tuple[str, str, str], AnswerCounts]
@@ -54,7 +54,7 @@ def _table(
         texts(f"page_by_{of}"),
         texts(f"page_{of}"),
         [texts(f"page_{column}") for column in ("answered", "failed", "read", "written")],
-        [UseRow(name, _values(counts, texts)) for name, counts in most_first[:MOST_ROWS]],
+        [UseEntry(name, _values(counts, texts)) for name, counts in most_first[:MOST_ROWS]],
     )
 
 

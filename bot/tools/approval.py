@@ -10,7 +10,7 @@ from bot.tools.definition import Arguments, Tool
 from bot.tools.taint import Taint
 
 
-class Reason(StrEnum):
+class ApprovalReason(StrEnum):
     """Why the asker is asked."""
 
     ALWAYS = "always"
@@ -33,30 +33,30 @@ class Approval:
     key: str
     tool: str
     arguments: str
-    reason: Reason
+    reason: ApprovalReason
 
 
 Ask = Callable[[Approval], Awaitable[bool]]
 """Asks the person; whether the call is allowed."""
 
 
-def reason_to_ask(tool: Tool, arguments: Arguments, taint: Taint) -> Reason | None:
+def reason_to_ask(tool: Tool, arguments: Arguments, taint: Taint) -> ApprovalReason | None:
     """Why the asker has to allow this call; None where it may be made."""
     if tool.approve == "always":
-        return Reason.ALWAYS
+        return ApprovalReason.ALWAYS
     if tool.writes and (tool.approve == "writes" or taint.tainted):
-        return Reason.WRITES
+        return ApprovalReason.WRITES
     if not taint.tainted:
         return None
     if not all(map(taint.was_seen, tool.addresses(arguments))):
-        return Reason.ADDRESS
+        return ApprovalReason.ADDRESS
     # A second search is usual: the short results of the first can't have ordered much.
     if tool.sends_words and not taint.only_results:
-        return Reason.WORDS
+        return ApprovalReason.WORDS
     return None
 
 
-def approval_for(id: str, tool: Tool, arguments: Arguments, reason: Reason) -> Approval:
+def approval_for(id: str, tool: Tool, arguments: Arguments, reason: ApprovalReason) -> Approval:
     """What the asker is asked about the call `id`."""
     written = json.dumps(arguments, ensure_ascii=False, sort_keys=True)
     key = hashlib.blake2b(f"{id}\0{tool.name}\0{written}".encode(), digest_size=8).hexdigest()

@@ -13,7 +13,7 @@ from typing import Any
 
 from simpleeval import InvalidExpression, SimpleEval
 
-from bot.tools.definition import Arguments, Output, Tool, ToolError
+from bot.tools.definition import Arguments, Tool, ToolError, ToolResult
 
 MOST_CHARACTERS = 500
 MOST_BITS = 10_000
@@ -134,9 +134,9 @@ def _shown(value: object) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.15g}"
 
 
-async def _run(arguments: Arguments) -> Output:
+async def _run(arguments: Arguments) -> ToolResult:
     value = calculate(arguments["expression"])
-    return Output(value, value)
+    return ToolResult(value, value)
 
 
 CALCULATOR = Tool(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo, available_timezones
 
-from bot.tools.definition import Arguments, Output, Tool, ToolError
+from bot.tools.definition import Arguments, Tool, ToolError, ToolResult
 
 
 def now(zone: str = "", moment: Callable[[], datetime] = lambda: datetime.now(UTC)) -> str:
@@ -40,9 +40,9 @@ def _zone(name: str) -> ZoneInfo:
 def clock(default: str) -> Tool:
     """The tool; `default` is the zone of a call that names none, "" the machine's."""
 
-    async def run(arguments: Arguments) -> Output:
+    async def run(arguments: Arguments) -> ToolResult:
         found = now(arguments.get("timezone") or default)
-        return Output(found, json.loads(found)["time"])
+        return ToolResult(found, json.loads(found)["time"])
 
     here = f"the default is {default}" if default else "left out: the bot's own"
     return Tool(

@@ -11,13 +11,13 @@ Arguments = Mapping[str, Any]
 class ToolError(Exception):
     """A call that failed; the message is for the model, which may call again.
 
-    It has no words of others: what they say of a failure is an Output, which may give orders.
+    It quotes nobody: what a host says about a failure is a ToolResult, which may give orders.
     """
 
 
 @dataclass(frozen=True)
-class Output:
-    """What a call gives.
+class ToolResult:
+    """The result of a call.
 
     text: for the model.
     shown: the same in a few words, for the person.
@@ -45,7 +45,7 @@ class Tool:
     name: str
     description: str
     parameters: Mapping[str, Any]
-    run: Callable[[Arguments], Awaitable[Output]]
+    run: Callable[[Arguments], Awaitable[ToolResult]]
     about: Callable[[Arguments], str] = lambda arguments: ""
     server: str = ""
     reads_outside: bool = False

@@ -28,7 +28,7 @@ USER_AGENT = "gptoss-bot"
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchResult:
     """What a host answered; `complete` unless there was more than might be read."""
 
     url: str
@@ -75,7 +75,7 @@ class Outbound:
 
     async def fetch(
         self, url: str, *, limit: int, headers: Mapping[str, str] | None = None
-    ) -> Fetched:
+    ) -> FetchResult:
         """What is at `url`, at most `limit` bytes of it, counted after decompression.
 
         headers: of the first host only; a redirect to another gets none. Raises ToolError.
@@ -94,7 +94,7 @@ class Outbound:
                             raise ToolError(f"the host answered {response.status_code}")
                         data, complete = await _received(response, limit)
                         kind = response.headers.get("content-type", "")
-                        return Fetched(str(at), data, complete, kind)
+                        return FetchResult(str(at), data, complete, kind)
         except NotPublic as error:
             if at != first:
                 raise ToolError("it moved to an address that may not be reached") from None

@@ -1,4 +1,4 @@
-"""What left: to which hosts, by which tools, and how many bytes."""
+"""Receipts of what was sent: to which hosts, by which tools, and how many bytes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ OTHERS = "…"
 
 
 @dataclass
-class Sent:
+class HostTraffic:
     """What one host was sent."""
 
     tools: set[str] = field(default_factory=set)
@@ -17,20 +17,20 @@ class Sent:
 
 
 class Receipt:
-    """Of one answer, or of all that a server asked since the bot started."""
+    """What was sent for one answer, or for all of a server's answers since the bot started."""
 
     def __init__(self) -> None:
-        self._hosts: dict[str, Sent] = {}
+        self._hosts: dict[str, HostTraffic] = {}
 
     def add(self, host: str, tool: str, count: int) -> None:
         """`count` bytes went to `host`."""
         if host not in self._hosts and len(self._hosts) >= MOST_HOSTS:
             host = OTHERS
-        sent = self._hosts.setdefault(host, Sent())
+        sent = self._hosts.setdefault(host, HostTraffic())
         sent.tools.add(tool)
         sent.bytes += count
 
-    def __iter__(self) -> Iterator[tuple[str, Sent]]:
+    def __iter__(self) -> Iterator[tuple[str, HostTraffic]]:
         """Hosts and what they were sent, the most first."""
         return iter(sorted(self._hosts.items(), key=lambda entry: -entry[1].bytes))
 

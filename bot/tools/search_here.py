@@ -3,8 +3,8 @@
 Nothing is indexed or stored: each search asks the platform.
 """
 
-from bot.tools.asking import SearchHere
-from bot.tools.definition import Arguments, Output, Tool, ToolError
+from bot.tools.context import SearchHere
+from bot.tools.definition import Arguments, Tool, ToolError, ToolResult
 
 RESULTS = 10
 TEXT_LENGTH = 600
@@ -13,7 +13,7 @@ TEXT_LENGTH = 600
 def search_here(search: SearchHere) -> Tool:
     """The tool; `search` asks the platform."""
 
-    async def run(arguments: Arguments) -> Output:
+    async def run(arguments: Arguments) -> ToolResult:
         query = " ".join(arguments["query"].split())
         if not query:
             raise ToolError("the query is empty")
@@ -21,7 +21,7 @@ def search_here(search: SearchHere) -> Tool:
         shown = [
             f"{hit.author} in {hit.where} ({hit.link}):\n{hit.text[:TEXT_LENGTH]}" for hit in hits
         ]
-        return Output("\n\n".join(shown) or "Nothing was found.", str(len(hits)))
+        return ToolResult("\n\n".join(shown) or "Nothing was found.", str(len(hits)))
 
     return Tool(
         "search_here",

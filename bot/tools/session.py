@@ -2,19 +2,19 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from bot.config import ToolsConfig
 from bot.tools.approval import Ask, approval_for, reason_to_ask
-from bot.tools.definition import Arguments, Tool, ToolError
+from bot.tools.definition import Arguments, Tool, ToolError, ToolResult
+from bot.tools.link_filter import LinkFilter
 from bot.tools.receipt import Receipt
-from bot.tools.rendering import Quiet
 from bot.tools.taint import Taint
 from bot.tools.web.browser import Browser
-from bot.tools.web.citations import Citations
+from bot.tools.web.citations import PageCitations
 
 log = structlog.get_logger()
 
@@ -23,15 +23,6 @@ RESULT_LENGTH = 20_000
 ABOUT_LENGTH = 80
 SOURCES = 5
 """That are named under an answer."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What the model is told of a call, and what the person is."""
-
-    text: str
-    shown: str = ""
-    failed: bool = False
 
 
 class Session:
@@ -54,8 +45,8 @@ class Session:
         self._browser = browser
         self.taint = taint or Taint([], tainted=False)
         self.receipt = Receipt() if receipt is None else receipt
-        self._citations = Citations(browser.pages if browser else [])
-        self._quiet = Quiet(self.taint)
+        self._citations = PageCitations(browser.pages if browser else [])
+        self._link_filter = LinkFilter(self.taint)
 
     @property
     def tools(self) -> list[Tool]:
@@ -79,7 +70,7 @@ class Session:
         value = " ".join(tool.about(arguments).split())
         return value if len(value) <= ABOUT_LENGTH else f"{value[:ABOUT_LENGTH]}…"
 
-    async def call(self, id: str, tool: Tool, arguments: Arguments, ask: Ask) -> Outcome:
+    async def call(self, id: str, tool: Tool, arguments: Arguments, ask: Ask) -> ToolResult:
         """Make a call within its time, once the asker has allowed it where that is needed.
 
         Errors are told to the model, which may call again.
@@ -91,7 +82,7 @@ class Session:
                     return failed("the person who asked did not allow this call")
                 self.taint.allow(tool.addresses(arguments))
             async with asyncio.timeout(self._limits.timeout_seconds):
-                output = await tool.run(arguments)
+                result = await tool.run(arguments)
         except ToolError as error:
             return failed(str(error))
         except TimeoutError:
@@ -102,13 +93,12 @@ class Session:
         if tool.reads_outside:
             self.taint.read(results=tool.name == "browser.search")
             self.taint.allow(self._browser.found if self._browser else ())
-        text = output.text
-        if len(text) > RESULT_LENGTH:
-            left_out = len(text) - RESULT_LENGTH
-            text = f"{text[:RESULT_LENGTH]}\n[{left_out} more characters were left out]"
-        return Outcome(text, output.shown, output.failed)
+        if (left_out := len(result.text) - RESULT_LENGTH) > 0:
+            cut = f"{result.text[:RESULT_LENGTH]}\n[{left_out} more characters were left out]"
+            return replace(result, text=cut)
+        return result
 
-    def unknown(self, name: str) -> Outcome:
+    def unknown(self, name: str) -> ToolResult:
         """What a call of no tool gives."""
         return failed(f"there is no tool {name[:64]!r}; there are: {', '.join(self._tools)}")
 
@@ -117,12 +107,12 @@ class Session:
 
         A citation of no page is left out. What may become one of them is held until `rest`.
         """
-        return self._quiet.add(self._citations.add(text) if self._browser else text)
+        return self._link_filter.add(self._citations.add(text) if self._browser else text)
 
     def rest(self) -> str:
         """What was held at the end of a request."""
-        held = self._quiet.add(self._citations.rest()) if self._browser else ""
-        return held + self._quiet.rest()
+        held = self._link_filter.add(self._citations.rest()) if self._browser else ""
+        return held + self._link_filter.rest()
 
     @property
     def sources(self) -> list[tuple[str, str]]:
@@ -134,6 +124,6 @@ class Session:
         return [(title, url) for url, title in read.items()][:SOURCES]
 
 
-def failed(reason: str) -> Outcome:
+def failed(reason: str) -> ToolResult:
     """A call that gave nothing."""
-    return Outcome(f"Error: {reason}", failed=True)
+    return ToolResult(f"Error: {reason}", failed=True)

@@ -10,9 +10,9 @@ import structlog
 
 from bot.config import Config
 from bot.storage import StorageError, Store
-from bot.tools.asking import Asking
 from bot.tools.calculator import CALCULATOR
 from bot.tools.clock import clock
+from bot.tools.context import ToolContext
 from bot.tools.mcp.servers import McpServers
 from bot.tools.outbound import Outbound, origin_of, parsed_url
 from bot.tools.receipt import Receipt
@@ -34,10 +34,10 @@ REMEMBERED = 2000
 """Servers whose receipts are kept."""
 
 
-class OpensTools(Protocol):
+class ToolProvider(Protocol):
     """Gives each answer its tools."""
 
-    async def open(self, config: Config, asking: Asking) -> Session:
+    async def open(self, config: Config, context: ToolContext) -> Session:
         """The tools of one answer."""
         ...
 
@@ -63,33 +63,33 @@ class Toolbox:
         async with self.mcp.running():
             yield
 
-    async def open(self, config: Config, asking: Asking) -> Session:
+    async def open(self, config: Config, context: ToolContext) -> Session:
         """The tools of one answer."""
-        receipt, total = Receipt(), self._receipt_of((asking.platform, asking.server))
+        receipt, total = Receipt(), self._receipt_of((context.platform, context.server))
 
         def note(tool: str, host: str, count: int) -> None:
             receipt.add(host, tool, count)
             total.add(host, tool, count)
 
         browser = _browser(config, note)
-        tools = [CALCULATOR, clock(asking.time_zone)]
-        if asking.search is not None:
-            tools.append(search_here(asking.search))
+        tools = [CALCULATOR, clock(context.time_zone)]
+        if context.search is not None:
+            tools.append(search_here(context.search))
         if browser is not None:
             tools += browser.tools()
         try:
-            tools += await self.mcp.tools(asking, note)
+            tools += await self.mcp.tools(context, note)
         except StorageError as error:  # which are allowed can't be told
             log.error("MCP tools are left out", error=str(error))
         if len(tools) > MOST_TOOLS:
             left_out = [tool.name for tool in tools[MOST_TOOLS:]]
             log.warning("more tools than a request may have", left_out=left_out)
-        taint = Taint(asking.texts, tainted=asking.tainted)
+        taint = Taint(context.texts, tainted=context.tainted)
         return Session(tools[:MOST_TOOLS], config.tools, taint, receipt, browser)
 
-    def reachable(self, config: Config, asking: Asking) -> list[str]:
+    def reachable(self, config: Config, context: ToolContext) -> list[str]:
         """The hosts that tools may reach for who asks; PAGES for pages of the web."""
-        hosts = self.mcp.hosts(asking)
+        hosts = self.mcp.hosts(context)
         if config.web.search != "none":
             hosts.append(parsed_url(config.web.url or BRAVE).host)
             if config.web.fetch:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.config import Change, ConfigError, Effort, load_config, reload, watch
+from bot.config import ConfigChange, ConfigError, Effort, load_config, reload, watch
 
 
 @pytest.fixture
@@ -56,10 +56,12 @@ def test_an_invalid_file_changes_nothing_and_says_why(file: Path) -> None:
         reload(config)
 
 
-Changes = AsyncIterator[Change | ConfigError]
+Changes = AsyncIterator[ConfigChange | ConfigError]
 
 
-async def written_until_noticed(changes: Changes, file: Path, text: str) -> Change | ConfigError:
+async def written_until_noticed(
+    changes: Changes, file: Path, text: str
+) -> ConfigChange | ConfigError:
     noticed = asyncio.ensure_future(anext(changes))
     while not noticed.done():  # the watcher may not be set up at the first edit
         await asyncio.to_thread(file.write_text, text)

@@ -10,10 +10,10 @@ import pytest
 
 from bot.client import InferenceClient
 from bot.config import Config, Effort
-from bot.conversation.commands import Call, Context, Result
+from bot.conversation.commands import CommandCall, CommandResult, Context
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Message, Place, Question, QuestionKey
-from bot.conversation.gate import Admission, Refused
+from bot.conversation.gate import Admission, NotAdmitted
 from bot.conversation.in_effect import InEffect
 from bot.conversation.reply import Reply
 from bot.conversation.responder import Responder
@@ -50,8 +50,8 @@ class Chat:
         return (await self.run(line, author, place)).text
 
     async def run(
-        self, given: str | Call, author: Author = ADMIN, place: Place = CHANNEL
-    ) -> Result:
+        self, given: str | CommandCall, author: Author = ADMIN, place: Place = CHANNEL
+    ) -> CommandResult:
         return await self.core.run(given, await self.context(author, place))
 
     async def context(self, author: Author = ADMIN, place: Place = CHANNEL) -> Context:
@@ -61,7 +61,7 @@ class Chat:
         """Why the author may not ask; None: they may, and nothing is counted."""
         try:
             admission = await self.admit(author, place)
-        except Refused as error:
+        except NotAdmitted as error:
             return str(error)
         await admission.withdraw()
         return None

@@ -7,7 +7,7 @@ import pytest
 
 from bot.config import Config, ToolsConfig
 from bot.conversation.reply import Reply, ReplyState, StepState
-from bot.tools import Asking, Output, Session, Tool, Toolbox
+from bot.tools import Session, Tool, Toolbox, ToolContext, ToolResult
 from bot.tools.definition import Arguments
 from tests.conversation.conftest import MODERATOR, Chat, finished
 from tests.doubles.inference import Call, Drop, Error, Fail, Say
@@ -224,9 +224,9 @@ async def test_tokens_of_all_requests_count(chat: Chat) -> None:
 class Reading(Toolbox):
     """Its tool reads what others wrote."""
 
-    async def open(self, config: Config, asking: Asking) -> Session:
-        async def run(arguments: Arguments) -> Output:
-            return Output("News.")
+    async def open(self, config: Config, context: ToolContext) -> Session:
+        async def run(arguments: Arguments) -> ToolResult:
+            return ToolResult("News.")
 
         tool = Tool("read", "Reads.", {"type": "object"}, run, reads_outside=True)
         return Session([tool], config.tools)
@@ -240,15 +240,15 @@ class Slow(Toolbox):
         self.begun = asyncio.Event()
         self.cancelled = False
 
-    async def run(self, arguments: Arguments) -> Output:
+    async def run(self, arguments: Arguments) -> ToolResult:
         self.begun.set()
         try:
             await asyncio.Event().wait()
         finally:
             self.cancelled = True
-        return Output("")
+        return ToolResult("")
 
-    async def open(self, config: Config, asking: Asking) -> Session:
+    async def open(self, config: Config, context: ToolContext) -> Session:
         tool = Tool("slow", "Takes for ever.", {"type": "object"}, self.run)
         return Session([tool], config.tools)
 
@@ -278,11 +278,11 @@ class Writing(Toolbox):
         super().__init__(Config(), chat.core.store)
         self.written = 0
 
-    async def run(self, arguments: Arguments) -> Output:
+    async def run(self, arguments: Arguments) -> ToolResult:
         self.written += 1
-        return Output("done")
+        return ToolResult("done")
 
-    async def open(self, config: Config, asking: Asking) -> Session:
+    async def open(self, config: Config, context: ToolContext) -> Session:
         tool = Tool("write", "Writes.", {"type": "object"}, self.run, writes=True, approve="writes")
         return Session([tool], config.tools)
 
@@ -331,9 +331,9 @@ async def test_a_call_that_takes_too_long_is_an_error(chat: Chat, slow: Slow) ->
 
 async def test_a_long_result_leaves_room_for_the_answer(chat: Chat) -> None:
     class Long(Toolbox):
-        async def open(self, config: Config, asking: Asking) -> Session:
-            async def run(arguments: Arguments) -> Output:
-                return Output("word " * 100_000)
+        async def open(self, config: Config, context: ToolContext) -> Session:
+            async def run(arguments: Arguments) -> ToolResult:
+                return ToolResult("word " * 100_000)
 
             return Session([Tool("long", "Long.", {"type": "object"}, run)], config.tools)
 

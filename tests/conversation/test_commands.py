@@ -9,7 +9,7 @@ from sqlalchemy import insert
 from wcwidth import wcswidth
 
 from bot.config import Config, builtin_languages
-from bot.conversation.commands import COMMANDS, Call, CommandError, is_command, parse
+from bot.conversation.commands import COMMANDS, CommandCall, CommandError, is_command, parse
 from bot.conversation.commands.catalog import help_in
 from bot.conversation.events import Place
 from bot.conversation.texts import Texts
@@ -227,7 +227,7 @@ async def test_who_is_blocked_gives_no_command_but_those_about_their_own_data(ch
     chat.configure(Config.model_validate({"access": {"block": {"users": [ADMIN.id]}}}))
     assert await chat.command("/effort high") == "You can't ask me here."
     assert (await chat.core.read(CHANNEL)).effort.value == "medium"
-    edit = Call(COMMANDS["persona create"])
+    edit = CommandCall(COMMANDS["persona create"])
     with pytest.raises(CommandError, match="can't ask"):
         await chat.core.fill_form(edit, await chat.context())
     assert "deleted" in await chat.command("/forget")
@@ -303,9 +303,9 @@ async def test_regenerate_answers_the_last_question_again_or_says_that_there_is_
 
 async def test_options_that_come_one_by_one_do_what_the_typed_line_does(chat: Chat) -> None:
     effort = COMMANDS["effort"]
-    done = await chat.run(Call(effort, {"level": "low", "scope": "channel"}))
+    done = await chat.run(CommandCall(effort, {"level": "low", "scope": "channel"}))
     assert "Effort is now" in done.text
-    refused = await chat.run(Call(effort, {"level": "huge", "scope": "channel"}))
+    refused = await chat.run(CommandCall(effort, {"level": "huge", "scope": "channel"}))
     assert "high" in refused.text
     assert (done.done, refused.done) == (True, False)
 
@@ -333,10 +333,10 @@ def test_a_line_without_the_long_text_asks_for_it_with_a_form(
 
 async def test_the_form_of_a_persona_begins_with_what_is_there(chat: Chat) -> None:
     await chat.command("/persona create pirate Talk like one.")
-    edit = Call(COMMANDS["persona edit"], {"name": "pirate"})
+    edit = CommandCall(COMMANDS["persona edit"], {"name": "pirate"})
     filled = await chat.core.fill_form(edit, await chat.context())
     assert filled["text"] == "Talk like one."
-    create = Call(COMMANDS["persona create"])
+    create = CommandCall(COMMANDS["persona create"])
     assert await chat.core.fill_form(create, await chat.context()) == {}
     with pytest.raises(CommandError, match="administrators"):
         await chat.core.fill_form(create, await chat.context(ANN))

@@ -3,8 +3,8 @@
 import pytest
 
 from bot.config import PROMPT_LENGTH
-from bot.conversation.commands import COMMANDS, Call
-from bot.conversation.importing import Draft, NotImported, free_name, imported
+from bot.conversation.commands import COMMANDS, CommandCall
+from bot.conversation.importing import NotImported, PersonaDraft, free_name, imported
 from tests.conversation.cards import ARIA, as_json, as_picture, card
 from tests.conversation.conftest import ANN, Chat
 
@@ -62,7 +62,7 @@ async def test_examples_give_way_where_all_is_too_long() -> None:
 
 async def test_a_text_is_the_prompt() -> None:
     draft = await imported("Old Sailor.txt", "Talk like a sailor.\n".encode("utf-16"))
-    assert draft == Draft("old-sailor", "Talk like a sailor.")
+    assert draft == PersonaDraft("old-sailor", "Talk like a sailor.")
 
 
 @pytest.mark.parametrize(
@@ -108,11 +108,11 @@ async def test_an_import_is_shown_and_saved_by_the_form_that_begins_with_it(chat
     assert "Nothing is saved yet." in shown.text
     assert "> Aria of the Isles keeps the lighthouse." in shown.text
     assert "aria" not in await chat.command("/persona list")
-    create = Call(COMMANDS["persona create"])
+    create = CommandCall(COMMANDS["persona create"])
     filled = await chat.core.fill_form(create, await chat.context())
     assert filled["name"] == "aria-of-the-isles"
     assert filled["text"] == PROMPT
-    saved = await chat.run(Call(COMMANDS["persona create"], filled))
+    saved = await chat.run(CommandCall(COMMANDS["persona create"], filled))
     assert saved.text == "Saved aria-of-the-isles, version 1."
     assert await chat.core.fill_form(create, await chat.context()) == {}
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bot.config import Config, Effort
 from bot.conversation.events import Place
-from bot.conversation.settings import Setting, Source, resolve
+from bot.conversation.settings import Setting, SettingSource, resolve
 from bot.storage import ScopeKey, SettingsByScope
 
 PLACE = Place("test", "s", "c", "t")
@@ -30,15 +30,19 @@ def stored(**values: str) -> SettingsByScope:
 @pytest.mark.parametrize(
     ("values", "message", "expected"),
     [
-        ({"thread": "low", "channel": "medium", "server": "medium"}, Effort.HIGH, Source.MESSAGE),
-        ({"thread": "low", "channel": "medium", "server": "medium"}, None, Source.THREAD),
-        ({"channel": "medium", "server": "low"}, None, Source.CHANNEL),
-        ({"server": "low"}, None, Source.SERVER),
-        ({}, None, Source.FILE_CHANNEL),
+        (
+            {"thread": "low", "channel": "medium", "server": "medium"},
+            Effort.HIGH,
+            SettingSource.MESSAGE,
+        ),
+        ({"thread": "low", "channel": "medium", "server": "medium"}, None, SettingSource.THREAD),
+        ({"channel": "medium", "server": "low"}, None, SettingSource.CHANNEL),
+        ({"server": "low"}, None, SettingSource.SERVER),
+        ({}, None, SettingSource.FILE_CHANNEL),
     ],
 )
 def test_the_narrowest_scope_wins_and_chat_overrides_the_file(
-    values: dict[str, str], message: Effort | None, expected: Source
+    values: dict[str, str], message: Effort | None, expected: SettingSource
 ) -> None:
     effort = resolve(FILE, PLACE, stored(**values)).with_effort(message).effort
     assert effort is not None
@@ -46,23 +50,25 @@ def test_the_narrowest_scope_wins_and_chat_overrides_the_file(
 
 
 def test_the_file_falls_from_channel_to_server_to_defaults() -> None:
-    assert resolve(FILE, PLACE, {}).effort == Setting(Effort.HIGH, Source.FILE_CHANNEL)
+    assert resolve(FILE, PLACE, {}).effort == Setting(Effort.HIGH, SettingSource.FILE_CHANNEL)
     elsewhere = Place("test", "s", "other")
-    assert resolve(FILE, elsewhere, {}).effort == Setting(Effort.LOW, Source.FILE_SERVER)
-    assert resolve(FILE, elsewhere, {}).persona == Setting("concise", Source.FILE_SERVER)
+    assert resolve(FILE, elsewhere, {}).effort == Setting(Effort.LOW, SettingSource.FILE_SERVER)
+    assert resolve(FILE, elsewhere, {}).persona == Setting("concise", SettingSource.FILE_SERVER)
     nowhere = resolve(FILE, Place("test", "x", "y"), {})
     assert nowhere.effort is None
-    assert nowhere.persona == Setting("default", Source.DEFAULT)
+    assert nowhere.persona == Setting("default", SettingSource.DEFAULT)
 
 
 def test_a_personas_own_effort_stands_between_the_default_and_all_that_was_set() -> None:
     nothing_set = resolve(Config(), PLACE, {})
     assert nothing_set.effective_effort(Effort.HIGH, Effort.LOW) == Setting(
-        Effort.HIGH, Source.PERSONA
+        Effort.HIGH, SettingSource.PERSONA
     )
-    assert nothing_set.effective_effort(None, Effort.LOW) == Setting(Effort.LOW, Source.DEFAULT)
+    assert nothing_set.effective_effort(None, Effort.LOW) == Setting(
+        Effort.LOW, SettingSource.DEFAULT
+    )
     server_set = resolve(Config(), PLACE, stored(server="medium"))
-    assert server_set.effective_effort(Effort.HIGH, Effort.LOW).source is Source.SERVER
+    assert server_set.effective_effort(Effort.HIGH, Effort.LOW).source is SettingSource.SERVER
 
 
 def test_a_channels_own_prompt_in_the_file_holds_until_chat_chooses_a_persona() -> None:
@@ -70,7 +76,7 @@ def test_a_channels_own_prompt_in_the_file_holds_until_chat_chooses_a_persona() 
         {"servers": {"s": {"channels": {"c": {"system_prompt": "Only haiku."}}}}}
     )
     prompt = resolve(config, PLACE, {}).system_prompt
-    assert prompt == Setting("Only haiku.", Source.FILE_CHANNEL)
+    assert prompt == Setting("Only haiku.", SettingSource.FILE_CHANNEL)
     chosen = {ScopeKey("test", "channel", "c"): {"persona": "riddles"}}
     assert resolve(config, PLACE, chosen).system_prompt is None
 
@@ -81,9 +87,9 @@ def test_a_thread_never_sees_what_was_set_in_another_one(
 ) -> None:
     values = stored(thread=thread, channel=channel, server=server)
     other_thread = Place("test", "s", "c", "other")
-    assert resolve(FILE, other_thread, values).effort == Setting(channel, Source.CHANNEL)
+    assert resolve(FILE, other_thread, values).effort == Setting(channel, SettingSource.CHANNEL)
     other_channel = Place("test", "s", "other", "other")
-    assert resolve(FILE, other_channel, values).effort == Setting(server, Source.SERVER)
+    assert resolve(FILE, other_channel, values).effort == Setting(server, SettingSource.SERVER)
     other_server = Place("test", "other", "other")
     assert resolve(FILE, other_server, values).effort is None
 

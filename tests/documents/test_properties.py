@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from bot.documents.extraction import encodings
 from bot.documents.kinds import Kind, kind_of
 from bot.documents.plain import plain_text
-from bot.documents.problems import Unreadable
+from bot.documents.problems import UnreadableFile
 from bot.documents.reading import read_document
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\ufeff"))
@@ -69,7 +69,7 @@ def test_utf_16_without_a_mark_comes_back_as_it_was(text: str) -> None:
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_text_without_control_characters_or_unreadable(data: bytes) -> None:
-    with suppress(Unreadable):
+    with suppress(UnreadableFile):
         text = "".join(encodings.extract(data))
         assert not {c for c in text if c < " "} - set("\t\n\v\f\r\x1b")
 

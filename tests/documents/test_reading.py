@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from bot.documents.kinds import Kind, kind_of
-from bot.documents.problems import Problem, Unreadable
+from bot.documents.problems import FileProblem, UnreadableFile
 from bot.documents.reading import Document, _environment, _problem, read_document
 from tests.documents import samples
 
@@ -23,8 +23,8 @@ async def text_of(data: bytes, kind: Kind = Kind.TEXT, limit: int = MUCH) -> str
     return (await read_document(data, kind, limit)).text
 
 
-async def problem_of(data: bytes, kind: Kind, **options: float) -> Problem:
-    with pytest.raises(Unreadable) as raised:
+async def problem_of(data: bytes, kind: Kind, **options: float) -> FileProblem:
+    with pytest.raises(UnreadableFile) as raised:
         await read_document(data, kind, MUCH, **options)
     return raised.value.problem
 
@@ -78,7 +78,7 @@ async def test_line_ends_of_windows_become_plain_ones() -> None:
     ],
 )
 async def test_what_is_no_text_is_told_so(data: bytes) -> None:
-    assert await problem_of(data, Kind.TEXT) is Problem.NOT_TEXT
+    assert await problem_of(data, Kind.TEXT) is FileProblem.NOT_TEXT
 
 
 async def test_an_empty_file_is_an_empty_text() -> None:
@@ -115,11 +115,11 @@ async def test_a_pdf_that_only_its_owner_may_change_is_read() -> None:
 
 
 async def test_a_pdf_with_a_password_is_told_so() -> None:
-    assert await problem_of(samples.pdf("x", password="pw"), Kind.PDF) is Problem.ENCRYPTED
+    assert await problem_of(samples.pdf("x", password="pw"), Kind.PDF) is FileProblem.ENCRYPTED
 
 
 async def test_a_pdf_of_scanned_pages_is_told_so() -> None:
-    assert await problem_of(samples.pdf("", ""), Kind.PDF) is Problem.EMPTY
+    assert await problem_of(samples.pdf("", ""), Kind.PDF) is FileProblem.EMPTY
 
 
 async def test_a_word_document_keeps_the_order_of_text_lists_and_tables() -> None:
@@ -191,7 +191,7 @@ async def test_a_long_document_is_cut() -> None:
 
 @pytest.mark.parametrize("kind", [Kind.PDF, Kind.WORD, Kind.SHEETS])
 async def test_of_a_document_that_was_not_fetched_whole_nothing_is_read(kind: Kind) -> None:
-    assert await problem_of(b"PK", kind, complete=False) is Problem.TOO_BIG
+    assert await problem_of(b"PK", kind, complete=False) is FileProblem.TOO_BIG
 
 
 # Attacks
@@ -200,7 +200,7 @@ async def test_of_a_document_that_was_not_fetched_whole_nothing_is_read(kind: Ki
 @pytest.mark.parametrize("kind", [Kind.PDF, Kind.WORD, Kind.SHEETS])
 @pytest.mark.parametrize("data", [b"", b"%PDF-1.7\nPK\x03\x04"])
 async def test_a_broken_document_is_told_so(kind: Kind, data: bytes) -> None:
-    assert await problem_of(data, kind) in (Problem.BROKEN, Problem.EMPTY)
+    assert await problem_of(data, kind) in (FileProblem.BROKEN, FileProblem.EMPTY)
 
 
 @pytest.mark.parametrize("kind", [Kind.WORD, Kind.SHEETS])
@@ -208,12 +208,12 @@ async def test_an_archive_that_unpacks_to_too_much_is_refused(kind: Kind) -> Non
     archive = BytesIO()
     with ZipFile(archive, "w", ZIP_DEFLATED) as bomb:
         bomb.writestr("word/document.xml", bytes(200 << 20))
-    assert await problem_of(archive.getvalue(), kind) is Problem.TOO_BIG
+    assert await problem_of(archive.getvalue(), kind) is FileProblem.TOO_BIG
 
 
 async def test_a_document_with_a_password_is_told_so() -> None:
     data = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(1000)
-    assert await problem_of(data, Kind.WORD) is Problem.ENCRYPTED
+    assert await problem_of(data, Kind.WORD) is FileProblem.ENCRYPTED
 
 
 async def test_entities_that_multiply_are_not_expanded() -> None:
@@ -227,7 +227,7 @@ async def test_entities_that_multiply_are_not_expanded() -> None:
         for name in old.namelist():
             evil = name == "xl/worksheets/sheet1.xml"
             new.writestr(name, sheet if evil else old.read(name))
-    assert await problem_of(packed.getvalue(), Kind.SHEETS) is Problem.BROKEN
+    assert await problem_of(packed.getvalue(), Kind.SHEETS) is FileProblem.BROKEN
 
 
 async def test_a_pdf_whose_page_inflates_ends_within_its_memory() -> None:
@@ -239,15 +239,15 @@ async def test_a_pdf_whose_page_inflates_ends_within_its_memory() -> None:
         f"/Length {len(plain)}".encode(), b"/Filter /FlateDecode /Length %d" % len(stream)
     )
     problem = await problem_of(head + stream + tail, Kind.PDF)
-    assert problem in (Problem.TOO_BIG, Problem.BROKEN, Problem.EMPTY)
+    assert problem in (FileProblem.TOO_BIG, FileProblem.BROKEN, FileProblem.EMPTY)
 
 
 async def test_a_page_of_deep_tags_is_told_to_be_broken() -> None:
-    assert await problem_of(b"<div>" * 50_000 + b"deep", Kind.WEB_PAGE) is Problem.BROKEN
+    assert await problem_of(b"<div>" * 50_000 + b"deep", Kind.WEB_PAGE) is FileProblem.BROKEN
 
 
 async def test_a_file_that_takes_too_long_is_given_up_and_leaves_no_process() -> None:
-    assert await problem_of(samples.word(), Kind.WORD, seconds=0.001) is Problem.TOO_SLOW
+    assert await problem_of(samples.word(), Kind.WORD, seconds=0.001) is FileProblem.TOO_SLOW
     running = [child.cmdline() for child in psutil.Process().children()]
     assert not [command for command in running if "bot.documents" in command]
 
@@ -258,7 +258,7 @@ def test_a_parser_out_of_cpu_time_ends_by_the_signal_that_says_so() -> None:
         [sys.executable, "-c", f"{code}\nwhile True: pass"], timeout=300, check=False
     )
     assert loop.returncode == -signal.SIGXCPU
-    assert _problem(loop.returncode) is Problem.TOO_SLOW
+    assert _problem(loop.returncode) is FileProblem.TOO_SLOW
 
 
 def test_the_parsing_process_is_given_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,7 +92,7 @@ async def test_a_stop_frees_the_server(chat: Chat) -> None:
     reply = await chat.ask("Tell me a very long story.")
     await until(reply, ReplyState.WRITING)
     reply.stop()
-    while (await chat.core.client.measures()).running:  # noqa: ASYNC110 (another process)
+    while (await chat.core.client.metrics()).running:  # noqa: ASYNC110 (another process)
         await asyncio.sleep(0.05)
     limit_answers(chat, 16)
     assert (await chat.answer("Hi")).usage is not None

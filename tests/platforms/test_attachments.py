@@ -6,7 +6,7 @@ from bot.config import Config
 from bot.conversation.events import Author, Message, Place, Question
 from bot.conversation.history import chat_messages
 from bot.conversation.in_effect import InEffect
-from bot.platforms.attachments import Attachments, Draft, File
+from bot.platforms.attachments import Attachments, File, MessageWithFiles
 from bot.platforms.download import Downloader
 from bot.storage import StoredPlace
 from tests.documents import samples
@@ -19,8 +19,8 @@ def config(**conversation: int) -> Config:
     return Config.model_validate({"conversation": conversation})
 
 
-def draft(text: str, *files: File) -> Draft:
-    return Draft(Message("1", ANN, text), files)
+def draft(text: str, *files: File) -> MessageWithFiles:
+    return MessageWithFiles(Message("1", ANN, text), files)
 
 
 class Reader:
@@ -34,7 +34,7 @@ class Reader:
     def file(self, name: str, content_type: str = "", problem: str = "") -> File:
         return File(name, name, f"{self._host.url}/{name}", content_type, problem)
 
-    async def fill(self, *drafts: Draft) -> list[Message]:
+    async def fill(self, *drafts: MessageWithFiles) -> list[Message]:
         here = InEffect.at(Place("slack", "T", "C"), self._config, StoredPlace({}, [], "0"))
         return await self._attachments.fill(drafts, here)
 

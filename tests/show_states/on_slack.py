@@ -6,7 +6,7 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.config import Config, Effort
-from bot.conversation.commands import COMMANDS, Call
+from bot.conversation.commands import COMMANDS, CommandCall
 from bot.conversation.events import Place
 from bot.conversation.personas import all_personas
 from bot.conversation.reply import Reply
@@ -66,7 +66,7 @@ async def states(language: str) -> AsyncIterator[State]:
     personas = list(all_personas(Config(), []).values())
     yield State("slack", "Home", Kind.HOME, home(settings, personas, texts))
     for name in ("persona create", "persona edit"):
-        view = form(Call(COMMANDS[name], {"name": "pirate"}), {"text": "Arr."}, "C1", texts)
+        view = form(CommandCall(COMMANDS[name], {"name": "pirate"}), {"text": "Arr."}, "C1", texts)
         yield State("slack", f"/{name}", Kind.FORM, view)
 
 

@@ -6,7 +6,7 @@ from bot.config import Effort
 from bot.conversation.catching_up import LINK_LABEL
 from bot.conversation.reply import Reply, ReplyState, Step, StepState, TokenCounts
 from bot.conversation.texts import Texts
-from bot.tools.approval import Approval, Reason
+from bot.tools.approval import Approval, ApprovalReason
 from bot.tools.receipt import Receipt
 
 QUESTION = "Why is the sky blue?"
@@ -60,7 +60,7 @@ def shown(texts: Texts) -> Iterator[tuple[str, Reply]]:
     """Replies with something to read, by name."""
     usage = TokenCounts(prompt_tokens=120, reasoning_tokens=64, answer_tokens=81, seconds=1.23)
     yield "being written", reply(ReplyState.WRITING, text=ANSWER[:120])
-    for reason in Reason:
+    for reason in ApprovalReason:
         call = Approval("1", "fetch", '{"url": "https://example.org/a"}', reason)
         yield f"may a tool be called: {reason}", reply(ReplyState.CALLING, approval=call)
     yield "done", reply(ReplyState.DONE, text=ANSWER, usage=usage)

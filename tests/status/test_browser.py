@@ -20,7 +20,7 @@ from playwright.async_api import async_playwright
 from bot.conversation.events import Author, Place
 from bot.conversation.reply import ReplyState
 from bot.inference.server.metrics import Metrics
-from bot.status.recorder import Ended, Point, Recorder, this_hour
+from bot.status.recorder import EndedAnswer, Point, Recorder, this_hour
 from bot.storage import AnswerCounts, AnswersKey, Load, Store
 from tests.doubles.inference import Queue, Say, ScriptedInference, Wait
 from tests.status.conftest import Page, shown
@@ -154,7 +154,7 @@ def fill_hour(recorder: Recorder) -> None:
             )
         )
         seconds = 0.4 + wave
-        recorder._ended.append(Ended(now - 8 * (360 - n), ReplyState.DONE, seconds, 90.0))
+        recorder._ended.append(EndedAnswer(now - 8 * (360 - n), ReplyState.DONE, seconds, 90.0))
 
 
 async def fill_month(store: Store) -> None:

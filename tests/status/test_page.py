@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 
-from bot.client import Measures
+from bot.client import ServiceMetrics
 from bot.conversation.events import Author, Place
 from bot.inference.server.metrics import Metrics
 from tests.doubles.inference import Queue, Say, ScriptedInference, Wait
@@ -106,7 +106,7 @@ def test_what_our_service_and_others_measure_is_read() -> None:
     metrics = Metrics("model")
     metrics.refused(429)
     ours = metrics.render(running=2, waiting=3, sequences=2, card_memory=(5, 10)).decode()
-    found = Measures.read(ours)
+    found = ServiceMetrics.read(ours)
     assert (found.running, found.waiting, found.generated) == (2, 3, 0)
     assert (found.card_used, found.card_total, found.queried) == (5, 10, 0)
     vllm = """# HELP vllm:num_requests_running Number of requests
@@ -115,10 +115,10 @@ vllm:num_requests_running{engine="1",model_name="a"} 2.0
 vllm:generation_tokens_total{engine="0",model_name="a"} 10.0
 python_info{implementation="CPython"} 1.0
 """
-    assert Measures.read(vllm) == Measures(running=3, generated=10)
-    assert Measures.read("llamacpp:requests_deferred 4\n") == Measures(waiting=4)
-    assert Measures.read("<html>vllm:num_requests_running</html>") == Measures()
-    assert Measures.read("vllm:num_requests_running many\n") == Measures()
+    assert ServiceMetrics.read(vllm) == ServiceMetrics(running=3, generated=10)
+    assert ServiceMetrics.read("llamacpp:requests_deferred 4\n") == ServiceMetrics(waiting=4)
+    assert ServiceMetrics.read("<html>vllm:num_requests_running</html>") == ServiceMetrics()
+    assert ServiceMetrics.read("vllm:num_requests_running many\n") == ServiceMetrics()
 
 
 async def test_the_logs_warnings_are_shown_without_their_values(page: Page) -> None:

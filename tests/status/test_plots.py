@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bot.client import Measures
+from bot.client import ServiceMetrics
 from bot.conversation.events import Place
 from bot.status import recorder as recording
 from bot.status.recorder import Recorder, this_hour
@@ -28,7 +28,7 @@ class Clock:
 def test_the_services_count_makes_tokens_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, recorder = Clock(monkeypatch), Recorder()
     for generated in (500, 900, 900, 100, 300):  # it was restarted in between
-        recorder.record(Measures(generated=generated, running=2, waiting=3), [])
+        recorder.record(ServiceMetrics(generated=generated, running=2, waiting=3), [])
         clock.now += 10
     assert [p.tokens_per_second for p in recorder.points] == [40, 0, 0, 20]
     assert {(p.running, p.waiting) for p in recorder.points} == {(2, 3)}
@@ -37,7 +37,7 @@ def test_the_services_count_makes_tokens_a_second(monkeypatch: pytest.MonkeyPatc
 def test_a_service_that_begins_to_tell_makes_no_peak(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, recorder = Clock(monkeypatch), Recorder()
     for generated in (None, None, 1_000_000, 1_000_100):
-        recorder.record(Measures(generated=generated), [])
+        recorder.record(ServiceMetrics(generated=generated), [])
         clock.now += 10
     assert [p.tokens_per_second for p in recorder.points] == [0, 0, 10]
 
@@ -45,7 +45,7 @@ def test_a_service_that_begins_to_tell_makes_no_peak(monkeypatch: pytest.MonkeyP
 def test_an_hour_is_kept_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, recorder = Clock(monkeypatch), Recorder()
     for _ in range(1000):
-        recorder.record(Measures(), [])
+        recorder.record(ServiceMetrics(), [])
         clock.now += 10
     assert len(recorder.points) == 360
 

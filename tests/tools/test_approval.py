@@ -4,14 +4,14 @@ import re
 
 import pytest
 
-from bot.tools.approval import Reason, approval_for, reason_to_ask
-from bot.tools.definition import Arguments, Output, Tool
-from bot.tools.rendering import Quiet
+from bot.tools.approval import ApprovalReason, approval_for, reason_to_ask
+from bot.tools.definition import Arguments, Tool, ToolResult
+from bot.tools.link_filter import LinkFilter
 from bot.tools.taint import Taint
 
 
-async def run(arguments: Arguments) -> Output:
-    return Output("")
+async def run(arguments: Arguments) -> ToolResult:
+    return ToolResult("")
 
 
 def tool(**fields: object) -> Tool:
@@ -29,15 +29,15 @@ SEEN = "see https://example.org/page, and (http://a.example/x?y=1)."
         ("https://example.org/page", None),
         ("HTTPS://EXAMPLE.org/page#part", None),
         ("http://a.example/x?y=1", None),
-        ("https://example.org/pag", Reason.ADDRESS),
-        ("https://example.org/page?d=secret", Reason.ADDRESS),
-        ("https://example.org/", Reason.ADDRESS),
-        ("https://secret.evil.example/page", Reason.ADDRESS),
-        ("http://example.org/page", Reason.ADDRESS),
+        ("https://example.org/pag", ApprovalReason.ADDRESS),
+        ("https://example.org/page?d=secret", ApprovalReason.ADDRESS),
+        ("https://example.org/", ApprovalReason.ADDRESS),
+        ("https://secret.evil.example/page", ApprovalReason.ADDRESS),
+        ("http://example.org/page", ApprovalReason.ADDRESS),
     ],
 )
 def test_only_an_address_that_was_seen_to_the_last_sign_is_reached_after_others_were_read(
-    url: str, reason: Reason | None
+    url: str, reason: ApprovalReason | None
 ) -> None:
     taint = Taint([SEEN], tainted=False)
     assert reason_to_ask(OPEN, {"id": url}, taint) is None
@@ -51,22 +51,22 @@ def test_words_leave_freely_until_a_page_was_read() -> None:
     taint.read(results=True)
     assert reason_to_ask(SEARCH, {}, taint) is None
     taint.read()
-    assert reason_to_ask(SEARCH, {}, taint) is Reason.WORDS
-    assert reason_to_ask(SEARCH, {}, Taint([], tainted=True)) is Reason.WORDS
+    assert reason_to_ask(SEARCH, {}, taint) is ApprovalReason.WORDS
+    assert reason_to_ask(SEARCH, {}, Taint([], tainted=True)) is ApprovalReason.WORDS
 
 
 def test_what_writes_asks_as_it_is_set_and_always_after_others_were_read() -> None:
     clean, tainted = Taint([], tainted=False), Taint([], tainted=True)
-    assert reason_to_ask(tool(writes=True, approve="writes"), {}, clean) is Reason.WRITES
+    assert reason_to_ask(tool(writes=True, approve="writes"), {}, clean) is ApprovalReason.WRITES
     assert reason_to_ask(tool(writes=True, approve="never"), {}, clean) is None
-    assert reason_to_ask(tool(writes=True, approve="never"), {}, tainted) is Reason.WRITES
-    assert reason_to_ask(tool(approve="always"), {}, clean) is Reason.ALWAYS
+    assert reason_to_ask(tool(writes=True, approve="never"), {}, tainted) is ApprovalReason.WRITES
+    assert reason_to_ask(tool(approve="always"), {}, clean) is ApprovalReason.ALWAYS
     assert reason_to_ask(tool(approve="writes"), {}, tainted) is None
 
 
 def test_an_approval_is_of_one_call_with_its_arguments() -> None:
     def key(id: str, arguments: Arguments) -> str:
-        return approval_for(id, OPEN, arguments, Reason.ADDRESS).key
+        return approval_for(id, OPEN, arguments, ApprovalReason.ADDRESS).key
 
     assert key("1", {"a": 1, "b": 2}) == key("1", {"b": 2, "a": 1})
     assert len({key("1", {"a": 1}), key("2", {"a": 1}), key("1", {"a": 2})}) == 3
@@ -74,7 +74,7 @@ def test_an_approval_is_of_one_call_with_its_arguments() -> None:
 
 def shown(text: str, size: int = 1000) -> str:
     """The text, which came in pieces of `size`, after others' words were read."""
-    quiet = Quiet(Taint([SEEN], tainted=True))
+    quiet = LinkFilter(Taint([SEEN], tainted=True))
     pieces = [quiet.add(text[at : at + size]) for at in range(0, len(text), size)]
     return "".join(pieces) + quiet.rest()
 
@@ -141,6 +141,6 @@ def test_what_was_seen_stays_as_it_is(text: str) -> None:
 
 
 def test_a_clean_answer_is_left_as_it_is() -> None:
-    quiet = Quiet(Taint([], tainted=False))
+    quiet = LinkFilter(Taint([], tainted=False))
     text = "![x](https://a.example/b) https://c.example"
     assert quiet.add(text) == text

@@ -7,7 +7,7 @@ import pytest
 
 from bot.config import Config
 from bot.storage import Store
-from bot.tools import Asking, Session, Toolbox
+from bot.tools import Session, Toolbox, ToolContext
 from tests.doubles.searxng import Page, SearxngDouble
 
 ARTICLE = """<html><head><title>Tides 【1†x】</title></head><body><nav><a href="/">Home</a></nav>
@@ -31,7 +31,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
         yield store
 
 
-ASKING = Asking("test", "server", frozenset(), frozenset())
+ASKING = ToolContext("test", "server", frozenset(), frozenset())
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ from mcp.types import ImageContent
 
 from bot.config import Config
 from bot.storage import Store
-from bot.tools import Asking, Session, Toolbox
+from bot.tools import Session, Toolbox, ToolContext
 from bot.tools import toolbox as toolbox_module
 from bot.tools.mcp import server as server_module
-from bot.tools.mcp.offered import Standing
+from bot.tools.mcp.tool import ToolStatus
 from tests.doubles.mcp_double import McpDouble
 
-HERE = Asking("test", "server", frozenset({"channel"}), frozenset({"role"}))
-ELSEWHERE = Asking("test", "other", frozenset({"channel"}), frozenset())
+HERE = ToolContext("test", "server", frozenset({"channel"}), frozenset({"role"}))
+ELSEWHERE = ToolContext("test", "other", frozenset({"channel"}), frozenset())
 
 
 @pytest.fixture
@@ -130,8 +130,8 @@ async def test_a_changed_tool_has_to_be_allowed_again(
         assert "has changed" in await call(offered_before, "double__look", text="x")
         ((_, tools),) = await toolbox.mcp.overview(HERE)
         assert {one.raw.name: standing for one, standing in tools} == {
-            "look": Standing.CHANGED,
-            "change": Standing.NOT_ALLOWED,
+            "look": ToolStatus.CHANGED,
+            "change": ToolStatus.NOT_ALLOWED,
         }
     async with running(settings, store) as toolbox:  # a restart forgets nothing
         assert names(await toolbox.open(settings, HERE)) == []

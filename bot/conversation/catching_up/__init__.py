@@ -2,6 +2,18 @@
 
 from bot.conversation.catching_up.citations import LINK_LABEL
 from bot.conversation.catching_up.summary import Summary
-from bot.conversation.catching_up.transcript import CatchUp, Said, Transcript, Unreadable
+from bot.conversation.catching_up.transcript import (
+    CatchUp,
+    Transcript,
+    TranscriptMessage,
+    UnreadableChannel,
+)
 
-__all__ = ["LINK_LABEL", "CatchUp", "Said", "Summary", "Transcript", "Unreadable"]
+__all__ = [
+    "LINK_LABEL",
+    "CatchUp",
+    "Summary",
+    "Transcript",
+    "TranscriptMessage",
+    "UnreadableChannel",
+]

@@ -13,7 +13,7 @@ _CITED = re.compile(
 _UNFINISHED = re.compile(r"[ \t]*[\[【][^\[\]【】\n]{0,40}\Z")
 
 
-class Citations:
+class MessageCitations:
     """links: to the messages 1, 2 and so on. `jump`: what an address of any message looks like."""
 
     def __init__(self, links: Sequence[str], jump: re.Pattern[str]) -> None:

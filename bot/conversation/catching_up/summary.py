@@ -9,15 +9,15 @@ from bot.client import InferenceError, PromptTooLong
 from bot.config import Config
 from bot.conversation.answer import Answer
 from bot.conversation.budget import ASSUMED_CONTEXT, prompt_tokens
-from bot.conversation.catching_up.citations import Citations
+from bot.conversation.catching_up.citations import MessageCitations
 from bot.conversation.catching_up.parts import in_parts
-from bot.conversation.catching_up.transcript import CatchUp, Transcript, Unreadable, numbered
+from bot.conversation.catching_up.transcript import CatchUp, Transcript, UnreadableChannel, numbered
 from bot.conversation.events import Question
 from bot.conversation.history import ChatMessage, estimate_tokens
 from bot.conversation.reply import Reply, ReplyState, TokenCounts
-from bot.conversation.settings import Setting, Source
+from bot.conversation.settings import Setting, SettingSource
 from bot.conversation.waiting import until_ready
-from bot.tools import Asking, Session, Taint
+from bot.tools import Session, Taint, ToolContext
 
 RULES = """\
 Keep to what was said, and leave out small talk. After each point cite the messages that it comes \
@@ -42,8 +42,8 @@ what several notes say, and what became of a question or plan in a later one. {R
 class _NoTools:
     """What people wrote to each other must not make the model call anything."""
 
-    async def open(self, config: Config, asking: Asking) -> Session:
-        return Session([], config.tools, Taint(asking.texts, tainted=True))
+    async def open(self, config: Config, context: ToolContext) -> Session:
+        return Session([], config.tools, Taint(context.texts, tainted=True))
 
 
 NO_TOOLS = _NoTools()
@@ -62,7 +62,7 @@ class Summary(Answer):
     """Fills `reply` with what was said, in place of an answer."""
 
     question: CatchUp
-    _citations: Citations = field(init=False)
+    _citations: MessageCitations = field(init=False)
     _spent: tuple[int, int] = (0, 0)
     """Tokens of prompts and answers that have ended."""
 
@@ -74,7 +74,7 @@ class Summary(Answer):
             transcript = await self.question.read(self._tell_read)
             if transcript.said:
                 await self._sum_up(transcript)
-        except Unreadable as error:
+        except UnreadableChannel as error:
             self.reply.change(ReplyState.FAILED, str(error))
         except InferenceError as error:
             self._fail(self.lost_notice(), error)
@@ -104,7 +104,7 @@ class Summary(Answer):
         lines = numbered(transcript.said, self.question.zone, longest=max(room // 2, 1))
         pieces = [_Piece(line, range(at, at + 1)) for at, line in enumerate(lines, 1)]
         links = [one.link for one in transcript.said]
-        self._citations = Citations(links, self.question.jump)
+        self._citations = MessageCitations(links, self.question.jump)
         instructions, for_part = WHOLE, PART
         while not self.reply.state.final:
             parts = await in_parts([piece.text for piece in pieces], room, self._count_tokens)
@@ -157,7 +157,7 @@ class Summary(Answer):
         """
         asked, here = self.question.message, self.here
         text = "\n".join(piece.text for piece in pieces)
-        prompt = Setting(instructions, Source.DEFAULT)
+        prompt = Setting(instructions, SettingSource.DEFAULT)
         end = Reply(asker=self.reply.asker, effort=self.reply.effort, show_reasoning=False)
         answer = Answer(
             question=Question(replace(asked, text=text)),

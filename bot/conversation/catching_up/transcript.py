@@ -12,7 +12,7 @@ _NUMBER = re.compile(r"\[(\d+)\]")
 
 
 @dataclass(frozen=True)
-class Said:
+class TranscriptMessage:
     """A message with its time; `link` leads to it, `thread` names the thread it is in, if any."""
 
     message: Message
@@ -29,12 +29,12 @@ class Transcript:
     complete: whether that is as early as was asked for.
     """
 
-    said: Sequence[Said]
+    said: Sequence[TranscriptMessage]
     since: datetime
     complete: bool = True
 
 
-class Unreadable(Exception):
+class UnreadableChannel(Exception):
     """Nothing can be read; the message is one line for the person."""
 
 
@@ -42,7 +42,7 @@ class Unreadable(Exception):
 class CatchUp(Question):
     """The question what was said in a channel.
 
-    read: reads it, and tells how many messages it has so far. Raises Unreadable.
+    read: reads it, and tells how many messages it has so far. Raises UnreadableChannel.
     jump: what the addresses of the platform's messages look like.
     when: shows a time to the person.
     zone: the person's time zone.
@@ -54,7 +54,7 @@ class CatchUp(Question):
     zone: tzinfo = UTC
 
 
-def numbered(said: Sequence[Said], zone: tzinfo, longest: int) -> Iterator[str]:
+def numbered(said: Sequence[TranscriptMessage], zone: tzinfo, longest: int) -> Iterator[str]:
     """Each message with its number, from 1 on, its time and its author.
 
     One line each, but for the lines of its own text, which are indented: no text can look like

@@ -1,6 +1,6 @@
 """What people can tell the bot to do."""
 
-from bot.conversation.commands.calls import Call, Result, is_command, parse
+from bot.conversation.commands.calls import CommandCall, CommandResult, is_command, parse
 from bot.conversation.commands.catalog import COMMANDS
 from bot.conversation.commands.definition import (
     Command,
@@ -13,14 +13,14 @@ from bot.conversation.commands.definition import (
 
 __all__ = [
     "COMMANDS",
-    "Call",
     "Command",
+    "CommandCall",
     "CommandError",
+    "CommandResult",
     "Context",
     "Conversation",
     "Option",
     "OptionKind",
-    "Result",
     "is_command",
     "parse",
 ]

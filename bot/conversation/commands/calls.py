@@ -11,7 +11,7 @@ from bot.conversation.texts import Texts
 
 
 @dataclass(frozen=True)
-class Call:
+class CommandCall:
     """A command and the values of its options, by name."""
 
     command: Command
@@ -44,17 +44,17 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Result:
+class CommandResult:
     """What came of a command, for the person who gave it.
 
     text: what happened, or why nothing did (`done` is false then).
-    barred: whether that is because they may not use the bot here at all.
+    access_denied: whether that is because they may not use the bot here at all.
     then: the command that is proposed now, with a form of its own.
     """
 
     text: str
     done: bool = True
-    barred: bool = False
+    access_denied: bool = False
     then: Command | None = None
 
 
@@ -79,7 +79,7 @@ def _nearest(name: str) -> str | None:
     return next(iter(get_close_matches(name, names, n=1)), None)
 
 
-def parse(line: str, texts: Texts) -> Call:
+def parse(line: str, texts: Texts) -> CommandCall:
     """The call in a typed line such as `/effort high`.
 
     It may lack options at its end that a form can ask for. Raises CommandError.
@@ -105,7 +105,7 @@ def parse(line: str, texts: Texts) -> Call:
         values[option.name] = value
     if rest:
         raise CommandError(texts("usage", usage=texts.command(command.usage)))
-    return Call(command, values)
+    return CommandCall(command, values)
 
 
 def _find(line: str, texts: Texts) -> tuple[Command, str]:

@@ -9,7 +9,7 @@ from typing import Protocol
 from bot.client import InferenceClient
 from bot.config import Config, Permission, PermissionsConfig, ServerConfig
 from bot.conversation.events import Author, Place
-from bot.conversation.importing import Drafts
+from bot.conversation.importing import PersonaDrafts
 from bot.conversation.in_effect import InEffect
 from bot.conversation.responder import Responder
 from bot.conversation.texts import Texts
@@ -71,7 +71,7 @@ class Conversation(Protocol):
         ...
 
     async def regenerate(self, author: Author) -> bool:
-        """Answer the person's last question again; False where there is none. Raises Refused."""
+        """Answer the person's last question again; False if there is none. Raises NotAdmitted."""
         ...
 
     async def attached(self, here: InEffect) -> tuple[str, bytes] | None:
@@ -87,7 +87,7 @@ class Conversation(Protocol):
 
         since: in UTC; None for since the author's last message.
         channel: as it was given, "" for this one.
-        Raises Refused, CommandError, StorageError.
+        Raises NotAdmitted, CommandError, StorageError.
         """
 
 
@@ -101,7 +101,7 @@ class Context:
     store: Store
     client: InferenceClient
     responder: Responder
-    drafts: Drafts
+    drafts: PersonaDrafts
     started: float
     """When the bot started, as time.monotonic()."""
 

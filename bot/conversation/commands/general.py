@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 from bot.client import InferenceError
 from bot.conversation.access import Window
-from bot.conversation.asking import asking_of
 from bot.conversation.commands.definition import Command, CommandError, Context
 from bot.conversation.settings import Setting
 from bot.conversation.status import receipt_text
 from bot.conversation.texts import Texts
+from bot.conversation.tool_context import context_of_author
 from bot.tools.toolbox import PAGES
 
 
@@ -136,9 +136,9 @@ async def status(context: Context) -> str:
 async def privacy(context: Context) -> str:
     """What is stored, what tools may reach, and what has left for this server."""
     texts, place, config = context.texts, context.place, context.config
-    asking = asking_of(context.here, context.author)
+    tool_context = context_of_author(context.here, context.author)
     lines = [texts("privacy")]
-    if hosts := context.responder.toolbox.reachable(config, asking):
+    if hosts := context.responder.toolbox.reachable(config, tool_context):
         named = [texts("privacy_pages") if host == PAGES else host for host in hosts]
         lines.append(texts("privacy_may_leave", hosts=", ".join(named)))
     if sent := context.responder.toolbox.sent(place.platform, place.server):

@@ -1,1 +1,1 @@
-"""One format a file: `extract` gives a file's text piece by piece. Raises Unreadable."""
+"""One format a file: `extract` gives a file's text piece by piece. Raises UnreadableFile."""

@@ -3,7 +3,7 @@
 from io import BytesIO
 from zipfile import BadZipFile, ZipFile
 
-from bot.documents.problems import Problem, Unreadable
+from bot.documents.problems import FileProblem, UnreadableFile
 
 UNPACKED_BYTES = 100 << 20
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -15,17 +15,17 @@ def checked(data: bytes) -> BytesIO:
     """The archive, if it may be unpacked.
 
     zipfile reads no more of a member than the size in the archive's directory, so the sizes there
-    hold. Raises Unreadable.
+    hold. Raises UnreadableFile.
     """
     if data.startswith(OLE_MAGIC):
-        raise Unreadable(Problem.ENCRYPTED)
+        raise UnreadableFile(FileProblem.ENCRYPTED)
     try:
         with ZipFile(BytesIO(data)) as archive:
             members = archive.infolist()
     except BadZipFile as error:
-        raise Unreadable(Problem.BROKEN) from error
+        raise UnreadableFile(FileProblem.BROKEN) from error
     if sum(member.file_size for member in members) > UNPACKED_BYTES:
-        raise Unreadable(Problem.TOO_BIG)
+        raise UnreadableFile(FileProblem.TOO_BIG)
     if any(member.flag_bits & 1 for member in members):
-        raise Unreadable(Problem.ENCRYPTED)
+        raise UnreadableFile(FileProblem.ENCRYPTED)
     return BytesIO(data)

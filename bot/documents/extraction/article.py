@@ -4,19 +4,19 @@ from collections.abc import Iterator
 
 import trafilatura
 
-from bot.documents.problems import Problem, Unreadable
+from bot.documents.problems import FileProblem, UnreadableFile
 
 
 def extract(data: bytes) -> Iterator[str]:
-    """Raises Unreadable where there is no such text."""
+    """Raises UnreadableFile where there is no such text."""
     tree = trafilatura.load_html(data)
     if tree is None:
-        raise Unreadable(Problem.EMPTY)
+        raise UnreadableFile(FileProblem.EMPTY)
     title = " ".join((tree.findtext(".//title") or "").split())
     text = trafilatura.extract(
         tree, output_format="markdown", include_links=True, include_tables=True
     )
     if not text:
-        raise Unreadable(Problem.EMPTY)
+        raise UnreadableFile(FileProblem.EMPTY)
     yield f"{title}\n"
     yield text

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 import png
 
-from bot.documents.problems import Problem, Unreadable
+from bot.documents.problems import FileProblem, UnreadableFile
 
 KEYWORDS = (b"ccv3", b"chara")
 """Of the chunks, the newer version first: a card may have both."""
 
 
 def extract(data: bytes) -> Iterator[str]:
-    """The card of the newest version. Raises Unreadable where the picture has none."""
+    """The card of the newest version. Raises UnreadableFile where the picture has none."""
     found: dict[bytes, bytes] = {}
     for kind, content in png.Reader(bytes=data).chunks():
         if kind == b"tEXt":
@@ -23,5 +23,5 @@ def extract(data: bytes) -> Iterator[str]:
             found[keyword.lower()] = text
     card = next((found[keyword] for keyword in KEYWORDS if keyword in found), None)
     if card is None:
-        raise Unreadable(Problem.EMPTY)
+        raise UnreadableFile(FileProblem.EMPTY)
     yield base64.b64decode(card).decode("utf-8")

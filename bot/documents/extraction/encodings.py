@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from charset_normalizer import from_bytes
 
-from bot.documents.problems import Problem, Unreadable
+from bot.documents.problems import FileProblem, UnreadableFile
 
 WESTERN = "cp1252"
 CANDIDATES = [
@@ -24,10 +24,10 @@ _CONTROL = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
 
 
 def extract(data: bytes) -> Iterator[str]:
-    """The text. Raises Unreadable where it isn't any."""
+    """The text. Raises UnreadableFile where it isn't any."""
     text = _utf_16(data) if b"\0" in data else _single_or_multi_byte(data)
     if text is None or _CONTROL.search(text):
-        raise Unreadable(Problem.NOT_TEXT)
+        raise UnreadableFile(FileProblem.NOT_TEXT)
     yield text
 
 

@@ -5,7 +5,7 @@ from io import BytesIO
 
 from pypdf import PasswordType, PdfReader
 
-from bot.documents.problems import Problem, Unreadable
+from bot.documents.problems import FileProblem, UnreadableFile
 
 
 def extract(data: bytes) -> Iterator[str]:
@@ -13,7 +13,7 @@ def extract(data: bytes) -> Iterator[str]:
     reader = PdfReader(BytesIO(data))
     # Many are encrypted only against changes, with an empty password for reading.
     if reader.is_encrypted and reader.decrypt("") == PasswordType.NOT_DECRYPTED:
-        raise Unreadable(Problem.ENCRYPTED)
+        raise UnreadableFile(FileProblem.ENCRYPTED)
     for number, page in enumerate(reader.pages, 1):
         if text := page.extract_text().strip():
             yield f"[page {number}]\n{text}\n\n"

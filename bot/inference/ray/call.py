@@ -7,7 +7,7 @@ from starlette.types import Message
 
 
 @dataclass(frozen=True)
-class Call:
+class BufferedRequest:
     """A request whose body has come. `avoid` are replicas that have refused it."""
 
     method: str
@@ -20,7 +20,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Part:
+class ResponsePart:
     """A part of the response of `replica`.
 
     begun: whether the client has seen something of the answer with it, beyond its place in the

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.inference.ray.affinity import conversation_key
-from bot.inference.ray.call import Call, Part
+from bot.inference.ray.call import BufferedRequest, ResponsePart
 from bot.inference.ray.joined import joined_health, joined_metrics
 from bot.inference.server.endpoints import RESPONSES
 from bot.inference.server.errors import ApiError
@@ -115,14 +115,16 @@ class _Forwarding:
                 return
             call = replace(call, avoid=call.avoid | {refused_by})
 
-    async def _pass_on(self, parts: Any, call: Call, response: "_Response") -> str | None:
+    async def _pass_on(
+        self, parts: Any, call: BufferedRequest, response: "_Response"
+    ) -> str | None:
         """The response of one replica; or the replica, if it refused and another can be asked.
 
         Raises RayActorError, ApiError.
         """
         try:
             async with asyncio.timeout(ASSIGN_SECONDS):
-                first: Part = await anext(parts)
+                first: ResponsePart = await anext(parts)
         except (TimeoutError, DeploymentUnavailableError):
             if not response.started:
                 raise NONE_READY from None
@@ -170,11 +172,13 @@ class _Response:
         await self._send({"type": "http.response.body", "body": text.encode(), "more_body": False})
 
 
-async def _call(scope: Scope, receive: Receive) -> Call:
+async def _call(scope: Scope, receive: Receive) -> BufferedRequest:
     body = b"" if scope["method"] == "OPTIONS" else await Request(scope, receive).body()
     key = conversation_key(body)
     headers = list(scope["headers"])  # with an X-Request-Id: Ray's proxy adds one
-    return Call(scope["method"], scope["path"], scope["query_string"], headers, body, key)
+    return BufferedRequest(
+        scope["method"], scope["path"], scope["query_string"], headers, body, key
+    )
 
 
 async def _of_all(replicas: DeploymentHandle, method: str) -> list[Any]:

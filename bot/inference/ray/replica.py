@@ -10,7 +10,7 @@ from starlette.types import Message, Scope
 from bot import log, tracing
 from bot.config.schema import InferenceConfig
 from bot.inference.models.sources import Progress
-from bot.inference.ray.call import Call, Part
+from bot.inference.ray.call import BufferedRequest, ResponsePart
 from bot.inference.server.api import Health
 from bot.inference.server.endpoints import create_app
 from bot.inference.server.model import Model
@@ -55,16 +55,18 @@ class Replica:
 
     async def metrics(self) -> tuple[str, str]:
         """The replica's name, and what Prometheus would read at its `/metrics`."""
-        parts = [part async for part in self.answer(Call("GET", "/metrics", b"", [], b"", ""))]
+        parts = [
+            part async for part in self.answer(BufferedRequest("GET", "/metrics", b"", [], b"", ""))
+        ]
         messages = [message for part in parts for message in part.messages]
         return self._name, b"".join(m.get("body", b"") for m in messages).decode()
 
-    async def answer(self, call: Call) -> AsyncIterator[Part]:
+    async def answer(self, call: BufferedRequest) -> AsyncIterator[ResponsePart]:
         """The response, as it comes. The first part has nothing yet: it tells who has the call.
 
         Closing or cancelling it is to the service what a client's leaving is.
         """
-        yield Part(self._name)
+        yield ResponsePart(self._name)
         state: dict[str, Any] = {}
         messages: asyncio.Queue[Message | None] = asyncio.Queue()
         left = asyncio.Event()
@@ -87,13 +89,13 @@ class Replica:
                 ended = ready[-1] is None
                 job = state.get("job")
                 begun = job is not None and job.first_token is not None
-                yield Part(self._name, [message for message in ready if message], begun)
+                yield ResponsePart(self._name, [message for message in ready if message], begun)
             await running
         finally:
             left.set()
 
 
-def _scope(call: Call, state: dict[str, Any]) -> Scope:
+def _scope(call: BufferedRequest, state: dict[str, Any]) -> Scope:
     """What uvicorn would say of the request; the service puts its job into `state`."""
     return {
         "type": "http",

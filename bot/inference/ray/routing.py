@@ -8,7 +8,7 @@ from collections import Counter
 from ray.serve.request_router import PendingRequest, ReplicaID, RequestRouter, RunningReplica
 
 from bot.inference.ray.affinity import by_preference
-from bot.inference.ray.call import Call
+from bot.inference.ray.call import BufferedRequest
 
 
 class ConversationRouter(RequestRouter):  # type: ignore[misc]
@@ -29,7 +29,9 @@ class ConversationRouter(RequestRouter):  # type: ignore[misc]
             return [candidate_replicas]
         pending_request.routing_context.should_backoff = True  # when none of them has room
         call = pending_request.args[0] if pending_request.args else None
-        key, avoid = (call.key, call.avoid) if isinstance(call, Call) else ("", frozenset())
+        key, avoid = (
+            (call.key, call.avoid) if isinstance(call, BufferedRequest) else ("", frozenset())
+        )
         replicas = {replica.replica_id.unique_id: replica for replica in candidate_replicas}
         ongoing = {name: self._ongoing(replica.replica_id) for name, replica in replicas.items()}
         order = by_preference(key, ongoing, self._spill)

@@ -111,7 +111,7 @@ def _refused(param: str, what: str) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRequest:
     """What the engine runs, what reads its tokens, and how many they may be."""
 
     sequence: Sequence
@@ -125,7 +125,7 @@ def prepare(
     prompt: list[int],
     calling: Calling,
     form: Form | None,
-) -> Prepared:
+) -> PreparedRequest:
     """A chat completion. Raises ApiError where the context has no room for an answer."""
     asked = request.max_completion_tokens or request.max_tokens
     max_tokens = _max_tokens(model, prompt, asked, "messages")
@@ -142,10 +142,10 @@ def prepare(
         calling=calling,
         form=form,
     )
-    return Prepared(sequence, generation, max_tokens)
+    return PreparedRequest(sequence, generation, max_tokens)
 
 
-def prepare_text(model: Model, request: CompletionRequest, prompt: list[int]) -> Prepared:
+def prepare_text(model: Model, request: CompletionRequest, prompt: list[int]) -> PreparedRequest:
     """A completion of plain text. Raises ApiError as above, and for ids that no token has."""
     if not prompt:
         raise ApiError(400, "'prompt' is empty, and this model needs a beginning.", param="prompt")
@@ -161,7 +161,7 @@ def prepare_text(model: Model, request: CompletionRequest, prompt: list[int]) ->
         stop=request.stop or [],
         raw=True,
     )
-    return Prepared(sequence, generation, max_tokens)
+    return PreparedRequest(sequence, generation, max_tokens)
 
 
 def _max_tokens(model: Model, prompt: list[int], asked: int | None, param: str) -> int:

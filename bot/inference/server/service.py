@@ -24,7 +24,7 @@ from bot.inference.server.messages import Message, chat_turns
 from bot.inference.server.metrics import Metrics
 from bot.inference.server.model import Model
 from bot.inference.server.preparation import (
-    Prepared,
+    PreparedRequest,
     calling_of,
     form_of,
     prepare,
@@ -209,7 +209,7 @@ class Service:
             self._traces[job] = trace
             return job
 
-    async def _prepare(self, model: Model, request: ChatRequest) -> Prepared:
+    async def _prepare(self, model: Model, request: ChatRequest) -> PreparedRequest:
         calling = calling_of(model, request)
         tools = [function.model_dump() for function in request.offered]
         prompt = await self._render(model, request.messages, request.effort, tools)
@@ -218,7 +218,7 @@ class Service:
             form = await self._in_renderer(partial(form_of, model, request, calling))
         return prepare(model, request, prompt, calling, form)
 
-    async def _prepare_text(self, model: Model, request: CompletionRequest) -> Prepared:
+    async def _prepare_text(self, model: Model, request: CompletionRequest) -> PreparedRequest:
         prompt = request.prompt
         if isinstance(prompt, str):
             context = model.engine.context

@@ -22,12 +22,12 @@ from rich.console import Console
 from bot.conversation.commands import CommandError, is_command
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Message, Place, Question, QuestionKey
-from bot.conversation.gate import Refused
+from bot.conversation.gate import NotAdmitted
 from bot.conversation.in_effect import InEffect
 from bot.conversation.reply import Reply, ReplyState
 from bot.conversation.texts import Texts
 from bot.platforms.console.lines import StdinLines
-from bot.platforms.console.loading import show_loading
+from bot.platforms.console.model_loading import show_loading
 from bot.platforms.console.view import ConsoleView, print_answer, write
 from bot.storage import StorageError
 
@@ -148,7 +148,7 @@ class ConsolePlatform:
     async def _take(self, line: str) -> None:
         try:
             await self._hear(_text_of(line))
-        except (Refused, StorageError) as error:
+        except (NotAdmitted, StorageError) as error:
             print_answer(self._out, self._core.explained(error))
 
     async def _hear(self, text: str) -> None:

@@ -47,7 +47,7 @@ DiscordExchange = Exchange[Any, DiscordView]
 
 
 @dataclass(frozen=True)
-class Allowed:
+class Capabilities:
     """What may be done in a channel; `notices` tell of what may not, once for each channel."""
 
     thread: bool
@@ -183,7 +183,7 @@ class Answers:
 
     def _allowed(
         self, channel: discord.abc.MessageableChannel, here: InEffect, in_thread: bool
-    ) -> Allowed:
+    ) -> Capabilities:
         missing = missing_to_answer(
             channel,
             thread=in_thread,
@@ -194,7 +194,7 @@ class Answers:
         new = [one for one in missing if (key, one.permission) not in self._reported]
         self._reported |= {(key, one.permission) for one in new}
         effects = {one.effect for one in missing}
-        return Allowed(
+        return Capabilities(
             thread="thread" not in effects,
             replies="history" not in effects,
             embeds="embed" not in effects,

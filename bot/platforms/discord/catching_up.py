@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import discord
 
-from bot.conversation.catching_up import CatchUp, Said, Unreadable
+from bot.conversation.catching_up import CatchUp, TranscriptMessage, UnreadableChannel
 from bot.conversation.commands import CommandError
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Message, QuestionKey
@@ -101,7 +101,7 @@ class CatchUps:
         if given:
             guild = requester.guild.id if requester.guild else None
             check_access(await self._core.read(place_of(channel, guild)), author)
-        source = _Source(channel, requester, me, self._reader, here.texts)
+        source = _ChannelReader(channel, requester, me, self._reader, here.texts)
         wish = CatchUp(
             Message(str(requester.id), author, ""),
             read=partial(read_back, source, author.id, since),
@@ -169,8 +169,8 @@ def _named(channel: Channel | Readable) -> str:
     return f"<#{channel.id}>"
 
 
-class _Source:
-    """See catching_up.Source."""
+class _ChannelReader:
+    """See catching_up.ChannelReader."""
 
     def __init__(
         self,
@@ -186,7 +186,7 @@ class _Source:
         self._reader = reader
         self._texts = texts
 
-    async def pages(self, since: datetime) -> AsyncIterator[Sequence[Said]]:
+    async def pages(self, since: datetime) -> AsyncIterator[Sequence[TranscriptMessage]]:
         channel = self._channel
         if not isinstance(channel, discord.abc.Messageable):
             if isinstance(channel, discord.ForumChannel):
@@ -198,7 +198,7 @@ class _Source:
         except (discord.Forbidden, discord.NotFound) as error:
             raise self._unreadable() from error
 
-    async def threads(self, since: datetime) -> AsyncIterator[Sequence[Said]]:
+    async def threads(self, since: datetime) -> AsyncIterator[Sequence[TranscriptMessage]]:
         channel = self._channel
         if not isinstance(channel, discord.TextChannel | discord.ForumChannel):
             return
@@ -237,17 +237,17 @@ class _Source:
                 page = []
         yield page
 
-    def _said(self, page: Sequence[discord.Message], thread: str = "") -> list[Said]:
+    def _said(self, page: Sequence[discord.Message], thread: str = "") -> list[TranscriptMessage]:
         """Those messages of a page in which something was said."""
         read = self._reader.read_above([started(message) for message in page], self._me)
         return [
-            Said(said, message.created_at, _link(message), thread)
+            TranscriptMessage(said, message.created_at, _link(message), thread)
             for message, said in zip(page, read, strict=True)
             if said.text or said.attachments
         ]
 
-    def _unreadable(self) -> Unreadable:
-        return Unreadable(self._texts("summary_unreadable", channel=_named(self._channel)))
+    def _unreadable(self) -> UnreadableChannel:
+        return UnreadableChannel(self._texts("summary_unreadable", channel=_named(self._channel)))
 
 
 def _link(message: discord.Message) -> str:

@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 
 from bot.config import Effort
-from bot.conversation.commands import COMMANDS, Call, Command
+from bot.conversation.commands import COMMANDS, Command, CommandCall
 from bot.conversation.commands.definition import Option, OptionKind
 from bot.conversation.commands.setting import SETTINGS
 from bot.conversation.texts import Texts
@@ -67,7 +67,7 @@ def _build(
             for name, value in values.items()
             if not (value is None or isinstance(value, discord.Attachment))
         }
-        await interactions.command(interaction, Call(command, given))
+        await interactions.command(interaction, CommandCall(command, given))
 
     async def personas(
         interaction: discord.Interaction, typed: str

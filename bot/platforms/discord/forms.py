@@ -63,7 +63,7 @@ class QuestionForm(discord.ui.Modal):
         await self._submit(interaction, self._question.value)
 
 
-class OpenForm(discord.ui.View):
+class FormButton(discord.ui.View):
     """A button that opens a form."""
 
     def __init__(
@@ -75,7 +75,7 @@ class OpenForm(discord.ui.View):
         self.add_item(button)
 
 
-class EditAgain(OpenForm):
+class EditAgainButton(FormButton):
     """Under a refused form: a button that opens it again as it was filled in."""
 
     def __init__(self, form: Callable[[], CommandForm], texts: Texts) -> None:

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 
 @dataclass
-class Before:
+class PriorMessages:
     """What was said before a question, oldest first.
 
     chain: what it replies to, or what its thread was opened from, with what that replies to.
@@ -42,12 +42,12 @@ class Before:
 
 async def read_before(
     question: discord.Message, asker: discord.abc.User, most: ReadingLimits, pace: Pace
-) -> Before:
+) -> PriorMessages:
     """The thread, the private conversation or the chain of replies, and what stands above.
 
     What is read when the time is over is all there is. What the asker may not read isn't in it.
     """
-    before = Before()
+    before = PriorMessages()
     try:
         async with asyncio.timeout(HISTORY_SECONDS):
             await _read(question, asker, most, pace, before)
@@ -65,7 +65,7 @@ async def _read(
     asker: discord.abc.User,
     most: ReadingLimits,
     pace: Pace,
-    before: Before,
+    before: PriorMessages,
 ) -> None:
     """Fill `before`, the nearest first. Raises discord.HTTPException."""
     channel, first, surroundings = question.channel, question, OWN_MESSAGES + 2 * most.above

@@ -9,10 +9,17 @@ from typing import Any
 
 import discord
 
-from bot.conversation.commands import COMMANDS, Call, Command, CommandError, Context, Result
+from bot.conversation.commands import (
+    COMMANDS,
+    Command,
+    CommandCall,
+    CommandError,
+    CommandResult,
+    Context,
+)
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Message, Place, Question, QuestionKey
-from bot.conversation.gate import Refused, check_access
+from bot.conversation.gate import NotAdmitted, check_access
 from bot.conversation.in_effect import InEffect
 from bot.conversation.texts import Texts
 from bot.platforms.attachments import File
@@ -22,7 +29,7 @@ from bot.platforms.discord.acknowledging import if_first
 from bot.platforms.discord.answers import Answers, DiscordExchange
 from bot.platforms.discord.buttons import ButtonId, deletion_view
 from bot.platforms.discord.catching_up import Requester
-from bot.platforms.discord.forms import CommandForm, EditAgain, OpenForm, QuestionForm
+from bot.platforms.discord.forms import CommandForm, EditAgainButton, FormButton, QuestionForm
 from bot.platforms.discord.layout import Look
 from bot.platforms.discord.limits import CONTENT_LENGTH
 from bot.platforms.discord.messages import author_of, own_line, place_of
@@ -49,7 +56,7 @@ class Interactions:
     # Commands and forms
 
     @if_first
-    async def command(self, interaction: discord.Interaction, call: Call) -> None:
+    async def command(self, interaction: discord.Interaction, call: CommandCall) -> None:
         """A slash command was given."""
         if call.needs_form:
             await self._open_form(interaction, call)
@@ -62,7 +69,7 @@ class Interactions:
         """What can be proposed for a persona."""
         return list((await self._core.read(_place(interaction))).personas)
 
-    async def _open_form(self, interaction: discord.Interaction, call: Call) -> None:
+    async def _open_form(self, interaction: discord.Interaction, call: CommandCall) -> None:
         try:
             context = await self._context(interaction)
             filled = await self._core.fill_form(call, context)
@@ -79,7 +86,9 @@ class Interactions:
             if result.done:
                 await self._answer(sent, result.text)
             else:
-                again = EditAgain(lambda: CommandForm(call.command, written, texts, submit), texts)
+                again = EditAgainButton(
+                    lambda: CommandForm(call.command, written, texts, submit), texts
+                )
                 await sent.followup.send(result.text, view=again, ephemeral=True)
 
         await interaction.response.send_modal(CommandForm(call.command, filled, texts, submit))
@@ -99,19 +108,19 @@ class Interactions:
             send = partial(interaction.followup.send, part, **options)
             await self._pace.retried(send)
 
-    async def _form_button(self, interaction: discord.Interaction, command: Command) -> OpenForm:
+    async def _form_button(self, interaction: discord.Interaction, command: Command) -> FormButton:
         @if_first
         async def open_form(pressed: discord.Interaction) -> None:
-            await self._open_form(pressed, Call(command))
+            await self._open_form(pressed, CommandCall(command))
 
         texts = (await self._core.read(_place(interaction))).texts
-        return OpenForm(texts("form_review"), open_form)
+        return FormButton(texts("form_review"), open_form)
 
-    async def _run(self, call: Call, interaction: discord.Interaction) -> Result:
+    async def _run(self, call: CommandCall, interaction: discord.Interaction) -> CommandResult:
         try:
             return await self._core.run(call, await self._context(interaction))
         except StorageError as error:
-            return Result(self._core.storage_failed(error), done=False)
+            return CommandResult(self._core.storage_failed(error), done=False)
 
     async def _context(self, interaction: discord.Interaction) -> Context:
         place = _place(interaction)
@@ -125,7 +134,7 @@ class Interactions:
     async def catch_up(self, interaction: discord.Interaction, first: discord.Message) -> None:
         """Somebody wants to know what was said from a message on."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        call = Call(COMMANDS["summary"], {"since": first.created_at.isoformat()})
+        call = CommandCall(COMMANDS["summary"], {"since": first.created_at.isoformat()})
         await self._answer(interaction, (await self._run(call, interaction)).text)
 
     @if_first
@@ -135,7 +144,7 @@ class Interactions:
         here = await self._core.read(place)
         try:
             check_access(here, _author(interaction))
-        except Refused as error:
+        except NotAdmitted as error:
             await interaction.response.send_message(own_line(str(error)), ephemeral=True)
             return
 
@@ -172,7 +181,7 @@ class Interactions:
             exchange = Exchange(text, key, author.id, place, read_question, view, self._core)
             try:
                 admission = await exchange.admit(author)
-            except (Refused, StorageError) as error:
+            except (NotAdmitted, StorageError) as error:
                 line = own_line(self._core.explained(error))
                 await sent.response.send_message(line, ephemeral=True)
                 return

@@ -22,7 +22,7 @@ from bot.platforms.discord.interactions import Interactions
 from bot.platforms.discord.messages import is_spoken, own_line, place_of
 from bot.platforms.discord.missed import missed_mentions
 from bot.platforms.discord.permissions import invitation, missing_to_send
-from bot.platforms.discord.recovering import Recovering
+from bot.platforms.discord.recovering import DiscordRecovery
 from bot.platforms.discord.sending import Pace, is_passing
 from bot.platforms.discord.words import has_more_than_text
 from bot.platforms.hearing import addressee, hear, hear_edit
@@ -129,8 +129,10 @@ class DiscordPlatform:
         """A new session knows the servers: go on with what stayed unanswered without one."""
         if not self._recovered:  # in this run
             self._recovered = True
-            finds = Recovering(self._core, self._client, self._answers, self._pace, self._take)
-            await recover("discord", str(self._me.id), finds, self._core, self._background)
+            recovery = DiscordRecovery(
+                self._core, self._client, self._answers, self._pace, self._take
+            )
+            await recover("discord", str(self._me.id), recovery, self._core, self._background)
         for message in await missed_mentions(self._client, self._pace):
             await self.on_message(message)
 

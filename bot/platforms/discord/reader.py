@@ -10,7 +10,7 @@ import discord
 
 from bot.conversation.events import Message
 from bot.conversation.in_effect import InEffect
-from bot.platforms.attachments import Attachments, Draft, File, named_only
+from bot.platforms.attachments import Attachments, File, MessageWithFiles, named_only
 from bot.platforms.discord.channel_history import may_read
 from bot.platforms.discord.messages import (
     ANSWER_FILE,
@@ -49,34 +49,34 @@ class Reader:
         here: InEffect,
     ) -> list[Message]:
         """`history`, oldest first, and the question as the last. Raises discord.HTTPException."""
-        drafts: list[Draft] = []
+        unread_messages: list[MessageWithFiles] = []
         seen: list[int] = []
         for message in history:
-            drafts.append(_draft(message, resolved_reply(message), seen, me))
+            unread_messages.append(_unread(message, resolved_reply(message), seen, me))
             seen.append(message.id)
         replied = await replied_to(question)
         if replied is not None and replied.id <= int(here.conversation_start):
             replied = None  # it was forgotten
-        newest = _draft(question, replied, seen, me)
+        newest = _unread(question, replied, seen, me)
         for linked in await _linked(question):
             if linked.id not in seen:
                 newest = _with_quotation(
                     newest, f"linked message of {_name(linked, me)}", linked, me
                 )
-        messages = await self._attachments.fill([*drafts, newest], here)
+        messages = await self._attachments.fill([*unread_messages, newest], here)
         whole = [_with_whole_answer(message) for message in messages]
         return [*map(self._as_written, whole[:-1]), whole[-1]]
 
     def read_above(self, above: Sequence[discord.Message], me: discord.ClientUser) -> list[Message]:
         """What stands above the conversation, oldest first; its files are only named."""
-        drafts = []
+        unread_messages = []
         for message in above:
-            draft = _draft(message, None, (), me)
+            unread = _unread(message, None, (), me)
             if replied := resolved_reply(message):
                 mark = f"in reply to {_name(replied, me)}"
-                draft = _after(draft, quoted(mark, _reminder(replied, me)) or f"[{mark}]")
-            drafts.append(draft)
-        return [self._as_written(message) for message in named_only(drafts)]
+                unread = _after(unread, quoted(mark, _reminder(replied, me)) or f"[{mark}]")
+            unread_messages.append(unread)
+        return [self._as_written(message) for message in named_only(unread_messages)]
 
     def _as_written(self, message: Message) -> Message:
         """An answer of the bot's as the model wrote it: not as it is split and shown."""
@@ -86,36 +86,38 @@ class Reader:
         return replace(message, text=known.text, foreign=known.foreign)
 
 
-def _draft(
+def _unread(
     message: discord.Message,
     replied: discord.Message | None,
     seen: Sequence[int],
     me: discord.ClientUser,
-) -> Draft:
+) -> MessageWithFiles:
     """`seen` are the ids of the messages before it, `replied` is the one that it replies to."""
     author = author_of(message.author, rights_in(message.channel, message.author), me)
     text = _text(message, me)
     if title := _title_of_post(message):
         text = f"[post: {title}]\n\n{text}".strip()
     foreign = _has_others_words(message, me)
-    draft = Draft(Message(str(message.id), author, text, foreign=foreign), files_of(message, me))
+    unread = MessageWithFiles(
+        Message(str(message.id), author, text, foreign=foreign), files_of(message, me)
+    )
     if replied is None or author.is_bot or seen[-1:] == [replied.id]:
-        return draft
+        return unread
     mark = f"in reply to {_name(replied, me)}"
     if replied.id in seen:
-        return _after(draft, quoted(mark, _reminder(replied, me)))
-    return _with_quotation(draft, mark, replied, me)
+        return _after(unread, quoted(mark, _reminder(replied, me)))
+    return _with_quotation(unread, mark, replied, me)
 
 
 def _with_quotation(
-    draft: Draft, mark: str, message: discord.Message, me: discord.ClientUser
-) -> Draft:
-    """The draft after the message's words, and with its files."""
+    unread: MessageWithFiles, mark: str, message: discord.Message, me: discord.ClientUser
+) -> MessageWithFiles:
+    """The quoted message after the message's words, and with its files."""
     quotation = quoted(mark, _text(message, me)) or f"[{mark}]"
-    written = _after(draft, quotation).message
+    written = _after(unread, quotation).message
     if _has_others_words(message, me) or (message.author.bot and message.author.id != me.id):
         written = replace(written, foreign=True)
-    return Draft(written, [*files_of(message, me), *draft.files])
+    return MessageWithFiles(written, [*files_of(message, me), *unread.files])
 
 
 def _has_others_words(message: discord.Message, me: discord.ClientUser) -> bool:
@@ -128,9 +130,9 @@ def _has_others_words(message: discord.Message, me: discord.ClientUser) -> bool:
     return bool(message.message_snapshots or message.embeds)
 
 
-def _after(draft: Draft, quotation: str) -> Draft:
-    text = f"{quotation}\n\n{draft.message.text}".strip()
-    return replace(draft, message=replace(draft.message, text=text))
+def _after(unread: MessageWithFiles, quotation: str) -> MessageWithFiles:
+    text = f"{quotation}\n\n{unread.message.text}".strip()
+    return replace(unread, message=replace(unread.message, text=text))
 
 
 def _text(message: discord.Message, me: discord.ClientUser) -> str:

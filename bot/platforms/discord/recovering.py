@@ -15,12 +15,12 @@ from bot.platforms.discord.layout import Look
 from bot.platforms.discord.sending import Pace
 from bot.platforms.discord.view import DiscordView
 from bot.platforms.exchange import Exchange
-from bot.platforms.recovery import CutOff, State
+from bot.platforms.recovery import CutOffAnswer, CutOffState
 from bot.storage import RunningAnswer, TakenQuestion
 
 
-class Recovering:
-    """See recovery.Finds. `hear` takes a message."""
+class DiscordRecovery:
+    """See recovery.Recovery. `hear` takes a message."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Recovering:
         return self._client.get_guild(int(server)) is not None
 
     async def hear_again(self, taken: TakenQuestion) -> None:
-        """See recovery.Finds."""
+        """See recovery.Recovery."""
         number = int(taken.message)
         channel = await self._channel(taken.thread or taken.channel)
         asked_in = _asked_in(channel, number)
@@ -51,10 +51,10 @@ class Recovering:
             if asked_in is not None:
                 await self._hear(await self._pace.retried(asked_in.fetch_message, number))
 
-    async def find_cut_off(self, running: RunningAnswer) -> CutOff | None:
-        """See recovery.Finds. Raises StorageError, discord.HTTPException."""
+    async def find_cut_off(self, running: RunningAnswer) -> CutOffAnswer | None:
+        """See recovery.Recovery. Raises StorageError, discord.HTTPException."""
         if known := self._answers.exchanges.to(running.question):
-            return CutOff(known)
+            return CutOffAnswer(known)
         number = int(running.question)
         channel = await self._channel(running.thread or running.channel)
         asked_in = _asked_in(channel, number)
@@ -64,15 +64,15 @@ class Recovering:
         try:
             question = await self._pace.retried(asked_in.fetch_message, number)
         except discord.Forbidden:
-            state = State.UNREADABLE
+            state = CutOffState.UNREADABLE
         except discord.NotFound:  # or it was no message, but asked about one in a form
             asked = [m for m in recorded[:1] if await self._pace.retried(_is_of_interaction, m)]
-            state = State.UNREADABLE if asked else State.DELETED
+            state = CutOffState.UNREADABLE if asked else CutOffState.DELETED
         else:
             shown = await self._shown(channel, number, recorded)
             here = await self._core.read(await self._answers.threads.place_of_answer(question))
-            return CutOff(await self._answers.open(question, here, shown, int(running.asker)))
-        return CutOff(await self._without_question(running, channel, recorded), state)
+            return CutOffAnswer(await self._answers.open(question, here, shown, int(running.asker)))
+        return CutOffAnswer(await self._without_question(running, channel, recorded), state)
 
     async def _channel(self, id: str) -> discord.abc.MessageableChannel | None:
         """The channel or thread, where Discord lets the bot know of it."""

@@ -14,7 +14,7 @@ from discord.http import Route
 
 from bot.platforms.discord.messages import reads_history
 from bot.platforms.discord.words import named
-from bot.tools import Hit, SearchHere, ToolError
+from bot.tools import MessageHit, SearchHere, ToolError
 
 CHANNELS = 500
 """Of one search."""
@@ -29,7 +29,7 @@ def search_of(question: discord.Message, client: discord.Client) -> SearchHere |
     if guild is None or me is None or not client.intents.message_content:
         return None
 
-    async def search(query: str, count: int) -> Sequence[Hit]:
+    async def search(query: str, count: int) -> Sequence[MessageHit]:
         channels = _readable(question)
         params = [("content", query[:QUERY_LENGTH]), ("limit", str(min(count, 25)))]
         params += [("channel_id", str(id)) for id in list(channels)[:CHANNELS]]
@@ -99,7 +99,7 @@ def _place(
 
 def _shown(
     message: dict[str, Any], place: str, question: discord.Message, me: discord.ClientUser
-) -> Hit:
+) -> MessageHit:
     author = message.get("author") or {}
     link = (
         f"https://discord.com/channels/{question.guild.id if question.guild else '@me'}"
@@ -107,4 +107,4 @@ def _shown(
     )
     text = named(str(message.get("content") or ""), question, me)
     name = str(author.get("global_name") or author.get("username") or "somebody")
-    return Hit(name, f"#{place}", text, link)
+    return MessageHit(name, f"#{place}", text, link)

@@ -30,7 +30,7 @@ class _Page:
     asked_for: int
 
 
-class Above:
+class AboveCache:
     """What was said in channels right before conversations began there."""
 
     def __init__(self) -> None:

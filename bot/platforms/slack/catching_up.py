@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from slack_sdk.errors import SlackApiError
 
-from bot.conversation.catching_up import CatchUp, Said, Unreadable
+from bot.conversation.catching_up import CatchUp, TranscriptMessage, UnreadableChannel
 from bot.conversation.commands import CommandError
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Message
@@ -89,7 +89,9 @@ class CatchUps:
             place = place_of(workspace.team, channel, None)
             check_access(await self._core.read(place), author)
         name = f"#{await workspace.name_of(channel)}"
-        source = _Source(workspace, channel, thread, requester.before, name, self._reader, texts)
+        source = _ChannelReader(
+            workspace, channel, thread, requester.before, name, self._reader, texts
+        )
         zone = here.zone_of(author)
         number = f"{time.time():.6f}"
         wish = CatchUp(
@@ -127,8 +129,8 @@ class CatchUps:
         return found
 
 
-class _Source:
-    """See catching_up.Source."""
+class _ChannelReader:
+    """See catching_up.ChannelReader."""
 
     def __init__(
         self,
@@ -149,7 +151,7 @@ class _Source:
         self._texts = texts
         self._roots: dict[str, Payload] = {}
 
-    async def pages(self, since: datetime) -> AsyncIterator[Sequence[Said]]:
+    async def pages(self, since: datetime) -> AsyncIterator[Sequence[TranscriptMessage]]:
         oldest = _just_before(since)
         try:
             if self._thread is not None:
@@ -165,16 +167,20 @@ class _Source:
             if is_passing(error):
                 raise
             log.warning("slack: a channel can't be read", reason=describe(error))
-            raise Unreadable(self._texts("summary_unreadable", channel=self._name)) from error
+            raise UnreadableChannel(
+                self._texts("summary_unreadable", channel=self._name)
+            ) from error
 
-    async def _thread_backwards(self, thread: str, oldest: str) -> AsyncIterator[Sequence[Said]]:
+    async def _thread_backwards(
+        self, thread: str, oldest: str
+    ) -> AsyncIterator[Sequence[TranscriptMessage]]:
         """A thread's pages come oldest first."""
         found: dict[str, Payload] = {}
         async for page in self._replies(thread, oldest):
             found |= {message["ts"]: message for message in page.get("messages") or ()}
         yield await self._said([found[ts] for ts in sorted(found, reverse=True)])
 
-    async def threads(self, since: datetime) -> AsyncIterator[Sequence[Said]]:
+    async def threads(self, since: datetime) -> AsyncIterator[Sequence[TranscriptMessage]]:
         newest_first = sorted(
             self._roots.values(), key=lambda root: str(root.get("latest_reply")), reverse=True
         )
@@ -195,12 +201,12 @@ class _Source:
             limit=PAGE,
         )
 
-    async def _said(self, messages: Sequence[Payload], thread: str = "") -> list[Said]:
+    async def _said(self, messages: Sequence[Payload], thread: str = "") -> list[TranscriptMessage]:
         """Those of the messages in which something was said."""
         shown = [message for message in messages if is_shown(message, self._workspace)]
         read = await self._reader.read_above(shown, self._workspace)
         return [
-            Said(said, time_of(message["ts"]), await self._link(message), thread)
+            TranscriptMessage(said, time_of(message["ts"]), await self._link(message), thread)
             for message, said in zip(shown, read, strict=True)
             if said.text or said.attachments
         ]

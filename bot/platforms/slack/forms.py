@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.config import Effort
-from bot.conversation.commands import COMMANDS, Call, Option, OptionKind
+from bot.conversation.commands import COMMANDS, CommandCall, Option, OptionKind
 from bot.conversation.texts import Texts
 from bot.platforms.inputs import cut_for_inputs, joined_inputs
 from bot.platforms.slack.limits import FORM_INPUTS, INPUT_LENGTH
@@ -18,7 +18,9 @@ NO_LEVEL = "-"
 """Chosen for no effort level; Slack takes no empty value."""
 
 
-def form(call: Call, filled: Mapping[str, str], channel: str, texts: Texts) -> dict[str, Any]:
+def form(
+    call: CommandCall, filled: Mapping[str, str], channel: str, texts: Texts
+) -> dict[str, Any]:
     """The view of a call's form, which shows `filled`; `channel` is where it was given."""
     command = call.command
     kept = {"command": command.name, "values": dict(call.values), "channel": channel}
@@ -36,7 +38,7 @@ def form(call: Call, filled: Mapping[str, str], channel: str, texts: Texts) -> d
     }
 
 
-def submitted(view: Mapping[str, Any]) -> tuple[Call, str]:
+def submitted(view: Mapping[str, Any]) -> tuple[CommandCall, str]:
     """The call of a form that was sent, with all its options, and the channel."""
     kept = json.loads(view["private_metadata"])
     written = {}
@@ -46,7 +48,7 @@ def submitted(view: Mapping[str, Any]) -> tuple[Call, str]:
         value = str(chosen.get("value") or "")
         written[name] = str(field.get("value") or "") if value in ("", NO_LEVEL) else value
     values = kept["values"] | joined_inputs(written)
-    return Call(COMMANDS[kept["command"]], values), kept["channel"]
+    return CommandCall(COMMANDS[kept["command"]], values), kept["channel"]
 
 
 def _inputs(option: Option, value: str, texts: Texts) -> list[dict[str, Any]]:

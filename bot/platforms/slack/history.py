@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from bot.platforms.borders import from_border
 from bot.platforms.reading_limits import ReadingLimits
 from bot.platforms.right_before import OWN_MESSAGES, right_before
-from bot.platforms.slack.above import Above
+from bot.platforms.slack.above import AboveCache
 from bot.platforms.slack.limits import DIRECT_MESSAGES, DIRECT_THREADS, PAGE, SILENCE_SECONDS
 from bot.platforms.slack.messages import (
     History,
     Payload,
-    Threads,
+    ThreadCache,
     is_direct,
     is_of_app,
     number_of,
@@ -23,7 +23,7 @@ from bot.platforms.slack.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Before:
+class PriorMessages:
     """What was said before a question, oldest first.
 
     above: what stands in the channel before the conversation begins.
@@ -39,8 +39,8 @@ class Conversations:
     """What was said before questions, and who remembers which part of it."""
 
     def __init__(self) -> None:
-        self.threads = Threads()
-        self._above = Above()
+        self.threads = ThreadCache()
+        self._above = AboveCache()
 
     def forget(self, channel: str, message: Payload) -> None:
         """The message was changed or deleted: read it again next time."""
@@ -54,7 +54,7 @@ class Conversations:
         question: Payload,
         most: ReadingLimits,
         since: str,
-    ) -> Before:
+    ) -> PriorMessages:
         """The thread before the question, and what stands above its first message.
 
         A private conversation goes on from one message to the next: what stands above, as far as
@@ -67,7 +67,7 @@ class Conversations:
                 reading, self._earlier(workspace, channel, root, since)
             )
             problems = dict.fromkeys(filter(None, (thread.problem, earlier.problem)))
-            return Before([*earlier.messages, *thread.messages], [], list(problems))
+            return PriorMessages([*earlier.messages, *thread.messages], [], list(problems))
         asked_for = min(PAGE, OWN_MESSAGES + 2 * most.above)
         thread, above = await asyncio.gather(
             reading, self._above.before(workspace, channel, root, asked_for)
@@ -75,7 +75,7 @@ class Conversations:
         (first, *_) = [*thread.messages, question]
         own = _own(first, above.messages, workspace)
         problems = dict.fromkeys(filter(None, (thread.problem, above.problem)))
-        return Before(
+        return PriorMessages(
             [*own, *thread.messages],
             above.messages[len(own) :][: most.above][::-1],
             list(problems),

@@ -10,7 +10,14 @@ import structlog
 from aiohttp import ClientError
 from slack_sdk.errors import SlackApiError
 
-from bot.conversation.commands import COMMANDS, Call, CommandError, Context, Result, parse
+from bot.conversation.commands import (
+    COMMANDS,
+    CommandCall,
+    CommandError,
+    CommandResult,
+    Context,
+    parse,
+)
 from bot.conversation.core import Core
 from bot.conversation.events import Author
 from bot.conversation.in_effect import InEffect
@@ -74,7 +81,7 @@ class Interactions:
         channel: str,
         trigger: str,
         url: str = "",
-    ) -> Result | None:
+    ) -> CommandResult | None:
         """Carry a command out; None where its form was opened. `channel` is "" on the Home tab."""
         try:
             context = await self._context(workspace, user, channel, url)
@@ -83,7 +90,7 @@ class Interactions:
                 return await self._core.run(call, context)
             filled = await self._core.fill_form(call, context)
         except (CommandError, StorageError) as error:
-            return Result(self._core.explained(error), done=False)
+            return CommandResult(self._core.explained(error), done=False)
         view = form(call, filled, channel, context.texts)
         try:
             async with asyncio.timeout(OPEN_SECONDS):
@@ -105,7 +112,7 @@ class Interactions:
         try:
             result = await self._core.run(call, await self._context(workspace, user, channel))
         except StorageError as error:
-            result = Result(self._core.storage_failed(error), done=False)
+            result = CommandResult(self._core.storage_failed(error), done=False)
         if not result.done:
             field = next(iter(body["view"]["state"]["values"]))
             await ack(response_action="errors", errors={field: result.text})
@@ -139,10 +146,12 @@ class Interactions:
         try:
             context = await self._context(workspace, user, channel, url, thread)
         except StorageError as error:
-            result = Result(self._core.storage_failed(error), done=False)
+            result = CommandResult(self._core.storage_failed(error), done=False)
         else:
             since = time_of(first["ts"]).isoformat()
-            result = await self._core.run(Call(COMMANDS["summary"], {"since": since}), context)
+            result = await self._core.run(
+                CommandCall(COMMANDS["summary"], {"since": since}), context
+            )
         await respond(workspace, url, channel, user, result.text)
 
     async def press(self, workspace: Workspace, body: Body) -> None:
@@ -152,7 +161,7 @@ class Interactions:
     async def show_home(self, workspace: Workspace, user: str) -> None:
         """Show the Home tab as it is now."""
         context = await self._context(workspace, user, "")
-        settings = await self._core.run(Call(COMMANDS["settings"]), context)
+        settings = await self._core.run(CommandCall(COMMANDS["settings"]), context)
         personas = list(context.here.personas.values())
         publish = workspace.client.views_publish
         view = home(settings.text, personas, context.texts)

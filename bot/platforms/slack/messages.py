@@ -16,7 +16,7 @@ from bot.platforms.slack.errors import code_of, describe
 from bot.platforms.slack.limits import HISTORY_SECONDS, PAGE
 from bot.platforms.slack.sending import pages, retried
 from bot.platforms.slack.workspace import Workspace
-from bot.platforms.written import Written, WrittenAnswers
+from bot.platforms.written import WrittenAnswer, WrittenAnswers
 
 log = structlog.get_logger()
 
@@ -88,18 +88,18 @@ class History(NamedTuple):
 
 
 @dataclass
-class _Thread:
+class _CachedThread:
     """The messages that are known, by timestamp; all of them up to `until`."""
 
     messages: dict[str, Payload] = field(default_factory=dict)
     until: str = "0"
 
 
-class Threads:
+class ThreadCache:
     """The messages of threads: Slack is asked only for new ones."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, str], _Thread] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], _CachedThread] = OrderedDict()
         self._written = WrittenAnswers()
         self._answers: OrderedDict[tuple[str, str], str] = OrderedDict()
         """The newest answer in a thread: Slack may count it only a moment later."""
@@ -109,7 +109,7 @@ class Threads:
         self._known.pop((channel, thread), None)
 
     def answered(
-        self, channel: str, thread: str, messages: Sequence[str], written: Written
+        self, channel: str, thread: str, messages: Sequence[str], written: WrittenAnswer
     ) -> None:
         """An answer is shown by the messages with these timestamps."""
         self._written.put([key_of(channel, ts) for ts in messages], written)
@@ -211,15 +211,17 @@ class Threads:
             problem = "lacks_history"
         return known.messages, problem
 
-    def _thread(self, channel: str, thread: str) -> _Thread:
-        known = self._known.setdefault((channel, thread), _Thread())
+    def _thread(self, channel: str, thread: str) -> _CachedThread:
+        known = self._known.setdefault((channel, thread), _CachedThread())
         self._known.move_to_end((channel, thread))
         while len(self._known) > THREADS:
             self._known.popitem(last=False)
         return known
 
 
-async def _read_pages(workspace: Workspace, channel: str, thread: str, known: _Thread) -> None:
+async def _read_pages(
+    workspace: Workspace, channel: str, thread: str, known: _CachedThread
+) -> None:
     """Read what is new. Raises SlackApiError, OSError."""
     newest = known.until
     read = workspace.client.conversations_replies

@@ -34,7 +34,7 @@ from bot.platforms.slack.messages import (
     place_of,
     thread_of,
 )
-from bot.platforms.slack.recovering import Recovering
+from bot.platforms.slack.recovering import SlackRecovery
 from bot.platforms.slack.socket_mode import SocketModeHandler
 from bot.platforms.slack.workspace import Workspace
 from bot.storage import StorageError
@@ -146,8 +146,8 @@ class SlackPlatform:
         workspace = Workspace(team, me, client, self._core.config().slack.moderator_groups)
         self._workspaces[team] = workspace
         if first:
-            finds = Recovering(self._core, workspace, self._answers, self._messages.hear)
-            left = recover("slack", f"{team}:{me}", finds, self._core, self._background)
+            recovery = SlackRecovery(self._core, workspace, self._answers, self._messages.hear)
+            left = recover("slack", f"{team}:{me}", recovery, self._core, self._background)
             self._background.start(left)
         return workspace
 

@@ -22,7 +22,7 @@ from bot.platforms.slack.blocks import (
 )
 from bot.platforms.slack.limits import PART_LENGTH
 from bot.platforms.slack.mrkdwn import plain_text
-from bot.platforms.slack.responding import Shown, responded
+from bot.platforms.slack.responding import RenderedMessage, responded
 from bot.platforms.slack.whisper import show_only_to
 from bot.platforms.slack.workspace import Workspace
 
@@ -96,14 +96,14 @@ class PrivateView:
         """See exchange.View. They have none that could be used."""
         return []
 
-    def begun(self) -> Shown:
+    def begun(self) -> RenderedMessage:
         """The message with which it begins, and which can stop it."""
         look = self._look
         value = ButtonValue(look.person, look.question, look.thread or look.question, Effort.LOW)
         stop = buttons([Action.STOP], value, look.texts)
         return [*own_lines([look.begun]), *stop], own_text([look.begun])
 
-    def messages(self, reply: Reply) -> list[Shown]:
+    def messages(self, reply: Reply) -> list[RenderedMessage]:
         """The messages of a reply that has ended."""
         look, texts = self._look, self._look.texts
         ends = [*end_lines(reply, texts), footer_line(reply, texts)]
@@ -111,7 +111,7 @@ class PrivateView:
         if not parts:
             return [(own_lines(ends), own_text(ends))]
         heading, under = own_lines([look.heading], "heading"), own_lines(ends)
-        shown: list[Shown] = [
+        shown: list[RenderedMessage] = [
             (answer_blocks(part.pieces), _with_links(part.source)) for part in parts
         ]
         shown[0] = ([*heading, *shown[0][0]], shown[0][1])
@@ -122,7 +122,7 @@ class PrivateView:
     async def _say(self, line: str) -> None:
         await self._show([(own_lines([line]), own_text([line]))])
 
-    async def _show(self, messages: Sequence[Shown]) -> None:
+    async def _show(self, messages: Sequence[RenderedMessage]) -> None:
         """Raises SlackApiError."""
         self._said_at = time.monotonic()
         look, left = self._look, list(messages)

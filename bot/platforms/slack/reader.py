@@ -9,7 +9,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.conversation.events import Author, Message
 from bot.conversation.in_effect import InEffect
-from bot.platforms.attachments import Attachments, Draft, File, named_only
+from bot.platforms.attachments import Attachments, File, MessageWithFiles, named_only
 from bot.platforms.slack.blocks import answer_in, may_be_foreign
 from bot.platforms.slack.errors import describe
 from bot.platforms.slack.messages import KNOWN_FOREIGN
@@ -38,12 +38,12 @@ class Reader:
         here: InEffect,
     ) -> list[Message]:
         """`history`, oldest first, and the question as the last."""
-        drafts = [await _draft(message, workspace) for message in [*history, question]]
-        return await self._attachments.fill(drafts, here, credentials(workspace))
+        unread_messages = [await _unread(message, workspace) for message in [*history, question]]
+        return await self._attachments.fill(unread_messages, here, credentials(workspace))
 
     async def read_above(self, above: Sequence[Payload], workspace: Workspace) -> list[Message]:
         """What stands above the conversation, oldest first; its files are only named."""
-        return named_only([await _draft(message, workspace) for message in above])
+        return named_only([await _unread(message, workspace) for message in above])
 
 
 async def typed(message: Payload, workspace: Workspace) -> str:
@@ -57,15 +57,17 @@ def has_words(message: Payload, workspace: Workspace) -> bool:
     return bool(said or any(attached_files(message)))
 
 
-async def _draft(message: Payload, workspace: Workspace) -> Draft:
+async def _unread(message: Payload, workspace: Workspace) -> MessageWithFiles:
     author = await _author(message, workspace)
     if author.is_bot:
         answer = await decoded(answer_in(message) or "", workspace.name_of)
         foreign = message.get(KNOWN_FOREIGN, may_be_foreign(message))
-        return Draft(Message(message["ts"], author, answer, foreign=bool(answer and foreign)))
+        return MessageWithFiles(
+            Message(message["ts"], author, answer, foreign=bool(answer and foreign))
+        )
     text = await _shown(words(message), workspace)
     foreign = bool(message.get("attachments"))  # forwarded, or a link's preview
-    return Draft(
+    return MessageWithFiles(
         Message(message["ts"], author, text, foreign=foreign), await files_of(message, workspace)
     )
 

@@ -7,7 +7,7 @@ import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.conversation.core import Core
-from bot.platforms.recovery import CutOff, State
+from bot.platforms.recovery import CutOffAnswer, CutOffState
 from bot.platforms.slack.answers import Answers
 from bot.platforms.slack.errors import describe
 from bot.platforms.slack.messages import Payload, asked_at, message_at, place_of, thread_of
@@ -17,8 +17,8 @@ from bot.storage import RunningAnswer, TakenQuestion
 log = structlog.get_logger()
 
 
-class Recovering:
-    """See recovery.Finds, for one workspace. `hear` takes a message."""
+class SlackRecovery:
+    """See recovery.Recovery, for one workspace. `hear` takes a message."""
 
     def __init__(
         self,
@@ -37,32 +37,32 @@ class Recovering:
         return True
 
     async def hear_again(self, taken: TakenQuestion) -> None:
-        """See recovery.Finds."""
+        """See recovery.Recovery."""
         channel, _, ts = taken.message.partition(":")
         message = await message_at(self._workspace, channel, taken.thread or ts, ts)
         if message is not None:
             await self._hear(message | {"channel": channel}, self._workspace)
 
-    async def find_cut_off(self, running: RunningAnswer) -> CutOff | None:
-        """See recovery.Finds. Raises SlackApiError, StorageError."""
+    async def find_cut_off(self, running: RunningAnswer) -> CutOffAnswer | None:
+        """See recovery.Recovery. Raises SlackApiError, StorageError."""
         if known := self._answers.exchanges.to(running.question):
-            return CutOff(known)
+            return CutOffAnswer(known)
         workspace = self._workspace
         channel, _, ts = running.question.partition(":")
         thread = running.thread or ts
-        state = State.ANSWER
+        state = CutOffState.ANSWER
         try:
             question = await asked_at(workspace, channel, thread, ts)
         except SlackApiError as error:
             log.warning("slack: a question can't be read", reason=describe(error))
-            question, state = None, State.UNREADABLE
+            question, state = None, CutOffState.UNREADABLE
         if question is None:
             question = {"user": running.asker, "ts": ts, "thread_ts": thread}
-            state = State.DELETED if state is State.ANSWER else state
+            state = CutOffState.DELETED if state is CutOffState.ANSWER else state
         shown = await self._answers.conversations.threads.answer_to(workspace, channel, question)
         shown = shown or list(running.messages)
         for message in shown:
             with suppress(SlackApiError):  # only a stream that is open has to be ended
                 await workspace.client.chat_stopStream(channel=channel, ts=message)
         here = await self._core.read(place_of(workspace.team, channel, thread_of(question)))
-        return CutOff(self._answers.open(workspace, channel, question, here, shown), state)
+        return CutOffAnswer(self._answers.open(workspace, channel, question, here, shown), state)

@@ -22,7 +22,7 @@ from bot.platforms.slack.workspace import Workspace
 
 log = structlog.get_logger()
 
-Shown = tuple[Sequence[Block], str]
+RenderedMessage = tuple[Sequence[Block], str]
 """A message as blocks, and as text."""
 
 ATTEMPTS = 3
@@ -38,13 +38,13 @@ async def respond(workspace: Workspace, url: str, channel: str, user: str, text:
 
     Raises SlackApiError.
     """
-    messages: list[Shown] = [*own_messages(text)] if text else []
+    messages: list[RenderedMessage] = [*own_messages(text)] if text else []
     if len(messages) <= RESPONSES:
         messages = await responded(url, messages)
     await show_only_to(user, messages, workspace, channel)
 
 
-async def responded(url: str, messages: Sequence[Shown]) -> list[Shown]:
+async def responded(url: str, messages: Sequence[RenderedMessage]) -> list[RenderedMessage]:
     """Show messages through the address; those that it did not take."""
     webhook, left = AsyncWebhookClient(url), list(messages)
     while left and await _responded(webhook, *left[0]):

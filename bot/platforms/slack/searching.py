@@ -12,7 +12,7 @@ from bot.platforms.slack.errors import describe
 from bot.platforms.slack.messages import Payload
 from bot.platforms.slack.mrkdwn import decoded
 from bot.platforms.slack.workspace import Workspace
-from bot.tools import Hit, SearchHere, ToolError
+from bot.tools import MessageHit, SearchHere, ToolError
 
 MOST = 20
 
@@ -28,7 +28,7 @@ def search_of(question: Payload, workspace: Workspace) -> SearchHere | None:
     if not token:
         return None
 
-    async def search(query: str, count: int) -> Sequence[Hit]:
+    async def search(query: str, count: int) -> Sequence[MessageHit]:
         try:
             found = await workspace.client.assistant_search_context(
                 query=query,
@@ -41,7 +41,7 @@ def search_of(question: Payload, workspace: Workspace) -> SearchHere | None:
             raise ToolError(f"Slack refused the search: {describe(error)}") from None
         results = found.get("results") or {}
         return [
-            Hit(
+            MessageHit(
                 str(one.get("author_name") or "somebody"),
                 f"#{one.get('channel_name') or one.get('channel_id')}",
                 await decoded(str(one.get("content") or ""), workspace.name_of),

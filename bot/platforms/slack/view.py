@@ -18,12 +18,12 @@ from bot.conversation.texts import Texts
 from bot.platforms.slack.blocks import ButtonValue, markdown
 from bot.platforms.slack.errors import code_of, describe
 from bot.platforms.slack.layout import Draft, Layout
-from bot.platforms.slack.messages import Threads, key_of
+from bot.platforms.slack.messages import ThreadCache, key_of
 from bot.platforms.slack.sending import Pace, retried
 from bot.platforms.slack.shown import CannotPost, EditRefused, ShownMessages
 from bot.platforms.slack.streaming import Stream, is_refused
 from bot.platforms.slack.tasks import tasks_of
-from bot.platforms.slack.waiting import Waiting
+from bot.platforms.slack.thread_status import ThreadStatus
 from bot.platforms.slack.whisper import whisper
 from bot.platforms.slack.workspace import Workspace
 from bot.platforms.written import written
@@ -50,7 +50,7 @@ class SlackView:
         look: Look,
         workspace: Workspace,
         pace: Pace,
-        threads: Threads,
+        threads: ThreadCache,
         messages: Sequence[str] = (),
     ) -> None:
         self.look = look
@@ -61,7 +61,7 @@ class SlackView:
         self._shown = ShownMessages(
             workspace, pace, look.channel, look.thread, look.question, messages
         )
-        self._waiting = Waiting(workspace, pace, look.channel, look.thread)
+        self._waiting = ThreadStatus(workspace, pace, look.channel, look.thread)
         self._stream: Stream | None = None
         self._streams = not messages
         """Whether the answer may still become a stream; what was said can only be edited."""

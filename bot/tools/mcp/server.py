@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot.config import McpConfig
-from bot.tools.definition import Arguments, Output, ToolError
+from bot.tools.definition import Arguments, ToolError, ToolResult
 from bot.tools.outbound import Note, Outbound, origin_of, parsed_url
 
 if TYPE_CHECKING:
@@ -41,12 +41,12 @@ MOST_TOOLS = 1000
 class _Call:
     tool: str
     arguments: Arguments
-    result: "asyncio.Future[Output]"
+    result: "asyncio.Future[ToolResult]"
 
 
 @dataclass(frozen=True)
 class _List:
-    result: "asyncio.Future[Output]"
+    result: "asyncio.Future[ToolResult]"
 
 
 @dataclass
@@ -85,7 +85,7 @@ class McpServer:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    async def call(self, tool: str, arguments: Arguments) -> Output:
+    async def call(self, tool: str, arguments: Arguments) -> ToolResult:
         """What a call gives. Raises ToolError."""
         return await self._ask(_Call(tool, arguments, asyncio.get_running_loop().create_future()))
 
@@ -100,7 +100,7 @@ class McpServer:
                     self._listed_at = loop.time()  # also if it hangs: the next answer goes on
                     await self._ask(_List(loop.create_future()))
 
-    async def _ask(self, request: "_Call | _List") -> Output:
+    async def _ask(self, request: "_Call | _List") -> ToolResult:
         if not self._connected:
             raise ToolError(f"the server {self.name} can't be reached")
         self._requests.put_nowait(request)
@@ -137,7 +137,7 @@ class McpServer:
         try:
             if isinstance(request, _List):
                 await self._list(client)
-                output = Output("")
+                output = ToolResult("")
             else:
                 output = _output(await client.call_tool(request.tool, dict(request.arguments)))
             if not result.done():
@@ -146,7 +146,7 @@ class McpServer:
             if error.code == CONNECTION_CLOSED:
                 raise
             if not result.done():
-                result.set_result(Output(f"Error: {error}", failed=True))
+                result.set_result(ToolResult(f"Error: {error}", failed=True))
         finally:  # also where the connection ends under it
             _fail(result, f"the server {self.name} was lost")
 
@@ -192,18 +192,18 @@ class McpServer:
                 yield client
 
 
-def _cancel(task: "asyncio.Task[None]", result: "asyncio.Future[Output]") -> None:
+def _cancel(task: "asyncio.Task[None]", result: "asyncio.Future[ToolResult]") -> None:
     """Who waited for the result has gone, or it is there."""
     if result.cancelled():
         task.cancel()
 
 
-def _fail(result: "asyncio.Future[Output]", reason: str) -> None:
+def _fail(result: "asyncio.Future[ToolResult]", reason: str) -> None:
     if not result.done():
         result.set_exception(ToolError(reason))
 
 
-def _output(result: "CallToolResult") -> Output:
+def _output(result: "CallToolResult") -> ToolResult:
     """The texts of a result; of pictures and the like only that they were there."""
     parts = []
     for part in result.content:
@@ -214,7 +214,7 @@ def _output(result: "CallToolResult") -> Output:
     if not parts and result.structured_content is not None:
         parts.append(json.dumps(result.structured_content, ensure_ascii=False))
     whole = "\n".join(parts) or "(nothing)"
-    return Output(f"Error: {whole}" if result.is_error else whole, failed=bool(result.is_error))
+    return ToolResult(f"Error: {whole}" if result.is_error else whole, failed=bool(result.is_error))
 
 
 def _reason(error: BaseException) -> str:

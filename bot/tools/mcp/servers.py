@@ -1,4 +1,4 @@
-"""All MCP servers of the configuration, and which of their tools were allowed as they are."""
+"""All MCP servers of the configuration, and which of their tools are allowed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -8,10 +8,10 @@ from functools import partial
 from bot.config import McpConfig
 from bot.storage import Store
 from bot.storage.store import StoredRegistrations
-from bot.tools.asking import Asking
+from bot.tools.context import ToolContext
 from bot.tools.definition import Tool
-from bot.tools.mcp.offered import Offered, Standing, tools_of
 from bot.tools.mcp.server import McpServer
+from bot.tools.mcp.tool import McpTool, ToolStatus, tools_of
 
 PLATFORM = "mcp"
 """What fingerprints of tools are registered under."""
@@ -51,61 +51,63 @@ class McpServers:
             if tasks:
                 await asyncio.wait(tasks, timeout=5)
 
-    async def tools(self, asking: Asking, note: Callable[[str, str, int], None]) -> list[Tool]:
-        """What may be used here, by whom it is. Raises StorageError."""
+    async def tools(
+        self, context: ToolContext, note: Callable[[str, str, int], None]
+    ) -> list[Tool]:
+        """The tools that the asker may use here. Raises StorageError."""
         found = []
-        for server in await self._usable(asking):
-            for offered in tools_of(server):
-                if await self._standing(offered, asking) is Standing.ALLOWED:
-                    found.append(offered.tool(asking, note))
+        for server in await self._usable(context):
+            for tool in tools_of(server):
+                if await self._status(tool, context) is ToolStatus.ALLOWED:
+                    found.append(tool.tool(context, note))
         return found
 
     async def overview(
-        self, asking: Asking
-    ) -> list[tuple[McpServer, list[tuple[Offered, Standing]]]]:
-        """The servers that may be used here, and how their tools stand. Raises StorageError."""
+        self, context: ToolContext
+    ) -> list[tuple[McpServer, list[tuple[McpTool, ToolStatus]]]]:
+        """The servers that the asker may use here, and the status of each tool. Raises StorageError."""
         return [
-            (server, [(one, await self._standing(one, asking)) for one in tools_of(server)])
-            for server in await self._usable(asking)
+            (server, [(one, await self._status(one, context)) for one in tools_of(server)])
+            for server in await self._usable(context)
         ]
 
-    def hosts(self, asking: Asking) -> list[str]:
+    def hosts(self, context: ToolContext) -> list[str]:
         """What may be reached for who asks."""
-        return [server.host for server in self._servers if asking.may_use(server.config)]
+        return [server.host for server in self._servers if context.may_use(server.config)]
 
-    async def allow(self, name: str, asking: Asking, *, everywhere: bool) -> bool:
+    async def allow(self, name: str, context: ToolContext, *, everywhere: bool) -> bool:
         """Allow a changed tool as it is now; False where none is called so. Raises StorageError."""
-        for server in await self._usable(asking):
-            for offered in tools_of(server):
-                if name in (offered.name, offered.raw.name):
-                    key = _key(offered, None if everywhere else asking)
-                    await self._registered.set(PLATFORM, key, offered.digest)
+        for server in await self._usable(context):
+            for tool in tools_of(server):
+                if name in (tool.name, tool.raw.name):
+                    key = _key(tool, None if everywhere else context)
+                    await self._registered.set(PLATFORM, key, tool.digest)
                     return True
         return False
 
-    async def _usable(self, asking: Asking) -> list[McpServer]:
-        usable = [server for server in self._servers if asking.may_use(server.config)]
+    async def _usable(self, context: ToolContext) -> list[McpServer]:
+        usable = [server for server in self._servers if context.may_use(server.config)]
         await asyncio.gather(*(server.fresh() for server in usable))
         return usable
 
-    async def _standing(self, offered: Offered, asking: Asking) -> Standing:
+    async def _status(self, tool: McpTool, context: ToolContext) -> ToolStatus:
         """A tool that the configuration names is allowed as it was first seen."""
-        if offered.raw.name not in offered.server.config.allow:
-            return Standing.NOT_ALLOWED
-        digest, everywhere = offered.digest, _key(offered, None)
+        if tool.raw.name not in tool.server.config.allow:
+            return ToolStatus.NOT_ALLOWED
+        digest, everywhere = tool.digest, _key(tool, None)
         if (everywhere, digest) in self._known:
-            return Standing.ALLOWED
+            return ToolStatus.ALLOWED
         first = await self._registered.get(PLATFORM, everywhere)
         if first is None:
             await self._registered.set(PLATFORM, everywhere, digest)
         if first in (None, digest):
             self._known.add((everywhere, digest))
-            return Standing.ALLOWED
-        here = await self._registered.get(PLATFORM, _key(offered, asking))
-        return Standing.ALLOWED if here == digest else Standing.CHANGED
+            return ToolStatus.ALLOWED
+        here = await self._registered.get(PLATFORM, _key(tool, context))
+        return ToolStatus.ALLOWED if here == digest else ToolStatus.CHANGED
 
 
-def _key(offered: Offered, asking: Asking | None) -> str:
+def _key(tool: McpTool, context: ToolContext | None) -> str:
     """What a tool's fingerprint is registered as: for all, or for one server of a platform."""
-    place = f" {asking.platform}/{asking.server}" if asking else ""
-    return f"{offered.server.name}/{offered.raw.name}{place}"
+    place = f" {context.platform}/{context.server}" if context else ""
+    return f"{tool.server.name}/{tool.raw.name}{place}"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bot.tools.definition import Arguments, Output, Tool, ToolError
+from bot.tools.definition import Arguments, Tool, ToolError, ToolResult
 from bot.tools.outbound import Outbound, parsed_url
 from bot.tools.web.engines import Search
 from bot.tools.web.pages import Page, read_page, results_page
@@ -91,7 +91,7 @@ class Browser:
             )
         return tools
 
-    async def _run_search(self, arguments: Arguments) -> Output:
+    async def _run_search(self, arguments: Arguments) -> ToolResult:
         assert self._search is not None
         query = " ".join(arguments["query"].split())
         if not query:
@@ -100,9 +100,9 @@ class Browser:
         found = (await self._search(query, count))[:count]
         self.found |= {one.url: one.title for one in found}
         page = results_page(query, found)
-        return Output(self._show(page), f"{len(found)}")
+        return ToolResult(self._show(page), f"{len(found)}")
 
-    async def _run_open(self, arguments: Arguments) -> Output:
+    async def _run_open(self, arguments: Arguments) -> ToolResult:
         wanted = self._target(arguments)
         if isinstance(wanted, Page):
             page = wanted
@@ -111,9 +111,9 @@ class Browser:
             page = replace(page, title=page.title or self.found.get(wanted, ""))
             self.found.setdefault(page.url, page.title)  # where it moved to
         begin, count = _number(arguments, "loc", 0), _number(arguments, "num_lines", 0)
-        return Output(self._show(page, begin, count), page.title or page.url)
+        return ToolResult(self._show(page, begin, count), page.title or page.url)
 
-    async def _run_find(self, arguments: Arguments) -> Output:
+    async def _run_find(self, arguments: Arguments) -> ToolResult:
         page, pattern = self._page(arguments), arguments["pattern"]
         places = [at for at, line in enumerate(page.lines) if pattern.lower() in line.lower()][
             :FOUND
@@ -124,7 +124,7 @@ class Browser:
             parts += [*page.lines[at : at + FOUND_LINES], ""]
         shown = parts or [f"No `find` results for pattern: `{pattern}`"]
         title = f"Find results for text: `{pattern}` in `{page.title}`"
-        return Output(self._show(Page(page.url, title, shown)), f"{len(places)}")
+        return ToolResult(self._show(Page(page.url, title, shown)), f"{len(places)}")
 
     def _addresses(self, arguments: Arguments) -> Sequence[str]:
         """What a call of browser.open would fetch."""

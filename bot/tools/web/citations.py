@@ -9,7 +9,7 @@ _CITATION = re.compile(r"[ \u00a0]?【(\d{1,4})†[^【】\n]{0,60}】")
 _UNFINISHED = re.compile(r"[ \u00a0]?【\d{0,4}(†[^【】\n]{0,60})?$")
 
 
-class Citations:
+class PageCitations:
     """The sources of one answer, numbered as they are cited."""
 
     def __init__(self, pages: Sequence[Page]) -> None:

@@ -17,7 +17,7 @@ MOST_RESULTS = 20
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """One result of a search."""
 
     url: str
@@ -25,20 +25,20 @@ class Found:
     summary: str
 
 
-Search = Callable[[str, int], Awaitable[list[Found]]]
+Search = Callable[[str, int], Awaitable[list[SearchResult]]]
 """Takes the query and how many results are wanted. Raises ToolError."""
 
 
 def engine(config: WebConfig, outbound: Outbound) -> Search | None:
     """The engine that is configured; None for none."""
 
-    async def searxng(query: str, count: int) -> list[Found]:
+    async def searxng(query: str, count: int) -> list[SearchResult]:
         """https://docs.searxng.org/dev/search_api.html"""
         question = urlencode({"q": query, "format": "json"})
         found = await _asked(outbound, f"{config.url.rstrip('/')}/search?{question}", {})
         return _results(found.get("results"), "content")[:count]
 
-    async def brave(query: str, count: int) -> list[Found]:
+    async def brave(query: str, count: int) -> list[SearchResult]:
         """https://api-dashboard.search.brave.com/app/documentation/web-search"""
         question = urlencode({"q": query, "count": min(count, MOST_RESULTS)})
         url = f"{config.url.rstrip('/') or BRAVE}/res/v1/web/search?{question}"
@@ -66,10 +66,10 @@ async def _asked(outbound: Outbound, url: str, headers: dict[str, str]) -> dict[
     return found
 
 
-def _results(found: Any, summary: str) -> list[Found]:
+def _results(found: Any, summary: str) -> list[SearchResult]:
     results = found if isinstance(found, list) else []
     return [
-        Found(str(one["url"]), _line(one.get("title")), _line(one.get(summary)))
+        SearchResult(str(one["url"]), _line(one.get("title")), _line(one.get(summary)))
         for one in results
         if isinstance(one, dict) and _is_address(one.get("url"))
     ]

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 import httpx2
 
 from bot.documents.kinds import Kind, kind_of
-from bot.documents.problems import Unreadable
+from bot.documents.problems import UnreadableFile
 from bot.documents.reading import read_document
 from bot.tools.definition import ToolError
-from bot.tools.outbound import Fetched, Outbound
-from bot.tools.web.engines import Found
+from bot.tools.outbound import FetchResult, Outbound
+from bot.tools.web.engines import SearchResult
 
 WIDTH = 80
 PAGE_BYTES = 5 << 20
@@ -42,14 +42,14 @@ async def read_page(url: str, outbound: Outbound) -> Page:
     fetched = await outbound.fetch(url, limit=PAGE_BYTES)
     try:
         title, text = await _text_of(fetched)
-    except Unreadable as error:
+    except UnreadableFile as error:
         reason = error.problem.name.lower().replace("_", " ")
         raise ToolError(f"the page can't be read as text: {reason}") from None
     return page_of(fetched.url, title, text)
 
 
-async def _text_of(fetched: Fetched) -> tuple[str, str]:
-    """The title and the text. Raises Unreadable, ToolError."""
+async def _text_of(fetched: FetchResult) -> tuple[str, str]:
+    """The title and the text. Raises UnreadableFile, ToolError."""
     path = httpx2.URL(fetched.url).path
     kind = kind_of(path if "html" not in fetched.content_type else "", fetched.content_type)
     if not kind.is_readable:
@@ -63,7 +63,7 @@ async def _text_of(fetched: Fetched) -> tuple[str, str]:
         document = await read_document(
             fetched.data, Kind.ARTICLE, TEXT_BYTES, seconds=EXTRACTION_SECONDS
         )
-    except Unreadable:  # no article: then all that it says
+    except UnreadableFile:  # no article: then all that it says
         document = await read_document(
             fetched.data, Kind.WEB_PAGE, TEXT_BYTES, seconds=EXTRACTION_SECONDS
         )
@@ -93,7 +93,7 @@ def page_of(url: str, title: str, markdown: str) -> Page:
     return Page(url, " ".join(title.translate(_BRACKETS).split()), wrapped(text), links)
 
 
-def results_page(query: str, found: Sequence[Found]) -> Page:
+def results_page(query: str, found: Sequence[SearchResult]) -> Page:
     """The results of a search as a page of links."""
     parts = []
     for at, one in enumerate(found):

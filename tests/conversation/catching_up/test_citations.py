@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from bot.conversation.catching_up.citations import Citations
+from bot.conversation.catching_up.citations import MessageCitations
 
 LINKS = [f"https://chat.example/m/{number}" for number in range(1, 21)]
-CITATIONS = Citations(LINKS, re.compile(r"https://chat\.example/m/\S*"))
+CITATIONS = MessageCitations(LINKS, re.compile(r"https://chat\.example/m/\S*"))
 
 
 def links(text: str) -> list[str]:

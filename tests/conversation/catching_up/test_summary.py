@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.conversation.catching_up import CatchUp, Said, Transcript, Unreadable
+from bot.conversation.catching_up import CatchUp, Transcript, TranscriptMessage, UnreadableChannel
 from bot.conversation.events import Attachment, Author, Message
 from bot.conversation.reply import Reply, ReplyState
 from tests.conversation.catching_up.citing import NUMBER, Citing, parts_of
@@ -19,9 +19,9 @@ from tests.doubles.inference import Error, Say, Wait
 BEGIN = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
 
 
-def said(texts: Sequence[str]) -> list[Said]:
+def said(texts: Sequence[str]) -> list[TranscriptMessage]:
     return [
-        Said(
+        TranscriptMessage(
             Message(str(at), Author("7", "Ben"), text),
             BEGIN + timedelta(seconds=30 * at),
             f"https://chat.example/m/{at}",
@@ -30,11 +30,15 @@ def said(texts: Sequence[str]) -> list[Said]:
     ]
 
 
-async def summed_up(chat: Chat, everything: Sequence[Said], *, complete: bool = True) -> Reply:
+async def summed_up(
+    chat: Chat, everything: Sequence[TranscriptMessage], *, complete: bool = True
+) -> Reply:
     return await finished(await begin(chat, everything, complete=complete))
 
 
-async def begin(chat: Chat, everything: Sequence[Said], *, complete: bool = True) -> Reply:
+async def begin(
+    chat: Chat, everything: Sequence[TranscriptMessage], *, complete: bool = True
+) -> Reply:
     async def read(tell: Callable[[int], None]) -> Transcript:
         tell(len(everything))
         return Transcript(everything, BEGIN, complete)
@@ -122,7 +126,7 @@ async def test_files_are_named_and_threads_too(chat: Chat) -> None:
     (one,) = said(["See the plan."])
     file = Attachment("plan.pdf", None, "file")
     message = Message("1", Author("7", "Ben"), "See the plan.", (file,))
-    await summed_up(chat, [Said(message, one.at, one.link, "tides [3]")])
+    await summed_up(chat, [TranscriptMessage(message, one.at, one.link, "tides [3]")])
     content = chat.inference.prompts[0][-1]["content"]
     assert "Ben (in the thread “tides 3”): See the plan.\n    [file: plan.pdf]" in content
 
@@ -137,7 +141,7 @@ async def test_what_was_not_read_is_told(chat: Chat) -> None:
 
 async def test_what_cannot_be_read_is_one_line(chat: Chat) -> None:
     async def read(tell: Callable[[int], None]) -> Transcript:
-        raise Unreadable("No way in.")
+        raise UnreadableChannel("No way in.")
 
     wish = CatchUp(Message("m", ANN, ""), read=read, jump=re.compile("x"), when=lambda at: "then")
     reply = await finished(chat.core.responder.answer(wish, (await chat.admit()).here))

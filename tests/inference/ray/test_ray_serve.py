@@ -149,8 +149,8 @@ async def test_what_the_bot_tells_is_of_all_replicas(
                 await crowd.enter_async_context(aclosing(events))
                 await anext(events)
             assert "Answering 2, waiting 1" in await say(bot.ann, bot.general, "status")
-            measures = await client.measures()  # the status page's
-    assert (measures.running, measures.waiting) == (2, 1)
+            metrics = await client.metrics()  # the status page's
+    assert (metrics.running, metrics.waiting) == (2, 1)
 
 
 async def test_while_a_replica_hangs_the_other_answers_and_tells(

@@ -13,7 +13,7 @@ from bot.inference.text.prompt import ChatFormat
 from bot.inference.text.turns import Call, Turn
 from bot.tools.outbound import Outbound
 from bot.tools.web.browser import Browser
-from bot.tools.web.engines import Found
+from bot.tools.web.engines import SearchResult
 from tests.inference.text.test_tools import HARMONIES, HERE, QWEN3, TIDE, asked, generate, hostile
 
 
@@ -85,7 +85,7 @@ def test_other_tools_of_these_names_are_functions(tools: list[dict[str, Any]]) -
     assert QWEN3.own_tools(BROWSER) == frozenset()
 
 
-async def _nothing(query: str, count: int) -> list[Found]:
+async def _nothing(query: str, count: int) -> list[SearchResult]:
     return []
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.platforms.slack import waiting, workspace
+from bot.platforms.slack import thread_status, workspace
 from tests.doubles.slack import Channel, SlackDouble, Workspace
 from tests.doubles.slack.state import File
 from tests.platforms.slack.conftest import Running, Scene
@@ -55,7 +55,7 @@ async def test_a_file_of_which_slack_tells_nothing_costs_a_line_but_no_answer(
 async def test_what_only_shows_that_an_answer_comes_is_not_waited_for(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    monkeypatch.setattr(waiting, "SHOW_SECONDS", 0.05)
+    monkeypatch.setattr(thread_status, "SHOW_SECONDS", 0.05)
     scene.slack.fail(method, "ratelimited", retry_after=600)
     assert (await scene.ask("hi")).text.startswith("Hello there.")
 

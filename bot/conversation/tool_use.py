@@ -1,4 +1,4 @@
-"""The calls of one answer: each is made, shown, and told to the model in the next request."""
+"""The tool calls of one answer: each is made, shown, and sent to the model in the next request."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.client import ToolCall
 from bot.conversation.reply import Reply, ReplyState, Step, StepState
-from bot.tools import Outcome, Session, ToolError
+from bot.tools import Session, ToolError, ToolResult
 from bot.tools.definition import parsed
 
 LAST_SHARE = 4
@@ -20,8 +20,8 @@ LEFT_OUT = "[left out, for there was no room]"
 _BAD_NAME = re.compile(r"[^\w.-]+", re.ASCII)
 
 
-class Calling:
-    """What was called for an answer so far, and what may still be called.
+class ToolUse:
+    """The tool calls of one answer so far, and which may still be made.
 
     session: the answer's tools.
     most: calls that the answer may have.
@@ -87,38 +87,38 @@ class Calling:
             turn |= {"reasoning_content": reasoning, "reasoning": reasoning}
         self._turns.append(turn)
         for call in calls:
-            outcome = await self._make(call)
-            result = {"role": "tool", "tool_call_id": call.id, "content": outcome.text}
-            self._turns.append(result)
+            result = await self._make(call)
+            message = {"role": "tool", "tool_call_id": call.id, "content": result.text}
+            self._turns.append(message)
 
-    async def _make(self, call: ToolCall) -> Outcome:
+    async def _make(self, call: ToolCall) -> ToolResult:
         """Make a call; whatever is wrong with it is a result too, from which the model learns."""
         tool = self.session.named(call.name)
         step = Step(call.id, tool.name if tool else call.name[:64])
         self._reply.steps.append(step)
-        outcome = Outcome("Error: no call was made", failed=True)
+        result = ToolResult("Error: no call was made", failed=True)
         try:
             if self._left <= 0:
-                outcome = Outcome("Error: no more calls may be made, so answer now", failed=True)
+                result = ToolResult("Error: no more calls may be made, so answer now", failed=True)
             elif tool is None:
-                outcome = self.session.unknown(call.name)
+                result = self.session.unknown(call.name)
             else:
                 try:
                     arguments = parsed(call.arguments)
                 except ToolError as error:
-                    outcome = Outcome(f"Error: {error}", failed=True)
+                    result = ToolResult(f"Error: {error}", failed=True)
                 else:
                     step.about = self.session.about(tool, arguments)
                     self._reply.change(ReplyState.CALLING)
-                    outcome = await self.session.call(call.id, tool, arguments, self._reply.ask)
+                    result = await self.session.call(call.id, tool, arguments, self._reply.ask)
         finally:  # also where the answer is stopped in the middle of it
             self._reply.sources = self.session.sources
             self._reply.foreign = self.session.taint.tainted
             self._left -= 1
-            step.state = StepState.FAILED if outcome.failed else StepState.DONE
-            step.output = outcome.shown
+            step.state = StepState.FAILED if result.failed else StepState.DONE
+            step.output = result.shown
         self._reply.change(ReplyState.CALLING)
-        return outcome
+        return result
 
 
 def _sent_back(call: ToolCall) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Who asks, where, and what stands there: all that the rights of a call depend on."""
+"""The context of a tool call: who asks, where, and what they could see. Its rights depend on it."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from bot.config import McpConfig
 
 
 @dataclass(frozen=True)
-class Hit:
+class MessageHit:
     """A message that the platform's own search found."""
 
     author: str
@@ -16,7 +16,7 @@ class Hit:
     link: str
 
 
-SearchHere = Callable[[str, int], Awaitable[Sequence[Hit]]]
+SearchHere = Callable[[str, int], Awaitable[Sequence[MessageHit]]]
 """Asks the platform with the asker's rights: the query, and how many are wanted.
 
 Raises ToolError.
@@ -24,8 +24,8 @@ Raises ToolError.
 
 
 @dataclass(frozen=True)
-class Asking:
-    """One question.
+class ToolContext:
+    """Who asks where, for one question.
 
     channels: the channel with the thread and the category that it is in.
     texts: what the asker could see before the answer began.
@@ -43,7 +43,7 @@ class Asking:
     search: SearchHere | None = None
 
     def may_use(self, config: McpConfig) -> bool:
-        """Whether the tools of an MCP server may be used here, by whom it is."""
+        """Whether the asker may use the tools of an MCP server here."""
         return (
             (not config.servers or self.server in config.servers)
             and (not config.channels or bool(self.channels & config.channels))

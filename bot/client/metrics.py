@@ -37,7 +37,7 @@ FIELDS = {name: field for field, names in NAMES.items() for name in names}
 
 
 @dataclass(frozen=True)
-class Measures:
+class ServiceMetrics:
     """Counts of this moment, and since the server's start; None for what it doesn't tell.
 
     generated: tokens that were generated.

@@ -15,10 +15,10 @@ from bot.config.builtin import (
     builtin_texts,
     builtin_variables,
 )
-from bot.config.document import Document, Key
 from bot.config.errors import ConfigError
 from bot.config.schema import Config, PersonaConfig, PersonaName
 from bot.config.wording import described, hint, kind_of
+from bot.config.yaml_reader import Key, YamlReader
 
 
 def find_config(path: Path | None) -> Path | None:
@@ -40,32 +40,32 @@ def find_config(path: Path | None) -> Path | None:
 def load_config(path: Path | None = None) -> Config:
     """Load and validate the file that `find_config` finds. Raises ConfigError."""
     found = find_config(path)
-    document = Document(found or builtin_config_dir() / "bot.yaml")
-    data = document.read(document.file)
+    reader = YamlReader(found or builtin_config_dir() / "bot.yaml")
+    data = reader.read(reader.file)
     if not isinstance(data, dict):
         problem = f"found {kind_of(data)}, allowed: sections and keys"
-        raise ConfigError([f"{document.file}:1: {problem}"])
+        raise ConfigError([f"{reader.file}:1: {problem}"])
     if found is not None and isinstance(data.setdefault("personas", {}), dict):
         for file in _persona_files(found.parent / "personas"):
             if file.stem not in data["personas"]:
-                data["personas"][file.stem] = document.read(file, ("personas", file.stem))
+                data["personas"][file.stem] = reader.read(file, ("personas", file.stem))
     for (section, name), text in builtin_variables().items():
         keys = data.setdefault(section, {})
-        if isinstance(keys, dict) and (section, name) not in document.places:
-            value = document.expand(text, (section, name))
-            if (section, name) in document.origins:
+        if isinstance(keys, dict) and (section, name) not in reader.places:
+            value = reader.expand(text, (section, name))
+            if (section, name) in reader.origins:
                 keys[name] = value
     for key, text in (*_unknown_personas(data), *_bad_texts(data)):
-        document.add_problem(key, text)
+        reader.add_problem(key, text)
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
         for mistake in error.errors(include_url=False):
-            document.add_problem(*described(mistake))
-    if document.problems:
-        raise ConfigError(document.problems)
+            reader.add_problem(*described(mistake))
+    if reader.problems:
+        raise ConfigError(reader.problems)
     config._path = found
-    config._origins = {".".join(map(str, key)): o for key, o in document.origins.items()}
+    config._origins = {".".join(map(str, key)): o for key, o in reader.origins.items()}
     return config
 
 

@@ -29,8 +29,8 @@ MOST_DIGITS = 64
 
 
 @dataclass
-class Document:
-    """Where each key was read, and what was wrong so far."""
+class YamlReader:
+    """Reads YAML files; remembers where each key was, and the problems so far."""
 
     file: Path
     places: dict[Key, str] = field(default_factory=dict)

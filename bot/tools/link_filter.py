@@ -1,4 +1,4 @@
-"""What of a model's text may leak when it is shown: pictures, and addresses that nobody saw before.
+"""Removes from a model's text what could leak data when it is shown: pictures and new addresses.
 
 A platform may fetch what a message names, for a preview. After something was read that may have
 given orders, an address that the asker could not see is shown without its `https://`, as code where
@@ -23,15 +23,15 @@ _BEGUN = re.compile(r"(h(t(t(p(s?(:/{0,2})?)?)?)?)?|!)$", re.I)
 MOST_HELD = 3000
 
 
-class Quiet:
-    """Makes a text quiet while it comes; what may become a link is held until it is one."""
+class LinkFilter:
+    """Filters a text while it is written; what may become a link is held back until it is one."""
 
     def __init__(self, taint: Taint) -> None:
         self._taint = taint
         self._held = ""
 
     def add(self, text: str) -> str:
-        """What can be shown of the text with this next piece."""
+        """Add the next piece; returns what can be shown now."""
         text, self._held = self._held + text, ""
         if not self._taint.tainted:
             return text
@@ -43,7 +43,7 @@ class Quiet:
         return self._quiet(text)
 
     def rest(self) -> str:
-        """What was held at the end."""
+        """What was held back, at the end."""
         held, self._held = self._held, ""
         return self._quiet(held)
 

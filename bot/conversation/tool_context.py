@@ -1,17 +1,17 @@
-"""A question, as the rights of what is called for it depend on it."""
+"""The context of a question's tool calls: what their rights depend on."""
 
 from dataclasses import replace
 
 from bot.conversation.events import Author, Question
 from bot.conversation.in_effect import InEffect
-from bot.tools import Asking
+from bot.tools import ToolContext
 
 
-def asking(question: Question, here: InEffect) -> Asking:
-    """Who asks where, and what the asker could see there."""
+def context_of_question(question: Question, here: InEffect) -> ToolContext:
+    """The context of calls that answer a question, with what the asker could see."""
     messages = [*question.above, *question.history, question.message]
     return replace(
-        asking_of(here, question.message.author),
+        context_of_author(here, question.message.author),
         texts=[
             text
             for message in messages
@@ -23,10 +23,10 @@ def asking(question: Question, here: InEffect) -> Asking:
     )
 
 
-def asking_of(here: InEffect, author: Author) -> Asking:
-    """The same for who has not asked anything yet."""
+def context_of_author(here: InEffect, author: Author) -> ToolContext:
+    """The context of an author who has not asked anything yet."""
     place = here.place
-    return Asking(
+    return ToolContext(
         platform=place.platform,
         server=place.server,
         channels=frozenset(filter(None, (place.channel, place.thread, place.category))),

@@ -19,7 +19,7 @@ from bot.platforms.slack.workspace import Workspace
 log = structlog.get_logger()
 
 
-class Waiting:
+class ThreadStatus:
     """The status and the agent session of a thread. It is only for show: errors are let be."""
 
     def __init__(self, workspace: Workspace, pace: Pace, channel: str, thread: str) -> None:

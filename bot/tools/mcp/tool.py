@@ -1,4 +1,4 @@
-"""An MCP server's tools as models get them: what is allowed, and still is what was allowed."""
+"""An MCP server's tools as models get them, and whether each is allowed and unchanged."""
 
 import hashlib
 import json
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from bot.tools.asking import Asking
-from bot.tools.definition import Arguments, Output, Tool, ToolError
+from bot.tools.context import ToolContext
+from bot.tools.definition import Arguments, Tool, ToolError, ToolResult
 from bot.tools.mcp.server import McpServer
 from bot.tools.taint import addresses_in
 
@@ -21,18 +21,18 @@ NAME_LENGTH = 64
 DESCRIPTION_LENGTH = 2000
 
 
-class Standing(StrEnum):
+class ToolStatus(StrEnum):
     """Whether a tool may be used."""
 
     ALLOWED = "allowed"
     NOT_ALLOWED = "not_allowed"
     """The configuration doesn't name it."""
     CHANGED = "changed"
-    """It isn't what was allowed."""
+    """Its definition is no longer the one that was allowed."""
 
 
 @dataclass(frozen=True)
-class Offered:
+class McpTool:
     """One tool of a server. `name` is what models call it."""
 
     name: str
@@ -52,11 +52,11 @@ class Offered:
         hints = self.raw.annotations
         return not (hints is not None and hints.read_only_hint)
 
-    def tool(self, asking: Asking, note: Callable[[str, str, int], None]) -> Tool:
+    def tool(self, context: ToolContext, note: Callable[[str, str, int], None]) -> Tool:
         """The tool for one answer; `note` is told of what leaves: the tool, the host, the bytes."""
         config, digest = self.server.config, self.digest
 
-        async def run(arguments: Arguments) -> Output:
+        async def run(arguments: Arguments) -> ToolResult:
             if self.server.problem:
                 raise ToolError(f"the server {self.server.name} can't be reached")
             now = next(
@@ -64,7 +64,7 @@ class Offered:
             )
             if now is None or now.digest != digest:
                 raise ToolError("the tool has changed, it has to be allowed again")
-            if self.raw.name not in config.allow or not asking.may_use(config):
+            if self.raw.name not in config.allow or not context.may_use(config):
                 raise ToolError("this tool may not be used here")
             sent = json.dumps({"name": self.raw.name, "arguments": arguments}, ensure_ascii=False)
             note(self.name, self.server.host, len(sent.encode()))
@@ -86,14 +86,14 @@ class Offered:
         )
 
 
-def tools_of(server: McpServer) -> list[Offered]:
+def tools_of(server: McpServer) -> list[McpTool]:
     """All that the server has, allowed or not; no two have the same name."""
-    found: dict[str, Offered] = {}
+    found: dict[str, McpTool] = {}
     for raw in server.tools:
         name = _name(server.name, raw.name)
         if name in found:
             name = _hashed(server.name, raw.name)
-        found[name] = Offered(name, server, raw)
+        found[name] = McpTool(name, server, raw)
     return list(found.values())
 
 
