@@ -87,6 +87,8 @@ class Reply:
         """What is done before there is text, where that isn't only to think; a line."""
         self.reasoning = ""
         self.text = ""
+        self.first_text_at: float | None = None
+        """When the first reasoning or text came, by the monotonic clock."""
         self.steps: list[Step] = []
         self.approval: Approval | None = None
         """The call that waits for the asker."""

@@ -1,5 +1,6 @@
 """Writes into a reply what its requests bring, one after the other, and counts their tokens."""
 
+import time
 from dataclasses import replace
 
 from bot.client import CallDelta, Event, Finished, Queued, ReasoningDelta, TextDelta
@@ -44,6 +45,7 @@ class ReplyWriter:
         reply = self._reply
         if not isinstance(event, Queued):
             reply.prompt_tokens = self.counts.prompt_tokens + self._estimate
+            reply.first_text_at = reply.first_text_at or time.monotonic()
         match event:
             case Queued(position, eta_seconds):
                 reply.position, reply.eta_seconds = position, eta_seconds

@@ -47,7 +47,7 @@ class Responder:
         self._running: dict[asyncio.Task[None], Answer] = {}
         self.on_end: list[Callable[[Answer], None]] = []
         """What is told of each answer that has ended."""
-        self._answered: deque[FinishedAnswer] = deque(maxlen=REMEMBERED)
+        self._finished: deque[FinishedAnswer] = deque(maxlen=REMEMBERED)
 
     def answer(self, question: Question, here: InEffect) -> Reply:
         """Begin to answer; the reply fills by itself and is followed with `reply.updates()`."""
@@ -77,9 +77,9 @@ class Responder:
 
     def last_answer(self, place: Place, asker: str) -> FinishedAnswer | None:
         """The newest answer to a person in the thread or channel of `place`, of this run."""
-        for answered in reversed(self._answered):
-            if answered.asker == asker and _is_in(answered.place, place):
-                return answered
+        for finished in reversed(self._finished):
+            if finished.asker == asker and _is_in(finished.place, place):
+                return finished
         return None
 
     @property
@@ -103,10 +103,7 @@ class Responder:
             await asyncio.wait(self._running)
 
     async def _run(self, answer: Answer) -> None:
-        """Work on the reply until it is final or somebody stops it, and tell how it went.
-
-        The log tells it last: who reads the line finds the answer counted.
-        """
+        """Work on the reply until it is final or somebody stops it, and record how it went."""
         reply, platform = answer.reply, answer.here.place.platform
         with (
             bound_contextvars(request_id=answer.id),
@@ -118,20 +115,27 @@ class Responder:
             seconds = answer.ended - answer.asked
             about = {"platform": platform, "effort": reply.effort, "outcome": reply.state.value}
             span.set_attributes({f"bot.{key}": value for key, value in about.items()})
-            metrics.ANSWERS.labels(platform, reply.state).inc()
-            metrics.ANSWER.labels(platform).observe(seconds)
-            if answer.first_text is not None:
-                metrics.FIRST_TEXT.labels(platform).observe(answer.first_text - answer.asked)
-            if reply.usage is not None:
-                here = answer.here
-                self._answered.append(
-                    FinishedAnswer(
-                        here.place, reply.asker, here.persona.name, reply.effort, reply.usage
-                    )
-                )
-            for tell in self.on_end:
-                tell(answer)
+            try:
+                self._record(answer, seconds)
+            except Exception:
+                log.exception("an answer that ended was not counted")
+            # Last: who reads this line finds the answer counted.
             log.info("answer ended", **about, seconds=round(seconds, 3))
+
+    def _record(self, answer: Answer, seconds: float) -> None:
+        """Count an answer that took so many seconds, and tell those who want to know."""
+        reply, here = answer.reply, answer.here
+        platform = here.place.platform
+        metrics.ANSWERS.labels(platform, reply.state).inc()
+        metrics.ANSWER.labels(platform).observe(seconds)
+        if reply.first_text_at is not None:
+            metrics.FIRST_TEXT.labels(platform).observe(reply.first_text_at - answer.asked)
+        if reply.usage is not None:
+            persona = here.persona.name
+            finished = FinishedAnswer(here.place, reply.asker, persona, reply.effort, reply.usage)
+            self._finished.append(finished)
+        for tell in self.on_end:
+            tell(answer)
 
     async def _work(self, answer: Answer) -> None:
         reply = answer.reply

@@ -35,7 +35,7 @@ class ServiceSnapshot:
 
 
 class Live:
-    """The newest `snapshot` of the service, the `recorder` of earlier ones, and logged `problems`."""
+    """The newest `snapshot` of the service, a `recorder` of all, and the `problems` logged."""
 
     def __init__(self, core: Core) -> None:
         self.core = core

@@ -85,7 +85,7 @@ class Recorder:
     def answer_ended(self, answer: Answer) -> None:
         """Count an answer that has ended."""
         assert answer.ended is not None
-        reply, first = answer.reply, answer.first_text
+        reply, first = answer.reply, answer.reply.first_text_at
         tokens = reply.completion_tokens
         self._written_before += tokens
         counts = AnswerCounts(

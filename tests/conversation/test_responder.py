@@ -6,7 +6,7 @@ import pytest
 
 from bot.client import client as client_module
 from bot.config import Config, Effort, builtin_texts
-from bot.conversation import answer as answer_module
+from bot.conversation import requests as requests_module
 from bot.conversation.events import Place
 from bot.conversation.reply import Reply, ReplyState
 from tests.conversation.conftest import ADMIN, ANN, CHANNEL, THREAD, Chat, finished
@@ -166,7 +166,7 @@ async def test_a_chunk_that_makes_no_sense_keeps_what_came(chat: Chat) -> None:
 async def test_a_server_that_falls_silent_is_given_up(
     chat: Chat, said: list[Say], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answer_module, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(requests_module, "GRACE_SECONDS", 0.1)
     chat.configure(Config.model_validate({"inference": {"request_timeout_seconds": 0.1}}))
     chat.inference.script(*said, Wait(asyncio.Event()))
     reply = await chat.answer("Why?")

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from bot.client import InferenceError, PromptTooLong
 from bot.config import Config
@@ -15,6 +16,7 @@ from bot.conversation.catching_up.transcript import CatchUp, Transcript, Unreada
 from bot.conversation.events import Question
 from bot.conversation.history import ChatMessage, estimate_tokens
 from bot.conversation.reply import Reply, ReplyState, TokenCounts
+from bot.conversation.requests import count_tokens, fail
 from bot.conversation.settings import Setting, SettingSource
 from bot.conversation.waiting import until_ready
 from bot.tools import Session, Taint, ToolContext
@@ -77,7 +79,7 @@ class Summary(Answer):
         except UnreadableChannel as error:
             self.reply.change(ReplyState.FAILED, str(error))
         except InferenceError as error:
-            self._fail(self.lost_notice(), error)
+            fail(self.reply, self.lost_notice(), error)
         else:
             self._end(transcript, time.monotonic() - started)
 
@@ -105,9 +107,10 @@ class Summary(Answer):
         pieces = [_Piece(line, range(at, at + 1)) for at, line in enumerate(lines, 1)]
         links = [one.link for one in transcript.said]
         self._citations = MessageCitations(links, self.question.jump)
+        count = partial(count_tokens, self.client)
         instructions, for_part = WHOLE, PART
         while not self.reply.state.final:
-            parts = await in_parts([piece.text for piece in pieces], room, self._count_tokens)
+            parts = await in_parts([piece.text for piece in pieces], room, count)
             groups = [pieces[part.start : part.stop] for part in parts]
             if len(groups) == 1:
                 try:
@@ -191,7 +194,7 @@ class Summary(Answer):
         reply.prompt_tokens = prompts + request.prompt_tokens
         reply.completion_tokens = answers + request.completion_tokens
         if shown and request.text:
-            self.first_text = self.first_text or time.monotonic()
+            reply.first_text_at = reply.first_text_at or time.monotonic()
             reply.text = self._citations.linked(request.text, finished=request.state.final)
         if not request.state.final:
             is_note = not shown and request.state is ReplyState.WRITING

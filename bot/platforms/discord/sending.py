@@ -1,14 +1,13 @@
-"""Calls to Discord's REST API at the pace it allows, tried again until they land.
+"""Calls to Discord's REST API at the pace it allows, retried until they succeed.
 
-discord.py waits where the headers of a channel's bucket say so and tries a failed call five times.
-This keeps below the global limit, spaces a channel's edits evenly between the answers in it, keeps
-one for the end of each, and goes on trying what must land.
+discord.py waits when the headers of a channel's bucket say so, and tries a failed call five times.
+This module keeps below the global limit, spaces a channel's edits evenly between the answers in it,
+keeps one edit for the end of each, and goes on retrying what must be shown.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -30,9 +29,6 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
-LOOK_SECONDS = 0.25
-"""How often an answer that waits for its turn looks how many share the channel's edits."""
-
 Whisper = Callable[[str], Awaitable[None]]
 """Tells one person lines in private, where that is possible."""
 
@@ -42,15 +38,12 @@ class Pace:
 
     def __init__(self) -> None:
         self._all = AsyncLimiter(REQUESTS_A_SECOND, 1)
-        self._of_channel = lru_cache(maxsize=4096)(
-            lambda channel: AsyncLimiter(1, EDITS_SECONDS / (EDITS - 1))
-        )
-        self._running: Counter[int] = Counter()
+        self._edits_of = lru_cache(maxsize=4096)(lambda channel: ChannelEdits())
 
     @contextmanager
-    def turns(self, channel: int, reply: Reply) -> Iterator["Turns"]:
+    def turns(self, channel: int, reply: Reply) -> Iterator["EditTurns"]:
         """The turns of an answer that is shown in a channel."""
-        turns = Turns(reply, channel, self._of_channel(channel), self._running)
+        turns = EditTurns(reply, self._edits_of(channel))
         try:
             yield turns
         finally:
@@ -81,30 +74,64 @@ class Pace:
         return await retried(is_passing, in_turn, *args, **kwargs)
 
 
-class Turns:
-    """When an answer is edited while it comes. Its end is shown at once, and waits for no turn.
+class ChannelEdits:
+    """The edits that Discord allows in a channel, shared by the answers that are written there.
 
-    running: answers that are thought of or written, by channel. Each may end at any moment, so a
-        bucket's edits but one for each of them are shared by all, and but one for two of them; as
-        many answers as a bucket has edits show their beginnings and their ends.
+    Each answer may end at any moment, and its end is an edit too. So one edit of a bucket is kept
+    for each answer, or one for two of them, and the rest is shared by all; as many answers as a
+    bucket has edits show only their beginnings and their ends.
     """
 
-    def __init__(
-        self, reply: Reply, channel: int, limiter: AsyncLimiter, running: Counter[int]
-    ) -> None:
-        self._reply, self._channel = reply, channel
-        self._limiter, self._running = limiter, running
-        self._is_running = False
+    def __init__(self) -> None:
+        self._limiter = AsyncLimiter(1, EDITS_SECONDS / (EDITS - 1))
+        self._answers = 0
+        self._joined = asyncio.Event()
+        """Set when another answer begins, and then replaced."""
+
+    def join(self) -> None:
+        """One more answer is written in the channel."""
+        self._answers += 1
+        self._joined.set()
+        self._joined = asyncio.Event()
+
+    def leave(self) -> None:
+        """One of them has ended, and that is shown."""
+        self._answers -= 1
+
+    async def pause(self) -> None:
+        """Wait as long as an answer must between two edits; longer if others begin meanwhile."""
+        time = asyncio.get_running_loop().time
+        began, seconds = time(), self._pause_seconds()
+        while (left := began + seconds - time()) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._joined.wait()
+            seconds = max(seconds, self._pause_seconds())
+
+    async def turn(self) -> None:
+        """Wait for the channel's next edit."""
+        await self._limiter.acquire()
+
+    def _pause_seconds(self) -> float:
+        answers = min(EDITS, max(1, self._answers))
+        kept = 1 if answers <= 2 else answers  # of two ends at once, one waits 1.25 s
+        return answers * EDITS_SECONDS / max(EDITS - kept, 1 / EDITS)
+
+
+class EditTurns:
+    """When an answer is edited while it is written. Its end is shown at once, without a turn."""
+
+    def __init__(self, reply: Reply, edits: ChannelEdits) -> None:
+        self._reply = reply
+        self._edits = edits
+        self._joined = False
         self._edited = False
 
     async def next(self) -> None:
         """Wait for the next turn, or for the reply's end."""
-        if not self._is_running and self._reply.state in (
-            ReplyState.THINKING,
-            ReplyState.WRITING,
-        ):
-            self._is_running = True
-            self._running[self._channel] += 1
+        if not self._joined and self._reply.state in (ReplyState.THINKING, ReplyState.WRITING):
+            self._joined = True
+            self._edits.join()
         turn = asyncio.create_task(self._turn())
         end = asyncio.create_task(self._reply.ended())
         await asyncio.wait({turn, end}, return_when=asyncio.FIRST_COMPLETED)
@@ -112,25 +139,15 @@ class Turns:
         end.cancel()
 
     async def _turn(self) -> None:
-        waited, pause = 0.0, self._pause() if self._edited else 0.0
-        while waited < pause:
-            await asyncio.sleep(LOOK_SECONDS)
-            waited, pause = waited + LOOK_SECONDS, max(pause, self._pause())  # others may begin
-        await self._limiter.acquire()
+        if self._edited:
+            await self._edits.pause()
+        await self._edits.turn()
         self._edited = True
-
-    def _pause(self) -> float:
-        """Seconds between two of an answer's edits, by the answers that run now."""
-        running = min(EDITS, max(1, self._running[self._channel]))
-        kept = 1 if running <= 2 else running  # of two ends at once, one waits 1.25 s
-        return running * EDITS_SECONDS / max(EDITS - kept, 1 / EDITS)
 
     def close(self) -> None:
         """The answer has ended, and that is shown."""
-        if self._is_running:
-            self._running[self._channel] -= 1
-            if not self._running[self._channel]:
-                del self._running[self._channel]
+        if self._joined:
+            self._edits.leave()
 
 
 async def said_in_reply(

@@ -65,7 +65,7 @@ class McpServers:
     async def overview(
         self, context: ToolContext
     ) -> list[tuple[McpServer, list[tuple[McpTool, ToolStatus]]]]:
-        """The servers that the asker may use here, and the status of each tool. Raises StorageError."""
+        """The servers that the asker may use here, and each tool's status. Raises StorageError."""
         return [
             (server, [(one, await self._status(one, context)) for one in tools_of(server)])
             for server in await self._usable(context)
