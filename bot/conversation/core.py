@@ -15,7 +15,6 @@ from bot.conversation.commands import (
     CommandResult,
     Context,
     Conversation,
-    parse,
 )
 from bot.conversation.events import Author, Place, QuestionKey
 from bot.conversation.gate import AccessDenied, Admission, NotAdmitted, admit, check_access
@@ -96,10 +95,9 @@ class Core:
             started=self.started,
         )
 
-    async def run(self, given: str | CommandCall, context: Context) -> CommandResult:
-        """Carry out a typed line or a call; the result says what happened, or why nothing did."""
+    async def run(self, call: CommandCall, context: Context) -> CommandResult:
+        """Carry out a command; the result says what happened, or why nothing did."""
         try:
-            call = parse(given, context.texts) if isinstance(given, str) else given
             _check_access(call, context)
             return CommandResult(await call.run(context), then=COMMANDS.get(call.command.then))
         except (NotAdmitted, CommandError, StorageError) as error:

@@ -3,7 +3,7 @@
 import re
 from typing import Any, Protocol
 
-from bot.conversation.commands import Command, Conversation, is_command
+from bot.conversation.commands import Command, CommandError, Conversation, typed_call
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Place, QuestionKey
 from bot.conversation.gate import AccessDenied, Admission, NotAdmitted, check_access
@@ -91,7 +91,7 @@ async def _settled(
     """Do what a message asks for, and note where that is all that becomes of it."""
     try:
         answered = await _hear(message, here, core, exchanges)
-    except (NotAdmitted, StorageError) as error:
+    except (CommandError, NotAdmitted, StorageError) as error:
         answered = False
         await message.whisper(core.explained(error))
     finally:
@@ -103,10 +103,10 @@ async def _settled(
 async def _hear(
     message: IncomingMessage, here: InEffect, core: Core, exchanges: Exchanges[AnExchange]
 ) -> bool:
-    """Whether an answer is on its way."""
+    """Whether an answer is on its way. Raises CommandError, NotAdmitted, StorageError."""
     author, text = await message.author(), await message.text()
-    if is_command(text, here.texts):
-        result = await core.run(text, core.context(here, author, message.conversation))
+    if call := typed_call(text, here.texts):
+        result = await core.run(call, core.context(here, author, message.conversation))
         if result.text and (
             not result.access_denied or exchanges.is_first_refusal(here.place, author)
         ):

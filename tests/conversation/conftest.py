@@ -10,7 +10,7 @@ import pytest
 
 from bot.client import InferenceClient
 from bot.config import Config, Effort
-from bot.conversation.commands import CommandCall, CommandResult, Context
+from bot.conversation.commands import CommandCall, CommandError, CommandResult, Context, parse
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Message, Place, Question, QuestionKey
 from bot.conversation.gate import Admission, NotAdmitted
@@ -52,7 +52,12 @@ class Chat:
     async def run(
         self, given: str | CommandCall, author: Author = ADMIN, place: Place = CHANNEL
     ) -> CommandResult:
-        return await self.core.run(given, await self.context(author, place))
+        context = await self.context(author, place)
+        try:
+            call = parse(given, context.texts) if isinstance(given, str) else given
+        except CommandError as error:
+            return CommandResult(str(error), done=False)
+        return await self.core.run(call, context)
 
     async def context(self, author: Author = ADMIN, place: Place = CHANNEL) -> Context:
         return self.core.context(await self.core.read(place), author, self)

@@ -282,7 +282,7 @@ async def test_a_database_that_fails_is_one_clear_line(chat: Chat, tmp_path: Pat
     context = await chat.context()
     with sqlite3.connect(tmp_path / "bot.db") as database:
         database.execute("DROP TABLE settings")
-    assert (await chat.core.run("/effort high", context)).text == (
+    assert (await chat.core.run(parse("/effort high", TEXTS), context)).text == (
         "That couldn't be saved because the database isn't working. The bot's log says why."
     )
 

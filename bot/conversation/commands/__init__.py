@@ -1,6 +1,12 @@
 """What people can tell the bot to do."""
 
-from bot.conversation.commands.calls import CommandCall, CommandResult, is_command, parse
+from bot.conversation.commands.calls import (
+    CommandCall,
+    CommandResult,
+    is_command,
+    parse,
+    typed_call,
+)
 from bot.conversation.commands.catalog import COMMANDS
 from bot.conversation.commands.definition import (
     Command,
@@ -23,4 +29,5 @@ __all__ = [
     "OptionKind",
     "is_command",
     "parse",
+    "typed_call",
 ]

@@ -63,7 +63,7 @@ _WORD = re.compile(r"[\w-]+")
 
 
 def is_command(text: str, texts: Texts) -> bool:
-    """Whether a message is a command typed as text, or nearly one: `/efort` gets a hint.
+    """Whether a message is a command typed as text, or nearly one.
 
     Any other word with a slash, such as a path, begins a question.
     """
@@ -73,10 +73,13 @@ def is_command(text: str, texts: Texts) -> bool:
     return bool(name and _WORD.fullmatch(name[0]) and _nearest(name[0].lower()))
 
 
-def _nearest(name: str) -> str | None:
-    """The command or group of commands that is called `name`, or nearly so."""
-    names = sorted({command.split()[0] for command in COMMANDS})
-    return next(iter(get_close_matches(name, names, n=1)), None)
+def typed_call(text: str, texts: Texts) -> CommandCall | None:
+    """The call that a message is; None for a message that is no command.
+
+    Raises CommandError for a command that lacks something, and for one that is nearly a command:
+    `/efort` gets a hint.
+    """
+    return parse(text, texts) if is_command(text, texts) else None
 
 
 def parse(line: str, texts: Texts) -> CommandCall:
@@ -106,6 +109,12 @@ def parse(line: str, texts: Texts) -> CommandCall:
     if rest:
         raise CommandError(texts("usage", usage=texts.command(command.usage)))
     return CommandCall(command, values)
+
+
+def _nearest(name: str) -> str | None:
+    """The command or group of commands that is called `name`, or nearly so."""
+    names = sorted({command.split()[0] for command in COMMANDS})
+    return next(iter(get_close_matches(name, names, n=1)), None)
 
 
 def _find(line: str, texts: Texts) -> tuple[Command, str]:

@@ -19,7 +19,7 @@ from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.patch_stdout import patch_stdout
 from rich.console import Console
 
-from bot.conversation.commands import CommandError, is_command
+from bot.conversation.commands import CommandError, is_command, typed_call
 from bot.conversation.core import Core
 from bot.conversation.events import Author, Message, Place, Question, QuestionKey
 from bot.conversation.gate import NotAdmitted
@@ -148,28 +148,26 @@ class ConsolePlatform:
     async def _take(self, line: str) -> None:
         try:
             await self._hear(_text_of(line))
-        except (NotAdmitted, StorageError) as error:
+        except (CommandError, NotAdmitted, StorageError) as error:
             print_answer(self._out, self._core.explained(error))
 
     async def _hear(self, text: str) -> None:
-        if self._is_command(text):
-            here = await self._core.read(PLACE)
-            result = await self._core.run(text, self._core.context(here, self._person, self))
-            print_answer(self._out, result.text)
-            if self._again is not None:
-                again, self._again = self._again, None
-                await self._ask(again)
-        elif text:
-            await self._ask(text)
+        if not text:
+            return
+        here = await self._core.read(PLACE)
+        call = typed_call(text, here.texts)
+        if call is None:
+            await self._ask(text, here)
+            return
+        result = await self._core.run(call, self._core.context(here, self._person, self))
+        print_answer(self._out, result.text)
+        if self._again is not None:
+            again, self._again = self._again, None
+            await self._ask(again, await self._core.read(PLACE))
 
-    def _is_command(self, text: str) -> bool:
-        config = self._core.config()
-        return is_command(text, Texts(config, config.defaults.language))
-
-    async def _ask(self, text: str) -> None:
+    async def _ask(self, text: str, here: InEffect) -> None:
         history = self._history
         message = Message(next(self._ids), self._person, text)
-        here = await self._core.read(PLACE)
         key = QuestionKey("console", message.id)
         admission = await self._core.admit(here, self._person, key, self._person.id)
         view = ConsoleView(self._out, self._err, here.texts, asks=self._interactive)
@@ -178,7 +176,7 @@ class ConsolePlatform:
         following = asyncio.create_task(view.follow(reply))
         try:
             if self._interactive:
-                await self._take_commands(following, reply)
+                await self._take_commands(following, reply, here.texts)
             await following
         finally:
             self._reply = None
@@ -189,20 +187,21 @@ class ConsolePlatform:
         if reply.text:
             history.append(Message(next(self._ids), BOT, reply.text, foreign=reply.foreign))
 
-    async def _take_commands(self, following: asyncio.Task[None], reply: Reply) -> None:
+    async def _take_commands(
+        self, following: asyncio.Task[None], reply: Reply, texts: Texts
+    ) -> None:
         """Carry out commands typed during an answer, and decide on calls that wait for the person.
 
         Other lines wait for the answer's end.
         """
 
         def wanted(line: str) -> bool:
-            return reply.approval is not None or self._is_command(_text_of(line))
+            return reply.approval is not None or is_command(_text_of(line), texts)
 
         with self._lines.reading():
             while (line := await _unless(following, self._lines.next(wanted))) is not None:
-                text = _text_of(line)
-                if reply.approval is not None and not self._is_command(text):
-                    reply.decide(reply.approval.key, allowed=text.lower() in YES)
+                if reply.approval is not None and not is_command(_text_of(line), texts):
+                    reply.decide(reply.approval.key, allowed=_text_of(line).lower() in YES)
                 else:
                     await self._take(line)
 
