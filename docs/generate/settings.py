@@ -22,7 +22,7 @@ PAGE = Path(__file__).parents[1] / "settings.md"
 HEAD = """\
 # Every setting
 
-<!-- Made by `make docs` from bot/config/schema.py and config/bot.yaml: change those. -->
+<!-- Made by `make docs` from bot/config/schema/ and config/bot.yaml: change those. -->
 
 All keys of `config/bot.yaml`, with what each allows and its default. `NAME` and `ID` stand for
 names and ids of your own. If an environment variable sets a key too, it stands below the key. How
@@ -53,10 +53,7 @@ def settings() -> dict[str, list[Setting]]:
 
 def _described(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema with the docstrings that stand below the keys in its source."""
-    source = ast.parse(Path(bot.config.schema.__file__).read_text(encoding="utf-8"))
-    for section in source.body:
-        if not isinstance(section, ast.ClassDef):
-            continue
+    for section in _classes(Path(bot.config.schema.__file__).parent):
         found = schema if section.name == "Config" else schema["$defs"].get(section.name, {})
         for key, below in pairwise(section.body):
             match key, below:
@@ -66,6 +63,12 @@ def _described(schema: dict[str, Any]) -> dict[str, Any]:
                 ):
                     found["properties"][name].setdefault("description", cleandoc(text))
     return schema
+
+
+def _classes(folder: Path) -> Iterator[ast.ClassDef]:
+    for file in sorted(folder.glob("*.py")):
+        source = ast.parse(file.read_text(encoding="utf-8"))
+        yield from (part for part in source.body if isinstance(part, ast.ClassDef))
 
 
 def page() -> str:
