@@ -14,7 +14,7 @@ from bot.config import Config, Effort
 from bot.conversation import gate
 from bot.conversation.access import Window
 from bot.conversation.events import Author, Place
-from bot.conversation.gate import Refused
+from bot.conversation.gate import NotAdmitted
 from bot.conversation.reply import Reply
 from bot.storage import StorageError, Store, runs
 from tests.conversation.conftest import ANN, CHANNEL, THREAD, Chat
@@ -156,7 +156,7 @@ async def test_of_a_burst_as_many_are_admitted_as_the_quota_has(chat: Chat) -> N
     asked = await asyncio.gather(*(chat.ask("Hi") for _ in range(8)), return_exceptions=True)
     admitted = [reply for reply in asked if isinstance(reply, Reply)]
     assert len(admitted) == 2
-    assert all(isinstance(refused, Refused) for refused in asked if refused not in admitted)
+    assert all(isinstance(refused, NotAdmitted) for refused in asked if refused not in admitted)
     for reply in admitted:
         await chat.ended(reply)
     assert (await chat.core.store.usage.of("test")).requests == 2

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bot.config import Config, Effort
-from bot.conversation.calling import tokens_of
+from bot.conversation.tool_use import tokens_of
 from tests.conversation.conftest import Chat
 from tests.doubles.inference import Call, Error
 

@@ -4,11 +4,10 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 from opentelemetry.context import Context
@@ -20,25 +19,14 @@ from bot.inference.scheduler.job import Job
 from bot.inference.scheduler.scheduler import Closed, QueueFull, Scheduler
 from bot.inference.server.api import Health
 from bot.inference.server.errors import ApiError
-from bot.inference.server.messages import Message, chat_turns
 from bot.inference.server.metrics import Metrics
 from bot.inference.server.model import Model
-from bot.inference.server.preparation import (
-    PreparedRequest,
-    calling_of,
-    form_of,
-    prepare,
-    prepare_text,
-    too_long,
-)
+from bot.inference.server.renderer import Renderer
 from bot.inference.server.requests import ChatRequest, CompletionRequest, PromptRequest
 from bot.inference.server.spans import record
-from bot.inference.text.prompt import PromptTooLong
 from bot.inference.text.turns import PromptError
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
 
 NOT_READY_SECONDS = 5
 """After how long a client may ask again while the model is not ready."""
@@ -87,11 +75,8 @@ class Service:
         self._deadline_seconds = deadline_seconds
         self._model: Model | None = None
         self._scheduler: Scheduler | None = None
-        self._rendering = 0
-        """Requests whose messages are being made a prompt, or wait for that."""
         self._traces: dict[Job, Context | None] = {}
-        # One thread, because tokenizers are not made for several.
-        self._renderer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="render")
+        self._renderer = Renderer(queue_limit)
 
     def start(self) -> None:
         """Begin to load; to be called on the event loop."""
@@ -122,7 +107,7 @@ class Service:
             self.stage = Stage("draining")
         if self._scheduler:
             await self._scheduler.drain(grace_seconds)
-        self._renderer.shutdown(wait=False)
+        self._renderer.close()
 
     @property
     def running(self) -> int:
@@ -173,11 +158,12 @@ class Service:
         self.model()
         assert self._scheduler
         with self._refusals():
-            self._scheduler.check(self._rendering)
+            self._scheduler.check(self._renderer.pending)
 
     async def tokenize(self, request: PromptRequest) -> list[int]:
         """The prompt's token ids. Raises ApiError."""
-        return await self._render(self.model(request.model), request.messages, effort=None)
+        model = self.model(request.model)
+        return await self._renderer.render(model, request.messages, effort=None)
 
     async def submit(
         self,
@@ -193,67 +179,21 @@ class Service:
         self.check()  # others may have come since the gate did
         with self._refusals():
             if isinstance(request, ChatRequest):
-                prepared, effort = await self._prepare(model, request), request.effort
+                prepared = await self._renderer.prepare_chat(model, request)
             else:
-                prepared, effort = await self._prepare_text(model, request), None
+                prepared = await self._renderer.prepare_text(model, request)
             job = self._scheduler.submit(
                 prepared.sequence,
                 prepared.generation,
                 request_id=request_id,
                 user=request.user or "",
                 weight=request.weight or 1.0,
-                effort=effort,
+                effort=request.effort if isinstance(request, ChatRequest) else None,
                 max_tokens=prepared.max_tokens,
                 arrived=arrived,
             )
             self._traces[job] = trace
             return job
-
-    async def _prepare(self, model: Model, request: ChatRequest) -> PreparedRequest:
-        calling = calling_of(model, request)
-        tools = [function.model_dump() for function in request.offered]
-        prompt = await self._render(model, request.messages, request.effort, tools)
-        form = None
-        if request.offered or request.response_format:
-            form = await self._in_renderer(partial(form_of, model, request, calling))
-        return prepare(model, request, prompt, calling, form)
-
-    async def _prepare_text(self, model: Model, request: CompletionRequest) -> PreparedRequest:
-        prompt = request.prompt
-        if isinstance(prompt, str):
-            context = model.engine.context
-            try:
-                encode = partial(model.chat_format.encode, prompt, most=context)
-                prompt = await self._in_renderer(encode)
-            except PromptTooLong as error:
-                raise too_long(context, str(error), "prompt") from error
-        return prepare_text(model, request, prompt)
-
-    async def _render(
-        self,
-        model: Model,
-        messages: list[Message],
-        effort: str | None,
-        tools: list[dict[str, Any]] | None = None,
-    ) -> list[int]:
-        context = model.engine.context
-        render = partial(model.chat_format.render, most=context, tools=tools or [])
-        try:
-            return await self._in_renderer(partial(render, chat_turns(messages), effort))
-        except PromptTooLong as error:
-            raise too_long(context, str(error)) from error
-        except PromptError as error:
-            raise ApiError(400, str(error), param="messages") from error
-
-    async def _in_renderer(self, work: Callable[[], T]) -> T:
-        """What `work` returns, in the thread for it; raises ApiError if too many wait for that."""
-        if self._rendering > self._queue_limit:
-            raise ApiError(429, "Too many requests at once.", code="queue_full", retry_after=1)
-        self._rendering += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._renderer, work)
-        finally:
-            self._rendering -= 1
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:

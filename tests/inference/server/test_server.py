@@ -215,9 +215,9 @@ async def test_a_client_that_leaves_costs_no_more_work_on_its_prompt() -> None:
         first = asking.create_task(client.post("/v1/chat/completions", json=CHAT))
         await asyncio.to_thread(slow.begun.acquire, timeout=HANG_SECONDS)
         second = asking.create_task(leaving.post("/v1/chat/completions", json=CHAT))
-        await until(lambda: service._rendering == 2)
+        await until(lambda: service._renderer.pending == 2)
         second.cancel()
-        await until(lambda: service._rendering == 1)
+        await until(lambda: service._renderer.pending == 1)
         slow.may_go_on.set()
         assert (await first).status_code == 200
         assert slow.rendered == 1
