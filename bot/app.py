@@ -10,8 +10,8 @@ import structlog
 from prometheus_client import start_http_server
 from pydantic import SecretStr
 
-from bot.client import InferenceClient
-from bot.client.supervisor import ServiceUnusable, Supervisor
+from bot import GC_THRESHOLDS
+from bot.client import InferenceClient, ServiceUnusable
 from bot.config import Config, ConfigChange, ConfigError, watch
 from bot.conversation.core import Core
 from bot.conversation.responder import Responder
@@ -22,6 +22,7 @@ from bot.storage import StorageError, Store
 from bot.tools import Toolbox
 
 if TYPE_CHECKING:
+    from bot.client.supervisor import Supervisor
     from bot.platforms.console import ConsolePlatform
 
 log = structlog.get_logger()
@@ -63,11 +64,7 @@ class App:
                 return ExitCode.FAILURE
             store = await stack.enter_async_context(Store.open(self.config.storage.url))
             inference = self.config.inference
-            supervisor = (
-                None
-                if inference.url
-                else Supervisor(self.config.path, _platform_secrets(self.config))
-            )
+            supervisor = None if inference.url else _supervisor(self.config)
             client = InferenceClient(
                 supervisor.url if supervisor else inference.url,
                 inference.api_key.get_secret_value(),
@@ -90,6 +87,7 @@ class App:
             platforms: list[Platform] = [terminal] if terminal else self._platforms(core)
             gc.freeze()  # imports stay for ever: collections need only look at what comes after
             gc.collect()
+            gc.set_threshold(*GC_THRESHOLDS)
 
             # Another server is not ours to watch.
             service = asyncio.create_task(
@@ -151,6 +149,12 @@ async def _note(change: ConfigChange, store: Store) -> None:
         await store.changes.note_file(change.changed)
     except StorageError as error:
         log.error("the configuration's change could not be noted", error=str(error))
+
+
+def _supervisor(config: Config) -> "Supervisor":
+    from bot.client.supervisor import Supervisor  # only for a service of the bot's own
+
+    return Supervisor(config.path, _platform_secrets(config))
 
 
 def _terminal(core: Core) -> "ConsolePlatform":

@@ -7,6 +7,7 @@ from bot.client.errors import (
     NotReady,
     PromptTooLong,
     RequestRefused,
+    ServiceUnusable,
     Unreachable,
 )
 from bot.client.events import (
@@ -37,6 +38,7 @@ __all__ = [
     "ReasoningDelta",
     "RequestRefused",
     "ServiceMetrics",
+    "ServiceUnusable",
     "TextDelta",
     "ToolCall",
     "Unreachable",

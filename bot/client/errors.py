@@ -66,6 +66,10 @@ class FieldsRefused(RequestRefused):
     """The service refused the request's form (HTTP 400 or 422)."""
 
 
+class ServiceUnusable(Exception):
+    """`bot serve` can't work as configured; it has said why on stderr."""
+
+
 def refusal(response: httpx2.Response) -> InferenceError:
     """The error for a response other than 2xx, whose body has been read."""
     # The text of an error can quote the prompt, so only its code and status are kept.

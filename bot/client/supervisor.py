@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 from tenacity import RetryCallState, retry, retry_if_exception_type, wait_exponential
 
+from bot.client.errors import ServiceUnusable
 from bot.exit_code import ExitCode
 from bot.listener import HANDED_DOWN, bind
 
@@ -20,10 +21,6 @@ STOP_SECONDS = 4.0
 """How long a child may drain after SIGTERM before it is killed."""
 STABLE_SECONDS = 60.0
 """After a child has run for so long, the backoff begins again with its shortest pause."""
-
-
-class ServiceUnusable(Exception):
-    """`bot serve` can't work as configured; it has said why on stderr."""
 
 
 class _Crashed(Exception):

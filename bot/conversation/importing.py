@@ -13,7 +13,6 @@ from typing import Any
 from bot.config import DESCRIPTION_LENGTH, PROMPT_LENGTH
 from bot.documents.kinds import Kind
 from bot.documents.problems import FileProblem, UnreadableFile
-from bot.documents.reading import read_document
 
 FILE_BYTES = 10 << 20
 """Of a card; most are pictures of one or two megabytes."""
@@ -66,6 +65,8 @@ class PersonaDrafts:
 
 async def imported(file_name: str, data: bytes) -> PersonaDraft:
     """The persona that a file describes, whatever it is called. Raises NotImported."""
+    from bot.documents.reading import read_document  # only where a persona is imported
+
     kind = Kind.CHARACTER_CARD if data.startswith(_PNG) else Kind.TEXT
     try:
         document = await read_document(data, kind, TEXT_BYTES)

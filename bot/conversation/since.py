@@ -3,8 +3,6 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from dateutil import parser
-
 AHEAD = timedelta(minutes=5)
 """How much a platform's clock may be ahead of this one: the time may be that of a message."""
 
@@ -95,6 +93,8 @@ def _parsed(words: str, default: datetime) -> datetime:
     words = re.sub(r"^(\d{1,2}\.\d{1,2}\.)(?!\d)", rf"\g<1>{default.year}", words)  # German
     if re.fullmatch(r"\d{1,2}", words):
         words += ":00"
+    from dateutil import parser  # only for /summary with a date
+
     # Europe's dots have the day first, America's slashes the month.
     found = parser.parse(words, dayfirst="." in words, default=default)
     return found if found.tzinfo else found.replace(tzinfo=default.tzinfo)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -13,8 +13,9 @@ from bot.tools.definition import Arguments, Tool, ToolError, ToolResult
 from bot.tools.link_filter import LinkFilter
 from bot.tools.receipt import Receipt
 from bot.tools.taint import Taint
-from bot.tools.web.browser import Browser
-from bot.tools.web.citations import PageCitations
+
+if TYPE_CHECKING:
+    from bot.tools.web.browser import Browser
 
 log = structlog.get_logger()
 
@@ -38,14 +39,13 @@ class Session:
         limits: ToolsConfig,
         taint: Taint | None = None,
         receipt: Receipt | None = None,
-        browser: Browser | None = None,
+        browser: "Browser | None" = None,
     ) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._limits = limits
         self._browser = browser
         self.taint = taint or Taint([], tainted=False)
         self.receipt = Receipt() if receipt is None else receipt
-        self._citations = PageCitations(browser.pages if browser else [])
         self._link_filter = LinkFilter(self.taint)
 
     @property
@@ -107,20 +107,21 @@ class Session:
 
         A citation of no page is left out. What may become one of them is held until `rest`.
         """
-        return self._link_filter.add(self._citations.add(text) if self._browser else text)
+        return self._link_filter.add(self._browser.citations.add(text) if self._browser else text)
 
     def rest(self) -> str:
         """What was held at the end of a request."""
-        held = self._link_filter.add(self._citations.rest()) if self._browser else ""
+        held = self._link_filter.add(self._browser.citations.rest()) if self._browser else ""
         return held + self._link_filter.rest()
 
     @property
     def sources(self) -> list[tuple[str, str]]:
         """Titles and addresses of what was cited, else of what was read."""
-        if cited := self._citations.sources:
+        if self._browser is None:
+            return []
+        if cited := self._browser.citations.sources:
             return cited
-        pages = self._browser.pages if self._browser else []
-        read = {page.url: page.title or page.url for page in pages if page.url}
+        read = {page.url: page.title or page.url for page in self._browser.pages if page.url}
         return [(title, url) for url, title in read.items()][:SOURCES]
 
 

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -19,8 +19,9 @@ from bot.tools.receipt import Receipt
 from bot.tools.search_here import search_here
 from bot.tools.session import Session
 from bot.tools.taint import Taint
-from bot.tools.web.browser import Browser
-from bot.tools.web.engines import BRAVE, engine
+
+if TYPE_CHECKING:
+    from bot.tools.web.browser import Browser
 
 log = structlog.get_logger()
 
@@ -91,6 +92,8 @@ class Toolbox:
         """The hosts that tools may reach for who asks; PAGES for pages of the web."""
         hosts = self.mcp.hosts(context)
         if config.web.search != "none":
+            from bot.tools.web.engines import BRAVE
+
             hosts.append(parsed_url(config.web.url or BRAVE).host)
             if config.web.fetch:
                 hosts.append(PAGES)
@@ -118,11 +121,14 @@ class Toolbox:
         return receipt
 
 
-def _browser(config: Config, note: Callable[[str, str, int], None]) -> Browser | None:
+def _browser(config: Config, note: Callable[[str, str, int], None]) -> "Browser | None":
     """None where the web is off. Only the search engine may be at a private address."""
     web = config.web
     if web.search == "none":
         return None
+    from bot.tools.web.browser import Browser  # only where the web is on
+    from bot.tools.web.engines import engine
+
     trusted = frozenset({origin_of(parsed_url(web.url))} if web.url else ())
 
     def gate(tool: str) -> Outbound:

@@ -1,6 +1,7 @@
 """The model behind the HTTP server: on its way to ready, serving, on its way out."""
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import structlog
 from opentelemetry.context import Context
 
+from bot import GC_THRESHOLDS
 from bot.exit_code import ExitCode
 from bot.inference.engines import EngineError
 from bot.inference.models.sources import ModelUnavailable, Progress
@@ -238,6 +240,7 @@ class Service:
             on_end=self._ended,
             on_failure=self._broken,
         )
+        gc.set_threshold(*GC_THRESHOLDS)
         self.stage = Stage("ready")
         self.settled.set()
         log.info("ready", model=self.name, context_tokens=model.engine.context)

@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.tools.definition import Arguments, Tool, ToolError, ToolResult
 from bot.tools.outbound import Outbound, parsed_url
+from bot.tools.web.citations import PageCitations
 from bot.tools.web.engines import Search
 from bot.tools.web.pages import Page, read_page, results_page
 
@@ -37,6 +38,7 @@ class Browser:
         self.pages: list[Page] = []
         self.found: dict[str, str] = {}
         """The addresses that searches gave or that were opened, and their titles."""
+        self.citations = PageCitations(self.pages)
 
     def tools(self) -> list[Tool]:
         """Those that the configuration allows."""
