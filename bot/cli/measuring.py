@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from bot.cli.config import ConfigOption, load
-from bot.cli.models import fetched, require_inference
+from bot.cli.models import fetch_model, require_inference
 from bot.exit_code import ExitCode
 
 
@@ -65,7 +65,7 @@ def bench(
     if older_card and synthetic is None:
         raise typer.BadParameter("goes with --synthetic only", param_hint="--as")
     try:
-        folder = None if synthetic else fetched(inference.model, inference.models_dir)
+        folder = None if synthetic else fetch_model(inference.model, inference.models_dir)
         run_bench(
             inference,
             folder,

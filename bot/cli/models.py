@@ -30,7 +30,7 @@ def models_list(config: ConfigOption = None) -> None:
     console.print("Any Hugging Face id (owner/name) or local folder works too.", style="dim")
 
 
-def modelsfetched(
+def models_fetch(
     name: Annotated[str | None, typer.Argument(help="A name; inference.model without it.")] = None,
     config: ConfigOption = None,
 ) -> None:
@@ -43,10 +43,10 @@ def modelsfetched(
     if problem := unmet(inference):
         typer.echo(problem, err=True)
         raise typer.Exit(ExitCode.UNUSABLE)
-    typer.echo(f"{inference.model} is in {fetched(inference.model, inference.models_dir)}")
+    typer.echo(f"{inference.model} is in {fetch_model(inference.model, inference.models_dir)}")
 
 
-def fetched(name: str, models_dir: Path) -> Path:
+def fetch_model(name: str, models_dir: Path) -> Path:
     """The model's folder, fetched with a progress bar if it isn't there."""
     from rich.console import Console
     from rich.progress import Progress
