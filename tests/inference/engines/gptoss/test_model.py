@@ -75,50 +75,54 @@ def test_a_long_chunk_ends_when_nobody_waits_for_it(
     assert asked == [1]
 
 
-class Mark:
-    """A mark that the GPU reaches when it was asked for `away` times."""
+class Marks:
+    """In place of CUDA's events: the GPU comes to each of `made` when it was asked `away` times."""
 
-    away = 0
+    def __init__(self, away: int) -> None:
+        self.away = away
+        self.made: list[int] = []
+        """How often each was asked for."""
+
+    def __call__(self) -> "Marks":
+        self.made.append(0)
+        return self
 
     def record(self) -> None: ...
 
     def query(self) -> bool:
-        self.away -= 1
-        return self.away < 0
+        self.made[-1] += 1
+        return self.made[-1] > self.away
 
 
 @pytest.fixture
-def far_behind(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Model:
-    """A model whose GPU is at the first layer whenever the host comes to it."""
+def on_a_gpu(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Model:
+    """A model that waits in each layer of a long chunk until the GPU is there."""
     monkeypatch.setattr("bot.inference.engines.gptoss.model.LONG", 16)
     monkeypatch.setattr("bot.inference.engines.gptoss.model.LAYERS_AHEAD", 0)
-    monkeypatch.setattr(torch.cuda, "Event", Mark)
     model = tiny.model()
     model.device = torch.device("cuda")
     return model
 
 
-def test_the_host_waits_for_the_gpu_in_a_long_chunk(
-    tiny: Tiny, far_behind: Model, monkeypatch: pytest.MonkeyPatch
+def test_the_host_waits_until_the_gpu_is_near(
+    on_a_gpu: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Mark, "away", 3)
-    asked: list[bool] = []
-    tokens = prompt_of(16)
-    logits = far_behind.prefill(
-        chunk_of(Part(tokens, 0, 0), filled_up=0), TABLES, lambda: bool(asked.append(False))
-    )
-    assert_close(logits[0], tiny.logits(tokens)[-1])
-    assert len(asked) > 2 * Mark.away
+    marks = Marks(away=3)
+    monkeypatch.setattr(torch.cuda, "Event", marks)
+    chunk = chunk_of(Part([1], 0, 0), filled_up=15)
+    with pytest.raises(Abandoned):
+        on_a_gpu.prefill(chunk, TABLES, lambda: len(marks.made) == 2)  # in the second layer
+    assert marks.made == [4, 0]
 
 
-def test_a_long_chunk_is_cancelled_while_the_gpu_is_at_a_layer(
-    far_behind: Model, monkeypatch: pytest.MonkeyPatch
+def test_a_long_chunk_is_cancelled_while_the_gpu_is_in_a_layer(
+    on_a_gpu: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Mark, "away", 1000)
-    waits = iter([True] * 5)
+    marks = Marks(away=1000)
+    monkeypatch.setattr(torch.cuda, "Event", marks)
     chunk = chunk_of(Part([1] * 16, 0, 0), filled_up=0)
     with pytest.raises(Abandoned):
-        far_behind.prefill(chunk, TABLES, lambda: not next(waits, False))
+        on_a_gpu.prefill(chunk, TABLES, lambda: marks.made == [5])
     assert not chunk.blocks.any()
 
 
