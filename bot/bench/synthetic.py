@@ -86,6 +86,7 @@ def measure(
         write_checkpoint(folder, config, device=device)
         for kind in kinds:
             on_stage(f"loading, {kind}")
+            torch.cuda.empty_cache()  # the engine plans with what it finds free
             started = time.perf_counter()
             engine = load_engine(
                 folder,
