@@ -16,6 +16,7 @@ import structlog
 from opentelemetry import propagate
 from pydantic import ValidationError
 
+from bot.certificates import tls_context
 from bot.client.calls import CallAssembler
 from bot.client.errors import (
     FieldsRefused,
@@ -58,6 +59,7 @@ class InferenceClient:
             timeout=CONNECT_SECONDS,
             limits=NO_LIMITS,
             trust_env=False,
+            verify=tls_context(),
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
         )
         self.model = model

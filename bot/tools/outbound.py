@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import httpx2
 
+from bot.certificates import tls_context
 from bot.tools.addresses import NotPublic, addresses_of
 from bot.tools.definition import ToolError
 
@@ -131,7 +132,9 @@ class _Checked(httpx2.AsyncBaseTransport):
         self._only = only
         # Without connections that are kept: they are found by address, which two names may share.
         limits = httpx2.Limits(max_keepalive_connections=0)
-        self._inner = httpx2.AsyncHTTPTransport(trust_env=False, limits=limits)
+        self._inner = httpx2.AsyncHTTPTransport(
+            verify=tls_context(), trust_env=False, limits=limits
+        )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         url = request.url

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 import pytest_asyncio
 from aiohttp import web
@@ -18,7 +17,7 @@ from bot.exit_code import ExitCode
 from tests.doubles.discord import DiscordDouble
 from tests.doubles.inference import Error, Fail, Raw, Say, ScriptedInference
 from tests.end_to_end.processes import converse, piped, service_of, url_of, write_config
-from tests.waiting import HANG_SECONDS
+from tests.http_client import http_client
 
 
 class Collector:
@@ -83,7 +82,7 @@ async def seen_of_the_service(tmp_path_factory: pytest.TempPathFactory) -> Seen:
         variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "BOT_LOG_LEVEL": "debug"}
         async with (
             piped(config, **variables) as bot,
-            httpx2.AsyncClient(trust_env=False, timeout=HANG_SECONDS) as client,
+            http_client() as client,
         ):
             bot.type("A walrus?\n")
             await bot.err.see("answer ended")
@@ -135,7 +134,7 @@ async def seen_of_the_bot(tmp_path_factory: pytest.TempPathFactory) -> Seen:
                 await bot.err.see("answer ended")
             refused, asked = ben.say(general, "@bot hi"), ann.say(general, "@bot /status")
             await discord.until(lambda: refused.replies and asked.replies)
-            async with httpx2.AsyncClient(trust_env=False, timeout=HANG_SECONDS) as client:
+            async with http_client() as client:
                 shown = (await client.get(f"http://{metrics}/metrics")).text
             bot.process.terminate()
             assert await bot.exit_code() == ExitCode.OK

@@ -6,12 +6,9 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 pytest.importorskip("torch")
-
-from openai import AsyncOpenAI
 
 from bot.exit_code import ExitCode
 from tests.end_to_end.processes import (
@@ -22,6 +19,8 @@ from tests.end_to_end.processes import (
     url_of,
     write_greedy_config,
 )
+from tests.http_client import http_client
+from tests.inference.openai_client import openai_client
 from tests.inference.tiny_model import save_tiny_model
 from tests.waiting import HANG_SECONDS
 
@@ -42,7 +41,7 @@ async def until_waiting(url: str) -> None:
     """Return when a request waits in the service's queue."""
     async with (
         asyncio.timeout(HANG_SECONDS),
-        httpx2.AsyncClient(trust_env=False, timeout=HANG_SECONDS) as client,
+        http_client() as client,
     ):
         while not (await client.get(f"{url}/health")).json()["waiting"]:
             pass
@@ -73,7 +72,7 @@ async def test_the_conversation_survives_the_death_of_the_service(
         url = url_of(second)
         bot.type("/effort low\n")
         await bot.out.see("Effort")
-        async with AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
+        async with openai_client(url) as client:
             messages: Any = [{"role": "user", "content": "Hi"}]
             stream = await client.chat.completions.create(
                 model=str(model), messages=messages, stream=True, temperature=0
@@ -107,7 +106,7 @@ async def test_who_connects_while_the_service_restarts_is_served_once_it_is_back
         url = url_of(service)
         os.kill(service, signal.SIGKILL)
         await gone(service)
-        async with httpx2.AsyncClient(trust_env=False, timeout=HANG_SECONDS) as client:
+        async with http_client() as client:
             assert (await client.get(f"{url}/health")).json()["status"] != "failed"
 
 

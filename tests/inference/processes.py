@@ -13,6 +13,8 @@ from typing import Any
 import httpx2
 from openai import AsyncOpenAI
 
+from tests.http_client import http_client
+from tests.inference.openai_client import openai_client
 from tests.waiting import HANG_SECONDS
 
 PATIENT = """
@@ -47,7 +49,7 @@ async def serve(
     )
     url = f"http://{listen}"
     try:
-        async with AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
+        async with openai_client(url) as client:
             await until_health(url, 200 if ready else 503)
             yield process, client
     finally:
@@ -60,7 +62,7 @@ async def serve(
 async def until_health(url: str, status: int) -> dict[str, Any]:
     async with (
         asyncio.timeout(HANG_SECONDS),
-        httpx2.AsyncClient(trust_env=False, timeout=HANG_SECONDS) as client,
+        http_client() as client,
     ):
         while True:
             try:

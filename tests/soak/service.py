@@ -13,6 +13,7 @@ import psutil
 from openai import AsyncOpenAI
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.http_client import http_client
 from tests.inference.processes import serve
 from tests.inference.tiny_model import save_tiny_model
 from tests.waiting import HANG_SECONDS
@@ -80,7 +81,7 @@ async def service(
         save_tiny_model(model, context=100_000)
     async with serve(folder, model, **inference) as (process, client):
         url = str(client.base_url).removesuffix("/v1/")
-        async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=HANG_SECONDS) as http:
+        async with http_client(url) as http:
             yield Service(client, http, str(model), process)
 
 

@@ -13,6 +13,7 @@ from bot.status import status_page
 from bot.status.live import Live
 from tests.conversation.conftest import Chat, chatting
 from tests.doubles.inference import ScriptedInference
+from tests.http_client import http_client
 
 
 @dataclass
@@ -38,7 +39,7 @@ async def shown(
     config = Config.model_validate({"status": {"listen": "127.0.0.1:0"} | status})
     async with chatting(inference or ScriptedInference(), folder) as chat:
         chat.configure(config)
-        async with status_page(chat.core) as (url, live), httpx2.AsyncClient(base_url=url) as http:
+        async with status_page(chat.core) as (url, live), http_client(url) as http:
             yield Page(chat, http, url, live)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from bot.exit_code import ExitCode
 from bot.listener import ListenError
+from tests.http_client import http_client
 from tests.status.conftest import Page, shown
 
 TOKEN = "open-sesame"
@@ -102,7 +103,7 @@ async def test_a_form_without_the_sessions_own_token_is_refused(
 ) -> None:
     async with shown(tmp_path, token=TOKEN) as page:
         if forged == "another session's":
-            async with httpx2.AsyncClient(base_url=page.url) as other:
+            async with http_client(page.url) as other:
                 forged = form_token((await other.get("/login")).text)
         filled = {"token": TOKEN} | ({} if forged is None else {"csrf_token": forged})
         response = await page.http.post("/login", data=filled, headers={"Origin": page.url})

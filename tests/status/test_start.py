@@ -3,7 +3,6 @@
 import socket
 from pathlib import Path
 
-import httpx2
 import pytest
 from structlog.testing import capture_logs
 
@@ -15,6 +14,7 @@ from tests.doubles.discord import DiscordDouble
 from tests.doubles.inference import ScriptedInference
 from tests.end_to_end.in_process import in_process
 from tests.end_to_end.processes import NOBODY, write_config
+from tests.http_client import http_client
 from tests.status.conftest import Page
 
 
@@ -61,7 +61,7 @@ async def test_the_running_bot_serves_it_until_it_ends(tmp_path: Path) -> None:
             url = line.partition('"url": "')[2].partition('"')[0]
             ann.say(lounge, "@bot hi")
             await bot.err.see("answer ended")
-            async with httpx2.AsyncClient(base_url=url) as http:
+            async with http_client(url) as http:
                 text = (await http.get("/")).text
                 assert "of 1 answer in the last hour" in text
                 async with http.stream("GET", "/events") as events:  # it ends with the bot

@@ -17,6 +17,7 @@ from tenacity import retry, stop_after_attempt
 
 from bot.client import Event, Finished, InferenceClient, TextDelta
 from tests.end_to_end.processes import write_config
+from tests.http_client import http_client
 from tests.platforms.discord.conftest import running
 from tests.waiting import HANG_SECONDS
 
@@ -53,7 +54,7 @@ class Cluster:
 
     async def counts(self, metric: str) -> dict[str, float]:
         """A metric of each replica, by its name."""
-        async with httpx2.AsyncClient(trust_env=False, timeout=HANG_SECONDS) as client:
+        async with http_client() as client:
             text = (await client.get(f"{self.url}/metrics")).text
         return {
             name: float(value) for found, name, value in SAMPLE.findall(text) if found == metric

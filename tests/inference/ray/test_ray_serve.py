@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from bot.client import Finished, InferenceClient, Queued, TextDelta, Unreachable
@@ -13,10 +12,10 @@ from bot.platforms.discord.messages import without_own_lines
 from tests.command import run_command
 from tests.doubles.discord import Message
 from tests.end_to_end.processes import write_config
+from tests.http_client import http_client
 from tests.inference.ray.conftest import KEY, Cluster, ask, first, rest
 from tests.platforms.discord.conftest import Running, Scene, ended
 from tests.platforms.discord.test_commands import say
-from tests.waiting import HANG_SECONDS
 
 pytestmark = [
     pytest.mark.slow,
@@ -178,7 +177,7 @@ async def test_bot_check_finds_what_it_finds_at_one_service(
 
 
 async def test_a_request_without_the_key_is_refused_at_the_front(cluster: Cluster) -> None:
-    async with httpx2.AsyncClient(trust_env=False, timeout=HANG_SECONDS) as stranger:
+    async with http_client() as stranger:
         response = await stranger.get(f"{cluster.url}/v1/models")
     assert response.status_code == 401
     assert response.json()["error"]["code"] == "invalid_api_key"

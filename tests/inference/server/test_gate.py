@@ -3,16 +3,15 @@
 from hmac import compare_digest
 from typing import Any
 
-import httpx2
 import pytest
 
 pytest.importorskip("transformers")
 
 from bot.inference.server import gate
+from tests.http_client import http_client
 from tests.inference.scripted_engine import ScriptedEngine
 from tests.inference.server.test_openai_client import PLAIN, says
 from tests.inference.serving import loaded, serving
-from tests.waiting import HANG_SECONDS
 
 KEY = "sesame"
 CHAT = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}]}
@@ -35,9 +34,7 @@ async def test_no_other_key_opens_anything_but_health_and_metrics(sent: str) -> 
     headers = {"Authorization": sent.encode()} if sent else {}
     async with (
         serving(loaded(PLAIN, ScriptedEngine(says(PLAIN, "Hi"))), api_key=KEY) as (_, url),
-        httpx2.AsyncClient(
-            base_url=url, trust_env=False, timeout=HANG_SECONDS, headers=headers
-        ) as client,
+        http_client(url, headers=headers) as client,
     ):
         for path in ("/v1/models", "/openapi.json", "/", "/health/x"):
             assert (await client.get(path)).status_code == 401
@@ -62,7 +59,7 @@ async def test_a_key_is_compared_whole_in_a_time_that_tells_nothing(
     wrong = f"Bearer {KEY[:-1]}!"
     async with (
         serving(loaded(PLAIN, ScriptedEngine(says(PLAIN, "Hi"))), api_key=KEY) as (_, url),
-        httpx2.AsyncClient(base_url=url, trust_env=False, timeout=HANG_SECONDS) as client,
+        http_client(url) as client,
     ):
         response = await client.get("/v1/models", headers={"Authorization": wrong})
     assert response.status_code == 401
@@ -86,9 +83,7 @@ FROM_A_PAGE = [
 async def test_without_a_key_no_web_page_may_ask(headers: dict[str, str]) -> None:
     async with (
         serving(loaded(PLAIN, ScriptedEngine(says(PLAIN, "Hi")))) as (_, url),
-        httpx2.AsyncClient(
-            base_url=url, trust_env=False, timeout=HANG_SECONDS, headers=headers
-        ) as client,
+        http_client(url, headers=headers) as client,
     ):
         for path in ("/v1/models", "/health", "/metrics"):
             assert (await client.get(path)).status_code == 403
@@ -103,9 +98,7 @@ async def test_without_a_key_no_web_page_may_ask(headers: dict[str, str]) -> Non
 async def test_without_a_key_this_machine_may_ask_by_any_of_its_names(host: str) -> None:
     async with (
         serving(loaded(PLAIN, ScriptedEngine(says(PLAIN, "Hi")))) as (_, url),
-        httpx2.AsyncClient(
-            base_url=url, trust_env=False, timeout=HANG_SECONDS, headers={"Host": host}
-        ) as client,
+        http_client(url, headers={"Host": host}) as client,
     ):
         assert (await client.get("/v1/models")).status_code == 200
 
@@ -115,9 +108,7 @@ async def test_with_a_key_it_does_not_matter_from_where_one_asks(headers: dict[s
     headers = headers | {"Authorization": f"Bearer {KEY}"}
     async with (
         serving(loaded(PLAIN, ScriptedEngine(says(PLAIN, "Hi"))), api_key=KEY) as (_, url),
-        httpx2.AsyncClient(
-            base_url=url, trust_env=False, timeout=HANG_SECONDS, headers=headers
-        ) as client,
+        http_client(url, headers=headers) as client,
     ):
         assert (await client.get("/v1/models")).status_code == 200
 
@@ -130,7 +121,7 @@ async def test_a_body_of_more_values_than_a_prompt_has_is_refused_before_it_is_p
 ) -> None:
     async with (
         serving(loaded(PLAIN, ScriptedEngine(says(PLAIN, "Hi")))) as (_, url),
-        httpx2.AsyncClient(base_url=url, trust_env=False, timeout=HANG_SECONDS) as client,
+        http_client(url) as client,
     ):
         refused = await client.post("/v1/chat/completions", content=body)
     assert refused.status_code == 413
@@ -141,7 +132,7 @@ async def test_a_long_text_full_of_commas_is_no_such_body() -> None:
     body = {"model": "tiny", "messages": [{"role": "user", "content": "a, [b]; " * 100_000}]}
     async with (
         serving(loaded(PLAIN, ScriptedEngine(says(PLAIN, "Hi")))) as (_, url),
-        httpx2.AsyncClient(base_url=url, trust_env=False, timeout=HANG_SECONDS) as client,
+        http_client(url) as client,
     ):
         assert (await client.post("/tokenize", json=body)).status_code == 200
 
@@ -152,7 +143,7 @@ async def test_pages_of_the_origins_that_are_set_may_ask_from_a_browser() -> Non
     engine = ScriptedEngine(says(PLAIN, "Hi"))
     async with (
         serving(loaded(PLAIN, engine), origins=["https://chat.example.org"]) as (_, url),
-        httpx2.AsyncClient(base_url=url, trust_env=False) as client,
+        http_client(url) as client,
     ):
         asked = await client.options("/v1/chat/completions", headers=page | wish)
         models = await client.get("/v1/models", headers=page)

@@ -16,6 +16,7 @@ from openai import AsyncOpenAI
 from bot.inference.engines.base import Sampling, Sequence
 from bot.inference.server.service import Service
 from bot.inference.text.prompt import ChatFormat
+from tests.inference.openai_client import openai_client
 from tests.inference.scripted_engine import ScriptedEngine
 from tests.inference.serving import NAME, loaded, serving, until
 from tests.inference.tokenizers_fixture import (
@@ -47,7 +48,7 @@ async def client_of(
 ) -> AsyncIterator[tuple[AsyncOpenAI, Service]]:
     async with (
         serving(loaded(chat_format, engine, sampling), **options) as (service, url),
-        AsyncOpenAI(base_url=f"{url}/v1", api_key="sk-test", max_retries=0) as client,
+        openai_client(url, "sk-test") as client,
     ):
         yield client, service
     assert engine.running == set()

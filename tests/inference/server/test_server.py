@@ -20,6 +20,7 @@ from bot.inference.server import gate
 from bot.inference.server.model import Model
 from bot.inference.server.service import Service
 from bot.inference.text.prompt import ChatFormat
+from tests.http_client import http_client
 from tests.inference.scripted_engine import ScriptedEngine
 from tests.inference.serving import NAME, loaded, serving, until
 from tests.inference.tokenizers_fixture import (
@@ -46,7 +47,7 @@ def short(sequence: Sequence) -> list[int]:
 async def http(engine: ScriptedEngine, **options: Any) -> AsyncIterator[httpx2.AsyncClient]:
     async with (
         serving(loaded(FORMAT, engine), **options) as (_, url),
-        httpx2.AsyncClient(base_url=url, trust_env=False, timeout=HANG_SECONDS) as client,
+        http_client(url) as client,
     ):
         yield client
 
@@ -62,7 +63,7 @@ async def test_while_the_model_is_on_its_way_health_tells_the_stage_and_requests
 
     async with (
         serving(load, wait_until_ready=False) as (service, url),
-        httpx2.AsyncClient(base_url=url, trust_env=False, timeout=HANG_SECONDS) as client,
+        http_client(url) as client,
     ):
         await until(lambda: bool(reports))
         reports[0]("fetching", 0.25)
@@ -101,9 +102,7 @@ async def test_a_model_that_can_not_be_loaded_is_a_failure_with_its_reason(
     async with serving(load, wait_until_ready=False) as (service, url):
         await service.failed.wait()
         assert service.exit_code == exit_code
-        async with httpx2.AsyncClient(
-            base_url=url, trust_env=False, timeout=HANG_SECONDS
-        ) as client:
+        async with http_client(url) as client:
             health = await client.get("/health")
             assert health.status_code == 503
             assert (health.json()["status"], health.json()["detail"]) == ("failed", detail)
@@ -128,7 +127,7 @@ async def test_while_draining_requests_are_refused_and_running_answers_finish() 
     engine = ScriptedEngine(short)
     async with (
         serving(loaded(FORMAT, engine)) as (service, url),
-        httpx2.AsyncClient(base_url=url, trust_env=False, timeout=HANG_SECONDS) as client,
+        http_client(url) as client,
     ):
         with engine.paused():
             answer = asyncio.create_task(client.post("/v1/chat/completions", json=CHAT))
@@ -164,7 +163,7 @@ async def test_messages_that_the_template_refuses_are_the_clients_error() -> Non
     mistral = ChatFormat(sentencepiece_tokenizer())  # its turns must alternate
     async with (
         serving(loaded(mistral, ScriptedEngine(short))) as (_, url),
-        httpx2.AsyncClient(base_url=url, trust_env=False, timeout=HANG_SECONDS) as client,
+        http_client(url) as client,
     ):
         response = await client.post("/tokenize", json={"messages": MESSAGES * 2})
     assert response.status_code == 400
@@ -192,7 +191,7 @@ async def test_requests_whose_prompts_are_not_made_yet_count_as_waiting() -> Non
     slow = SlowFormat()
     async with (
         serving(loaded(slow, ScriptedEngine(short)), queue_limit=2) as (_, url),
-        httpx2.AsyncClient(base_url=url, trust_env=False, timeout=HANG_SECONDS) as client,
+        http_client(url) as client,
         asyncio.TaskGroup() as asking,
     ):
         chats = [
@@ -208,8 +207,8 @@ async def test_a_client_that_leaves_costs_no_more_work_on_its_prompt() -> None:
     slow = SlowFormat()
     async with (
         serving(loaded(slow, ScriptedEngine(short))) as (service, url),
-        httpx2.AsyncClient(base_url=url, trust_env=False, timeout=HANG_SECONDS) as client,
-        httpx2.AsyncClient(base_url=url, trust_env=False, timeout=HANG_SECONDS) as leaving,
+        http_client(url) as client,
+        http_client(url) as leaving,
         asyncio.TaskGroup() as asking,
     ):
         first = asking.create_task(client.post("/v1/chat/completions", json=CHAT))
