@@ -33,7 +33,7 @@ def reply_in(state: ReplyState, **fields: object) -> Reply:
         ),
         (
             reply_in(ReplyState.UNAVAILABLE),
-            "The model isn't available right now. I keep trying, and your question is waiting.",
+            "The model isn't available right now. I'm trying again, and your question is waiting.",
         ),
         (
             reply_in(ReplyState.LOADING, stage="loading"),
