@@ -57,3 +57,12 @@ async def test_lists_say_who_may_ask_where(
 ) -> None:
     chat.configure(Config.model_validate({"access": access}))
     assert await chat.refusal(place, author) == refused
+
+
+async def test_only_who_may_not_use_the_bot_at_all_is_denied_access(chat: Chat) -> None:
+    refused = await chat.run("/effort high", ANN)
+    assert (refused.done, refused.access_denied) == (False, False)
+    chat.configure(Config.model_validate({"access": {"block": {"users": ["1"]}}}))
+    refused = await chat.run("/effort high", ANN)
+    assert (refused.text, refused.done, refused.access_denied) == (NOT_HERE, False, True)
+    assert (await chat.run("/privacy", ANN)).done  # what is stored of them is theirs to know

@@ -12,6 +12,7 @@ from bot.inference.scheduler.scheduler import QueueFull
 from tests.inference.scheduler.driving import bench, endless, events, last, says, until
 from tests.inference.scheduler.test_speed import ended
 from tests.inference.scripted_engine import ScriptedEngine
+from tests.virtual_time import run_in_virtual_time
 
 
 async def test_a_waiting_client_is_told_each_new_place() -> None:
@@ -89,16 +90,16 @@ async def test_a_full_queue_refuses_and_says_when_to_try_again() -> None:
 
 async def test_the_time_to_wait_is_that_of_the_slot_that_is_free_first() -> None:
     async with bench(ScriptedEngine(endless, slots=2), queue_limit=3) as it:
-        # An answer of 100 tokens, one a second.
-        it.scheduler.speed.observe(ended(prefill=0.0, decode=99.0, tokens=100))
+        # An answer of 100 tokens, one in 1.3125 seconds.
+        it.scheduler.speed.observe(ended(prefill=0.0, decode=99 * 1.3125, tokens=100))
         with it.engine.paused():
             running = [it.submit(max_tokens=tokens) for tokens in (50, 20)]
             waiting = [it.submit(max_tokens=tokens) for tokens in (35, 10, 10)]
             places = [await until(job, Queued) for job in waiting]
-            assert places == [Queued(1, 20.0), Queued(2, 50.0), Queued(3, 55.0)]
+            assert places == [Queued(1, 26.2), Queued(2, 65.6), Queued(3, 72.2)]
             with pytest.raises(QueueFull) as refusal:
                 it.submit()
-            assert refusal.value.retry_after == 20
+            assert refusal.value.retry_after == 27
             for job in waiting:
                 job.cancel()
             await asyncio.sleep(0)
@@ -111,7 +112,73 @@ async def test_the_time_to_wait_is_that_of_the_slot_that_is_free_first() -> None
             await asyncio.sleep(0)
             with pytest.raises(QueueFull) as refusal:
                 it.submit()
-            assert refusal.value.retry_after == 10
+            assert refusal.value.retry_after == 14
+
+
+async def test_what_a_server_of_more_weight_has_running_counts_the_less() -> None:
+    async with bench(ScriptedEngine(says(100))) as it:
+        await events(it.submit())
+        with it.engine.paused():
+            left = it.submit("light/x", prompt=150)
+            it.submit("heavy/x", prompt=8, weight=4.0)
+            light, heavy = it.submit("light/x"), it.submit("heavy/x", weight=4.0)
+            left.cancel()
+            # Light was served 150 tokens; heavy's will have been 208, which count a quarter.
+            assert (await until(heavy, Queued)).position == 1
+            assert (await until(light, Queued)).position == 2
+
+
+async def test_nobody_is_told_to_come_back_at_once() -> None:
+    async with bench(ScriptedEngine(endless), queue_limit=1) as it:
+        it.scheduler.speed.observe(ended(prefill=0.0, decode=0.0))
+        with it.engine.paused():
+            it.submit()
+            assert await until(it.submit(), Queued) == Queued(1, 0.0)
+            with pytest.raises(QueueFull) as refusal:
+                it.submit()
+        assert refusal.value.retry_after == 1
+
+
+async def test_a_place_that_stays_is_told_once() -> None:
+    async with bench(ScriptedEngine(endless)) as it:
+        it.submit()
+        waiting = it.submit()
+        assert await anext(waiting) == Queued(1, None)
+        told = asyncio.create_task(anext(waiting))
+        assert await until(it.submit(), Queued) == Queued(2, None)
+        await asyncio.sleep(0)
+        assert not told.done()
+        waiting.cancel()
+        with pytest.raises(StopAsyncIteration):
+            await told
+
+
+def test_the_queue_is_looked_through_when_it_changes_and_every_five_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once for all who come at the same moment, and never while nobody waits."""
+    looks: list[float] = []
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        async with bench(ScriptedEngine(endless), deadline_seconds=1000.0) as it:
+            with it.engine.paused():
+                running = it.submit()
+                monkeypatch.setattr(
+                    it.scheduler.speed, "seconds_left", lambda job: looks.append(loop.time())
+                )
+                waiting = [it.submit() for _ in range(3)]
+                await asyncio.sleep(1)
+                waiting += [it.submit(), it.submit()]
+                await asyncio.sleep(12)
+                for job in waiting:
+                    job.cancel()
+                await asyncio.sleep(100)
+                monkeypatch.undo()
+                running.cancel()
+
+    run_in_virtual_time(run())
+    assert [round(at) for at in looks] == [0, 1, 6, 11, 13]
 
 
 async def test_requests_that_arrive_meanwhile_count_against_the_limit() -> None:

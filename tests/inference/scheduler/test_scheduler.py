@@ -53,6 +53,11 @@ async def test_an_answer_ends_with_length_when_its_tokens_are_used_up() -> None:
         assert finished.usage.completion_tokens == 7
 
 
+async def test_a_token_without_text_is_no_event() -> None:
+    async with bench(ScriptedEngine(says(1))) as it:
+        assert [type(event) for event in await events(it.submit())] == [Started, Finished]
+
+
 async def test_what_was_held_back_for_a_stop_string_comes_with_the_end() -> None:
     async with bench(ScriptedEngine(says(4))) as it:
         assert text(await events(it.submit(stop=(" blue blue blue!",)))) == " blue" * 3
