@@ -58,8 +58,9 @@ def test_importing_the_app_loads_nothing_that_only_some_need() -> None:
 import sys
 import bot.app
 some_need = {
-    "aiohttp", "alembic", "discord", "fastapi", "openai", "opentelemetry.sdk", "prompt_toolkit",
-    "rich.progress", "slack_bolt", "slack_sdk", "uvicorn",
+    "aiohttp", "alembic", "bot.client.supervisor", "bot.tools.web.browser", "dateutil", "discord",
+    "dotenv", "fastapi", "openai", "opentelemetry.sdk", "prompt_toolkit", "rich.progress",
+    "slack_bolt", "slack_sdk", "tenacity", "uvicorn", "watchfiles",
 }
 found = some_need & set(sys.modules)
 assert not found, found

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import structlog
-from opentelemetry import propagate
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from pydantic import ValidationError
 
 from bot.certificates import tls_context
@@ -33,6 +33,8 @@ from bot.client.state import Health, ModelInfo, ModelList
 
 log = structlog.get_logger()
 
+TRACE = TraceContextTextMapPropagator()
+"""Writes `traceparent`: https://www.w3.org/TR/trace-context/"""
 CONNECT_SECONDS = 5.0
 STREAMING = httpx2.Timeout(600.0, connect=CONNECT_SECONDS)
 """A stream that sends nothing for so many seconds is taken for dead."""
@@ -114,7 +116,7 @@ class InferenceClient:
             "user": user,
         }
         headers = {"X-Request-Id": request_id}
-        propagate.inject(headers)
+        TRACE.inject(headers)
         plain: dict[str, Any] = {
             "model": model.id,
             "messages": messages,

@@ -6,9 +6,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from dotenv import dotenv_values, set_key
-from dotenv.parser import parse_stream
-
 from bot.config.errors import ConfigError
 
 DOTENV = Path(".env")
@@ -37,6 +34,9 @@ def read_dotenv() -> None:
     """
     if not DOTENV.exists() or DOTENV.is_dir():
         return
+    from dotenv import dotenv_values  # only where there is the file
+    from dotenv.parser import parse_stream
+
     text = _decoded(DOTENV)
     for binding in parse_stream(io.StringIO(text)):
         if binding.error:
@@ -55,6 +55,8 @@ def write_dotenv(values: dict[str, str]) -> None:
 
     What else stands there stays. Raises ConfigError.
     """
+    from dotenv import set_key
+
     try:
         if DOTENV.exists():
             DOTENV.write_text(_decoded(DOTENV), encoding="utf-8")  # it may have been UTF-16

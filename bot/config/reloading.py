@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
-from watchfiles import awatch
 
 from bot.config.config_file import load_config
 from bot.config.errors import ConfigError
@@ -87,6 +86,8 @@ async def watch(current: Callable[[], Config]) -> AsyncIterator[ConfigChange | C
     path = current().path
     if path is None:
         return
+    from watchfiles import awatch  # only where there is a file
+
     personas = path.parent / "personas"
 
     def is_ours(_: object, changed: str) -> bool:

@@ -2,20 +2,15 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import structlog
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    stop_before_delay,
-    wait_exponential,
-    wait_random,
-)
-from tenacity.asyncio import retry_if_exception
 
 from bot.client import InferenceClient, InferenceError, NotReady
 from bot.conversation.reply import Reply, ReplyState
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,10 +48,13 @@ async def patiently(
     A proxy in front of it may do that, or a machine under load. Raises InferenceError.
     """
 
+    from tenacity import AsyncRetrying, stop_before_delay  # from the first question on
+    from tenacity.asyncio import retry_if_exception
+
     async def only_refuses(error: BaseException) -> bool:
         return isinstance(error, NotReady) and (await client.health()).ready
 
-    def tell(state: RetryCallState) -> None:
+    def tell(state: "RetryCallState") -> None:
         pause = state.next_action.sleep if state.next_action else 0.0
         log.warning("inference service refuses, trying again", pause_seconds=round(pause, 1))
         reply.change(ReplyState.UNAVAILABLE)
@@ -74,8 +72,10 @@ async def patiently(
     return await retrying(call)
 
 
-def _pause(state: RetryCallState) -> float:
+def _pause(state: "RetryCallState") -> float:
     """Seconds before the next try, at least as long as the server asked for."""
+    from tenacity import wait_exponential, wait_random
+
     error = state.outcome and state.outcome.exception()
     first = FIRST_PAUSE_SECONDS
     growing = wait_exponential(first, max=LONGEST_PAUSE_SECONDS) + wait_random(0, first)

@@ -12,7 +12,6 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
-from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 0x626F74
@@ -59,13 +58,25 @@ def _is_locked(error: BaseException) -> bool:
     return isinstance(error, OperationalError) and "locked" in str(error.orig)
 
 
-@retry(
-    retry=retry_if_exception(_is_locked),
-    wait=wait_random(0.05, 0.25),
-    stop=stop_after_delay(LOCKED_SECONDS),
-    reraise=True,
-)
 async def _migrate_once_free(database: Database, where: str) -> None:
+    """Bring the schema up to date; wait while another process begins to use the same new file."""
+    try:
+        await _migrate_now(database, where)
+    except OperationalError as error:
+        if not _is_locked(error):
+            raise
+        from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_random
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(_is_locked),
+            wait=wait_random(0.05, 0.25),
+            stop=stop_after_delay(LOCKED_SECONDS),
+            reraise=True,
+        )
+        await retrying(_migrate_now, database, where)
+
+
+async def _migrate_now(database: Database, where: str) -> None:
     async with database.writing.begin() as connection:
         await connection.run_sync(_migrate, where)
 

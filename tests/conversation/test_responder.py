@@ -3,10 +3,12 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.client import client as client_module
 from bot.config import Config, Effort, builtin_texts
 from bot.conversation import requests as requests_module
+from bot.conversation.answer import Answer
 from bot.conversation.events import Place
 from bot.conversation.reply import Reply, ReplyState
 from tests.conversation.conftest import ADMIN, ANN, CHANNEL, THREAD, Chat, finished
@@ -318,3 +320,15 @@ async def test_a_prompt_has_at_most_the_tokens_that_are_set(chat: Chat) -> None:
     chat.configure(Config.model_validate({"conversation": {"max_tokens": 256}}))
     await chat.answer("word " * 1000)
     assert chat.inference.count(chat.inference.prompts[0]) <= 256
+
+
+async def test_an_error_where_an_ended_answer_is_counted_costs_no_log_line(chat: Chat) -> None:
+    def broken(answer: Answer) -> None:
+        raise RuntimeError("no room")
+
+    chat.core.responder.on_end.append(broken)
+    with capture_logs() as logs:
+        await chat.answer("Hi")
+        await chat.core.responder.drain(60)
+    events = [line["event"] for line in logs]
+    assert events[-2:] == ["an answer that ended was not counted", "answer ended"]
