@@ -69,6 +69,18 @@ async def test_an_answer_says_whether_it_is_made_from_what_others_wrote(chat: Ch
     assert (await chat.answer("Read.")).foreign
 
 
+async def test_what_may_become_an_address_is_held_until_the_end_and_forgotten_where_none_comes(
+    chat: Chat,
+) -> None:
+    chat.core.responder.toolbox = Reading()
+    chat.inference.script(Call("read"))
+    chat.inference.script(Say("See htt"))
+    assert (await chat.answer("Read.")).text == "See htt"
+    chat.inference.script(Call("read"))
+    chat.inference.script(Say("htt"), Drop())
+    assert (await chat.answer("Read.")).text == "Hello there."
+
+
 async def test_several_calls_at_once_are_made_in_order(chat: Chat) -> None:
     chat.inference.script(
         Call("calculator", {"expression": "1+1"}), Call("calculator", {"expression": "2+2"})
@@ -198,6 +210,20 @@ async def test_a_server_that_takes_no_dots_gets_names_without(chat: Chat) -> Non
     assert reply.steps[0].tool == "browser.find"
     assert "browser_search" in offered(chat.inference.requests[-1])
     assert "no page is open" in results(chat.inference.requests[-1])[0]
+
+
+async def test_a_server_that_takes_results_only_beside_the_tools_gets_both(chat: Chat) -> None:
+    def refuses(body: dict[str, Any]) -> Error | None:
+        alone = results(body) and not offered(body)
+        return Error(400, "400", "tool results need the tools parameter") if alone else None
+
+    chat.inference.refusal = refuses  # type: ignore[method-assign]
+    chat.configure(Config(tools=ToolsConfig(max_calls=1)))
+    chat.inference.script(Call("calculator", {"expression": "6*7"}))
+    assert (await chat.answer("6*7?")).text == "Hello there."
+    last = chat.inference.requests[-1]
+    assert offered(last) == offered(chat.inference.requests[0])
+    assert last["tool_choice"] == "none"
 
 
 async def test_an_error_that_has_nothing_to_do_with_tools_costs_none(chat: Chat) -> None:

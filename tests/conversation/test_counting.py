@@ -7,7 +7,7 @@ import pytest
 
 from bot.conversation.reply import Reply, ReplyState, TokenCounts
 from tests.conversation.conftest import Chat, finished
-from tests.doubles.inference import Call, Say, Wait
+from tests.doubles.inference import Call, Queue, Say, Wait
 
 CALL = Call("calculator", {"expression": "6*7"})
 USED = {
@@ -66,6 +66,25 @@ async def test_an_answer_that_is_stopped_counts_what_came_of_its_second_request_
     assert reply.state is ReplyState.STOPPED
     assert reply.completion_tokens == 7 + 2
     assert reply.prompt_tokens > 20
+
+
+async def test_the_first_text_is_what_can_be_read_and_not_a_place_in_the_queue(chat: Chat) -> None:
+    queued, thought = asyncio.Event(), asyncio.Event()
+    chat.inference.script(
+        Queue(1), Wait(queued), Say(reasoning="Hm."), Wait(thought), Say("So."), Say("!")
+    )
+    reply, first = await chat.ask("Why?"), None
+    async for _ in reply.updates():
+        if not queued.is_set() and reply.position == 1:
+            assert (reply.state, reply.prompt_tokens) == (ReplyState.QUEUED, 0)
+            assert reply.first_text_at is None
+            queued.set()
+        elif reply.reasoning and not thought.is_set():
+            assert reply.state is ReplyState.THINKING
+            first = reply.first_text_at
+            thought.set()
+    assert reply.text == "So.!"
+    assert reply.first_text_at == first is not None
 
 
 async def test_what_a_call_takes_counts_before_it_is_whole(chat: Chat) -> None:

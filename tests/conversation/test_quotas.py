@@ -25,7 +25,7 @@ ELSEWHERE = Place("test", "another server", "channel")
 ZOE = Author("9", "Zoe")
 
 
-@pytest.mark.parametrize("quota", [{"requests": 1}, {"tokens": 10}])
+@pytest.mark.parametrize("quota", [{"requests": 1}, {"tokens": 17}])
 async def test_a_person_who_has_used_up_a_quota_is_told_until_when(
     chat: Chat, quota: dict[str, int]
 ) -> None:

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from bot.config import Config, Effort
+from bot.config import Config, Effort, builtin_texts
+from bot.conversation.reply import ReplyState
 from bot.conversation.tool_use import tokens_of
 from tests.conversation.conftest import Chat
-from tests.doubles.inference import Call, Error
+from tests.doubles.inference import Call, Error, Fail, Say
 
 LONG = "word " * 9000
 
@@ -71,6 +72,16 @@ async def test_each_refusal_of_a_prompt_leaves_less_of_the_context_and_the_fourt
         chat.inference.script(Error(400, "context_length_exceeded"))
     await chat.answer("Hi")
     assert len(chat.inference.requests) == 8
+
+
+async def test_a_prompt_that_turns_out_too_long_after_text_came_is_not_shortened(
+    chat: Chat,
+) -> None:
+    chat.inference.script(Say("The sky is"), Fail("context_length_exceeded"))
+    reply = await chat.answer("Hi")
+    assert (reply.state, reply.text) == (ReplyState.FAILED, "The sky is")
+    assert reply.notices == [builtin_texts("en")["cut_off"]]
+    assert len(chat.inference.requests) == 1
 
 
 async def test_an_answers_tokens_are_shared_by_its_requests(chat: Chat) -> None:

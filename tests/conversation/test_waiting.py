@@ -1,5 +1,7 @@
 """How long an answer waits for a service that is not there, or refuses for a moment."""
 
+from typing import Any
+
 import pytest
 from tenacity import AsyncRetrying, RetryCallState
 
@@ -8,7 +10,8 @@ from bot.client import client as client_module
 from bot.config import Config, builtin_texts
 from bot.conversation import waiting
 from bot.conversation.reply import ReplyState
-from tests.conversation.conftest import Chat
+from tests.conversation.conftest import Chat, finished
+from tests.conversation.test_responder import until
 from tests.doubles.inference import Error
 
 
@@ -43,6 +46,23 @@ async def test_a_service_that_is_not_ready_by_the_deadline_is_given_up(
     reply = await chat.answer("Hi")
     assert (reply.state, reply.notices) == (ReplyState.FAILED, [builtin_texts("en")["failed"]])
     assert chat.inference.requests == []
+
+
+async def test_a_service_that_begins_to_restart_as_it_is_asked_is_waited_for(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def restarts(body: dict[str, Any]) -> Error | None:
+        if len(chat.inference.requests) > 1:
+            return None
+        chat.inference.ready = False
+        return Error(503)
+
+    monkeypatch.setattr(client_module, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(chat.inference, "refusal", restarts)
+    reply = await chat.ask("Hi")
+    await until(reply, ReplyState.LOADING)
+    chat.inference.ready = True
+    assert (await finished(reply)).text == "Hello there."
 
 
 async def test_a_reply_that_waited_for_the_service_waits_for_its_turn_then(

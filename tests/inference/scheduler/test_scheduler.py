@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import random
+import threading
 import weakref
 from collections.abc import Iterator
 
@@ -355,6 +356,8 @@ async def test_a_step_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.Mo
         await it.scheduler.drain(0)
         assert job.ended is not None
         assert not it.engine.closed
+        (hanging,) = [thread for thread in threading.enumerate() if thread.name == "engine"]
+        assert hanging.daemon  # the process can end without it
     assert await asyncio.to_thread(it.scheduler._thread.join, 10)
     assert it.engine.closed
 
@@ -364,9 +367,11 @@ async def test_an_engine_that_can_not_go_on_with_a_request_goes_on_with_the_next
         with it.engine.paused():
             running, waiting = it.submit(), it.submit()
             await asyncio.to_thread(it.engine.wait_for_step)
+            failing = len(it.engine.steps)
             it.engine.error = EngineError("too little memory")
         assert await last(running) == Failed("engine_failed", "too little memory")
         assert isinstance(await last(waiting), Finished)
+        assert all(step == {waiting.sequence} for step in it.engine.steps[failing:])
         assert it.errors == []
 
 
@@ -391,6 +396,7 @@ async def test_draining_lets_a_running_answer_finish_and_refuses_the_rest() -> N
                 it.submit()
         assert isinstance(await last(running), Finished)
         await draining
+        assert it.errors == []
 
 
 async def test_draining_an_idle_scheduler_waits_for_nothing() -> None:
