@@ -85,6 +85,10 @@ class Layout:
         """The message that stands there until the answer comes."""
         return [Draft(_content("", [self._look.texts("thinking")]))]
 
+    async def prepare(self, reply: Reply) -> None:
+        """Lay out what is new while the event loop runs: then `answer` takes a few ms at most."""
+        await self._splitter.prepare(reply.text.strip(), 0, lambda part: part.text)
+
     def answer(self, reply: Reply) -> list[Draft]:
         """The messages as they should be; the bot's own lines stand under the last."""
         look, text = self._look, reply.text.strip()

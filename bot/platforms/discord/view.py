@@ -93,10 +93,10 @@ class DiscordView:
                 if self._unseen:
                     break
                 if not reply.state.final:
-                    if self._layout.answer(reply) == self._shown:
+                    if await self._drafts(reply) == self._shown:
                         continue
                     await turns.next()
-                await self._show_or_tell(self._layout.answer(reply), reply.effort)
+                await self._show_or_tell(await self._drafts(reply), reply.effort)
         self._written.put([str(sent.id) for sent in self.messages], written(reply))
 
     def shows(self, message: str) -> bool:
@@ -134,6 +134,11 @@ class DiscordView:
         self._gone.clear()
         self._away.clear()
         self._unseen = False
+
+    async def _drafts(self, reply: Reply) -> list[Draft]:
+        """The messages as they should be."""
+        await self._layout.prepare(reply)
+        return self._layout.answer(reply)
 
     async def _show_or_tell(self, drafts: Sequence[Draft], effort: Effort) -> None:
         """Show the messages; where Discord takes none, tell the asker where and why."""

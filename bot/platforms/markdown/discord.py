@@ -4,7 +4,8 @@ It has no tables, no formulas, no tasks, and no headings below the third level:
 https://support.discord.com/hc/en-us/articles/210298617
 """
 
-from bot.platforms.markdown.formulas import Formulas
+from bot.platforms.markdown.allowance import Allowance
+from bot.platforms.markdown.drawing import Drawing
 from bot.platforms.markdown.rewriting import (
     with_bold_headings,
     with_formulas,
@@ -12,7 +13,7 @@ from bot.platforms.markdown.rewriting import (
     with_tasks,
 )
 from bot.platforms.markdown.style import Drawn
-from bot.platforms.markdown.tables import Drawing, Table
+from bot.platforms.markdown.tables import Table
 
 
 class DiscordStyle:
@@ -27,9 +28,9 @@ class DiscordStyle:
     def size(self, text: str, begin: int, end: int) -> int:
         return end - begin + len("<>") * text.count("://", begin, end)
 
-    def prose(self, text: str, formulas: Formulas, *, continued: bool) -> str:
+    def prose(self, text: str, allowance: Allowance, *, continued: bool) -> str:
         text = with_bold_headings(text, continued=continued)
-        return with_quiet_links(with_formulas(with_tasks(text, continued=continued), formulas))
+        return with_quiet_links(with_formulas(with_tasks(text, continued=continued), allowance))
 
     def draw(self, table: Table, *, first: bool) -> Drawn | None:
         return Drawing(table, with_quiet_links)

@@ -1,18 +1,14 @@
 """LaTeX formulas in plain characters, where that keeps their meaning."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from pylatexenc import latex2text, latexwalker
 from pylatexenc.macrospec import MacroSpec
 
-LONGEST = 500
-"""Characters of a formula that is read; a longer one is shown as it is."""
-READ, BEGUN = 600, 5
-"""What is read of a message's formulas: characters, and as many as it takes to begin one. Each
-takes at most 20 µs; the formulas after that are shown as they were typed."""
+from bot.platforms.markdown.allowance import LONGEST
+
 _FRACTIONS = ("frac", "tfrac", "dfrac")
 _BINOMIALS = ("binom", "tbinom", "dbinom")
 _WITH_ARGUMENTS = {
@@ -22,21 +18,6 @@ _WITH_ARGUMENTS = {
     *("vec", "hat", "bar", "dot", "ddot", "tilde"),
 }
 _OF_TEXT = {"item", "today"}
-
-
-@dataclass
-class Formulas:
-    """How much may still be read of one message's formulas."""
-
-    left: int = READ
-
-    def takes(self, latex: str) -> bool:
-        """Whether there is enough left for a formula, which is then used up."""
-        needed = BEGUN + min(len(latex), LONGEST)
-        if needed > self.left:
-            return False
-        self.left -= needed
-        return True
 
 
 @lru_cache(maxsize=4096)

@@ -107,12 +107,15 @@ class Fence(NamedTuple):
         return not self.in_quote or line.lstrip().startswith(">")
 
     def missing(self, line: str) -> int | None:
-        """How many signs the line lacks to close the fence; None for a line of code."""
+        """How many signs the line, as far as it is written, lacks to close the fence.
+
+        None for a line of code, which closes it with none.
+        """
         if "\t" in line:
             line = line.expandtabs(4)
         line = line.rstrip()
         run = line.lstrip(" >" if self.in_quote else " ")
-        if not run or run.strip(self.marker[0]):
+        if run.strip(self.marker[0]):
             return None
         if len(line) - len(run) > max(3, len(self.prefix.expandtabs(4))):
             return None

@@ -6,7 +6,7 @@ from itertools import accumulate, chain, islice
 
 from wcwidth import iter_graphemes
 
-from bot.platforms.markdown.formulas import Formulas
+from bot.platforms.markdown.allowance import Allowance
 from bot.platforms.markdown.inline import Inline, scan
 from bot.platforms.markdown.lines import BLANK_LINES, ZERO_WIDTH_SPACE, rstrip_end, white_space_end
 from bot.platforms.markdown.source import Open, Source
@@ -22,8 +22,8 @@ _WORD_BORDER = re.compile(
     r"(?<=[\s。！？…，、；：])|(?=\s)"  # noqa: RUF001 (Chinese, Japanese)
 )
 _MAY_END_PROSE = re.compile(
-    r"\n(?:(?=(?:[ \t>]|(?:[-*+]|[0-9]{1,9}[.)])(?=[ \t]))*+(?:```|~~~))"
-    r"|(?=[^\n|]*+\|[^\n]*+\n[ \t|:]*+-[|:\- \t]*+\n))"
+    r"\n(?=(?P<fence>(?:[ \t>]|(?:[-*+]|[0-9]{1,9}[.)])(?=[ \t]))*+(?:```|~~~))"
+    r"|(?P<table>[^\n|]*+\|[^\n]*+\n[ \t|:]*+-[|:\- \t]*+\n))"
 )
 """Before what may be a fence, or a table's header with its rule."""
 _BEGINS_BLOCK = re.compile(
@@ -79,9 +79,16 @@ class Prose:
         if not (source.fences or source.tables):
             return None
         found = islice(_MAY_END_PROSE.finditer(text, begin, until), MOST_CANDIDATES)
-        return next((at.end() for at in found if self._is_border(at.end())), None)
+        return next((at.end() for at in found if self._is_border(at)), None)
 
-    def _is_border(self, line: int) -> bool:
+    def _is_border(self, found: re.Match[str]) -> bool:
+        """Whether a fence or a table begins after a line, and what tells so has room.
+
+        Were it looked for further on, the part's end would move when it is written.
+        """
+        line, told = found.end(), max(found.end("fence"), found.end("table"))
+        if self.source.size(self.begin, told - 1) > self._room:
+            return False
         return bool(self.source.fence_at(line)) or self._begins_table(line)
 
     def _begins_table(self, at: int) -> bool:
@@ -140,16 +147,18 @@ class Prose:
         return self.begin
 
     def _header_of_a_table(self) -> int | None:
-        """Where the line begins that would be a table's header if the next one were its rule."""
+        """Where the line begins that would be a table's header if the next one were its rule.
+
+        Of that, only as much is read as has room, and one character more.
+        """
         source, text = self.source, self.source.text
         if not source.tables or self.end <= self.begin:
             return None
         header = max(self.begin, text.rfind("\n", self.begin, self.end - 1) + 1)
         if "|" not in source.line(header):
             return None
-        rule = text[self.end : self.end + max(1, self._room)]
-        is_rule = not rule.partition("\n")[0].strip("|:- \t")
-        return header if is_rule else None
+        may_be_a_rule = not text[self.end : self._stop + 1].strip("|:- \t\n")
+        return header if may_be_a_rule else None
 
     def _open_at(self, place: int, found: Inline) -> Open | None:
         """What is open at a place; None without room to close it."""
@@ -166,11 +175,11 @@ class Prose:
             self._last_with[closing] = last
         return Open(place, marks=marks) if shown <= self._last_with[closing] else None
 
-    def shown(self, stop: Open, formulas: Formulas) -> list[Piece]:
+    def shown(self, stop: Open, allowance: Allowance) -> list[Piece]:
         """What is sent of it up to the part's end, or to its own."""
         end = self.end if self.whole else stop.at
         shown = self.source.style.prose(
-            self.source.text[self.begin : end], formulas, continued=self.continued
+            self.source.text[self.begin : end], allowance, continued=self.continued
         )
         if not self.whole and stop.marks:
             shown = shown.rstrip() + "".join(reversed(stop.marks))

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from functools import partial
 
-from bot.platforms.markdown.formulas import BEGUN, Formulas, unicode_formula
+from bot.platforms.markdown.allowance import BEGUN, Allowance
+from bot.platforms.markdown.formulas import unicode_formula
 from bot.platforms.markdown.inline import FORMULAS, scan
 from bot.platforms.markdown.lines import BLANK_LINES, content_start
 
@@ -21,23 +22,23 @@ def _by_paragraphs(text: str, rewritten: Callable[[str], str]) -> str:
     return "".join([*shown, rewritten(text[at:])])
 
 
-def with_formulas(text: str, formulas: Formulas) -> str:
+def with_formulas(text: str, allowance: Allowance) -> str:
     """LaTeX in plain characters, or as code; never longer than it was."""
     if "$" not in text and "\\(" not in text and "\\[" not in text:
         return text
-    return _by_paragraphs(text, partial(_with_formulas, formulas))
+    return _by_paragraphs(text, partial(_with_formulas, allowance))
 
 
-def _with_formulas(formulas: Formulas, text: str) -> str:
+def _with_formulas(allowance: Allowance, text: str) -> str:
     shown, at = [], 0
     for begin, end in scan(text, 0, len(text)).atoms:
-        if formulas.left <= BEGUN:
+        if allowance.left <= BEGUN:
             break
         sign = next((s for s in FORMULAS if text.startswith(s, begin)), None)
         if sign is None or end > len(text):
             continue
         latex = text[begin + len(sign) : end - len(sign)]
-        formula = _formula(latex) if formulas.takes(latex) else None
+        formula = _formula(latex) if allowance.takes_formula(latex) else None
         if formula is not None and len(formula) <= end - begin:
             shown += [text[at:begin], formula]
             at = end

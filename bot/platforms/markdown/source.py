@@ -66,3 +66,7 @@ class Source(NamedTuple):
         rule = self.line(below)
         is_written = below + len(rule) < self.end  # or it may become one of more columns
         return header_of(line, rule) if is_written else None
+
+    def begins_frame(self, at: int) -> bool:
+        """Whether a fence or a table begins with a line."""
+        return self.fence_at(at) is not None or self.table_at(at) is not None

@@ -1,10 +1,11 @@
 """A long answer as several messages, each of them whole Markdown."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 
+from bot.platforms.markdown.allowance import Allowance
 from bot.platforms.markdown.code import LONGEST_LANGUAGE, Code
-from bot.platforms.markdown.formulas import Formulas
 from bot.platforms.markdown.lines import ZERO_WIDTH_SPACE, Fence, begins_block, fence_open_at
 from bot.platforms.markdown.prose import Prose
 from bot.platforms.markdown.rows import Rows
@@ -16,7 +17,8 @@ MIN_LIMIT = 32  # below it a closed and reopened fence leaves no room for code
 CHARACTERS_FOR_A_FRAME = 100
 FEW_FRAMES = 16
 """A part has at least so many fences and tables, and one for so many of its characters. With these
-it ends in its second half; more of them in its first half are noise, and shown as written."""
+it ends before the next one in its second half; more of them in its first half are noise, and shown
+as written."""
 FRAMES_FOR_A_TABLE = 2
 """A table takes longer to read than a fence."""
 
@@ -59,8 +61,8 @@ class Splitter:
 
     As the text grows, only the last part changes; each `split` reads no more than that part and
     what is new. Where a part ends depends only on what fits in it, on the white space after that,
-    on there being more, and on whether the first line of a table right below a paragraph was still
-    one of its lines. Text of only white space has no parts.
+    and on the character after that: so the parts of the whole answer are those of its updates,
+    unless a table's line is longer than half a part. Text of only white space has no parts.
 
     visited: characters that were looked at so far, for the tests of its pace.
     """
@@ -73,8 +75,11 @@ class Splitter:
         self._limit = limit
         self._style = style or AsWritten()
         self._parts: list[Part] = []
+        self._last: Part | None = None
+        """The one that may still change."""
         self._open = Open()
-        self._before = ""
+        self._text = self._before = ""
+        """What was read, and what of it is before the last part."""
         self._begin = 0
 
     def split(self, text: str, begin: int = 0) -> list[Part]:
@@ -82,9 +87,27 @@ class Splitter:
 
         Another answer than the last one begins again.
         """
+        for _ in self._read(text, begin):
+            pass
+        return [*self._parts, self._last] if self._last else [*self._parts]
+
+    async def prepare(self, text: str, begin: int, show: Callable[[Part], object]) -> None:
+        """Split an answer, of which much may be new, and let the event loop run after each part.
+
+        show: makes what is sent of a part, and keeps it.
+        """
+        for part in self._read(text, begin):
+            show(part)
+            await asyncio.sleep(0)
+
+    def _read(self, text: str, begin: int) -> Iterator[Part]:
+        """The parts that do not change any more, as they are found."""
+        if (text, begin) == (self._text, self._begin):
+            return
         if begin != self._begin or not text.startswith(self._before):
             self._parts, self._open = [], Open(begin, self._fence_at(text, begin))
             self._before, self._begin = text[:begin], begin
+        self._text, self._last = "", None
         end = len(text.rstrip())
         source = Source(text, end, self._limit, self._style, self._style.tables)
         while self._open.at < end:
@@ -93,10 +116,13 @@ class Splitter:
             self.visited += reading.visited
             begin = self._open.at
             if stop.at >= end:
-                return [*self._parts, Part(text[begin:], partial(reading.pieces, stop))]
-            self._parts.append(Part(text[begin : stop.at], partial(reading.pieces, stop)))
+                self._last = Part(text[begin:], partial(reading.pieces, stop))
+                break
+            part = Part(text[begin : stop.at], partial(reading.pieces, stop))
+            self._parts.append(part)
             self._open, self._before = stop, text[: stop.at]
-        return list(self._parts)
+            yield part
+        self._text = text
 
     def _fence_at(self, text: str, place: int) -> Fence | None:
         """The fence that is open at a place, where a part has room for it."""
@@ -135,7 +161,7 @@ class _Reading:
             self._add(block)
             if block.end >= source.end:
                 return Open(source.end)
-            if self._is_crowded():
+            if self._is_crowded() and self._source.begins_frame(block.end):
                 if self._used >= source.limit // 2:
                     return Open(block.end)
                 self._source = source._replace(tables=False, fences=False)
@@ -222,9 +248,9 @@ class _Reading:
     def pieces(self, stop: Open) -> tuple[Piece, ...]:
         """What is sent."""
         shown: list[Piece] = [self._opening]
-        formulas = Formulas()
+        allowance = Allowance()
         for block in self._blocks:
-            shown += block.shown(stop, formulas)
+            shown += block.shown(stop, allowance)
         return tuple(_joined(shown))
 
 

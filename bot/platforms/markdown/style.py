@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from bot.platforms.markdown.formulas import Formulas
+from bot.platforms.markdown.allowance import Allowance
 from bot.platforms.markdown.tables import Table
 
 Piece = str | Table
@@ -11,18 +11,19 @@ Piece = str | Table
 
 
 class Drawn(Protocol):
-    """A table as a platform shows it, filled row by row."""
+    """A table as a platform shows it."""
 
-    def sizes_with(self, rows: Sequence[tuple[str, ...]]) -> list[int]:
-        """At least its size with the first of these rows, with the first two, and so on.
+    @property
+    def size(self) -> int:
+        """At least its size as it is sent; never less with more rows or longer ones.
 
-        Never less for more rows or longer ones. Shorter than `rows` where it takes no more.
+        More than any room if it has more rows than the platform takes.
         """
 
-    def add(self, rows: Sequence[tuple[str, ...]]) -> None:
-        """Add the first of the rows that `sizes_with` was asked about last."""
+    def with_rows(self, rows: Sequence[tuple[str, ...]]) -> "Drawn":
+        """The table with further rows."""
 
-    def piece(self, formulas: Formulas) -> Piece:
+    def piece(self, allowance: Allowance) -> Piece:
         """What is sent."""
 
 
@@ -34,10 +35,10 @@ class Style(Protocol):
     def size(self, text: str, begin: int, end: int) -> int:
         """The characters of `text[begin:end]` as they are sent; at least one for each."""
 
-    def prose(self, text: str, formulas: Formulas, *, continued: bool) -> str:
+    def prose(self, text: str, allowance: Allowance, *, continued: bool) -> str:
         """Lines outside code and tables, no longer than they were.
 
-        formulas: those of the message.
+        allowance: of the message.
         continued: whether the first one was begun in the message before.
         """
 
@@ -53,7 +54,7 @@ class AsWritten:
     def size(self, text: str, begin: int, end: int) -> int:
         return end - begin
 
-    def prose(self, text: str, formulas: Formulas, *, continued: bool) -> str:
+    def prose(self, text: str, allowance: Allowance, *, continued: bool) -> str:
         return text
 
     def draw(self, table: Table, *, first: bool) -> Drawn | None:

@@ -11,11 +11,10 @@ from bot.config import Effort
 from bot.conversation.texts import Texts
 from bot.platforms import written
 from bot.platforms.buttons import Action
-from bot.platforms.markdown.formulas import Formulas
 from bot.platforms.markdown.lines import ZERO_WIDTH_SPACE
 from bot.platforms.markdown.splitting import split_markdown
 from bot.platforms.markdown.style import Piece
-from bot.platforms.markdown.tables import Table, plain
+from bot.platforms.markdown.tables import Table
 from bot.platforms.slack.limits import OWN_LENGTH, SUMMARY_LENGTH, TEXT_LENGTH
 from bot.platforms.slack.mrkdwn import (
     Escaped,
@@ -84,9 +83,8 @@ def answer_blocks(pieces: Sequence[Piece]) -> list[Block]:
 
 def _table(table: Table) -> Block:
     """https://docs.slack.dev/reference/block-kit/blocks/table-block"""
-    formulas = Formulas()
     rows = [
-        [{"type": "raw_text", "text": plain(cell, formulas) or ZERO_WIDTH_SPACE} for cell in row]
+        [{"type": "raw_text", "text": cell or ZERO_WIDTH_SPACE} for cell in row]
         for row in (table.header, *table.rows)
     ]
     settings = [{"align": alignment or "left"} for alignment in table.alignments]

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from weakref import WeakKeyDictionary
 
 from bot.conversation.reply import Reply
 from bot.conversation.status import (
@@ -15,7 +17,7 @@ from bot.conversation.status import (
 from bot.conversation.texts import Texts
 from bot.platforms.buttons import Action, buttons_under
 from bot.platforms.markdown.slack import SlackStyle
-from bot.platforms.markdown.splitting import Splitter
+from bot.platforms.markdown.splitting import Part, Splitter
 from bot.platforms.slack.blocks import (
     Block,
     ButtonValue,
@@ -63,6 +65,13 @@ class Layout:
         self._texts = texts
         self._splitter = Splitter(PART_LENGTH, SlackStyle())
         self._plain_splitter = Splitter(PLAIN_LENGTH, Escaped())
+        self._drafts: WeakKeyDictionary[Part, Draft] = WeakKeyDictionary()
+
+    async def prepare(self, begin: int, reply: Reply, *, plain: bool) -> None:
+        """Lay out what is new while the event loop runs: then `answer` takes a few ms at most."""
+        splitter = self._plain_splitter if plain else self._splitter
+        show = partial(self._draft, plain=plain)
+        await splitter.prepare(reply.text.strip(), begin, show)
 
     def answer(
         self, begin: int, reply: Reply, value: ButtonValue, shown: Sequence[str], *, plain: bool
@@ -75,14 +84,8 @@ class Layout:
         lines = marked(self._lines(reply, text[begin:]), reply)
         if plain:
             lines.append(self._texts("without_buttons"))
-            parts = self._plain_splitter.split(text, begin)
-            drafts = [Draft(plain_text(part.text), part.source) for part in parts]
-        else:
-            parts = self._splitter.split(text, begin)
-            drafts = [
-                Draft(summary(part.source), part.source, answer=answer_blocks(part.pieces))
-                for part in parts
-            ]
+        splitter = self._plain_splitter if plain else self._splitter
+        drafts = [self._draft(part, plain=plain) for part in splitter.split(text, begin)]
         last = drafts.pop() if drafts else Draft("" if plain else summary(""))
         if plain:
             said = "\n".join(filter(None, [last.text, own_text(lines)]))
@@ -96,6 +99,17 @@ class Layout:
         if not begin:
             drafts[0] = replace(drafts[0], above=cards(tasks_of(reply, self._texts)))
         return drafts
+
+    def _draft(self, part: Part, *, plain: bool) -> Draft:
+        """A part without anything of the bot's own."""
+        draft = self._drafts.get(part)
+        if draft is None:
+            draft = Draft(plain_text(part.text), part.source)
+            if not plain:
+                blocks = answer_blocks(part.pieces)
+                draft = Draft(summary(part.source), part.source, answer=blocks)
+            self._drafts[part] = draft
+        return draft
 
     def own(self, lines: Sequence[str], *, plain: bool) -> list[Draft]:
         """A message of the bot's own lines."""

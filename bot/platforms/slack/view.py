@@ -153,9 +153,9 @@ class SlackView:
             await self._leave_stream()
         if self._stream is None and self._streams:
             await self._begin_stream()
-        if self._stream is not None and not self._stream.is_old and self._fits(reply):
+        if self._stream is not None and not self._stream.is_old and await self._fits(reply):
             await self._pace.turn_or_end(team, "chat.appendStream", reply)
-            if self._fits(reply) and await self._streamed(reply):
+            if await self._fits(reply) and await self._streamed(reply):
                 return
         if self._stream is not None:
             await self._leave_stream()
@@ -206,6 +206,7 @@ class SlackView:
         """Show the end, whatever it takes."""
         stream = self._stream
         if stream is not None and stream.ts:
+            await self._prepare(reply)
             draft, *more = self._drafts(reply)
             if not more and await self._stream_ended(stream, reply, draft):
                 return
@@ -243,6 +244,7 @@ class SlackView:
     # Messages
 
     async def _show_reply(self, reply: Reply) -> None:
+        await self._prepare(reply)
         await self._shown.show(lambda: self._drafts(reply))
         self._waiting.is_over()
 
@@ -262,16 +264,22 @@ class SlackView:
             )
         self._waiting.is_over()
 
+    async def _prepare(self, reply: Reply) -> None:
+        await self._layout.prepare(self._begin(reply), reply, plain=self._shown.plain)
+
     def _drafts(self, reply: Reply) -> list[Draft]:
         """The messages as they should be, without what stands where nothing can be edited."""
-        source = self._shown.source
-        begin = len(source) if reply.text.strip().startswith(source) else 0
-        value = self._button_value(reply.effort)
-        shown = self._shown.editable
-        return self._layout.answer(begin, reply, value, shown, plain=self._shown.plain)
+        value, shown = self._button_value(reply.effort), self._shown.editable
+        return self._layout.answer(self._begin(reply), reply, value, shown, plain=self._shown.plain)
 
-    def _fits(self, reply: Reply) -> bool:
+    def _begin(self, reply: Reply) -> int:
+        """Where the answer goes on after what stands where nothing can be edited."""
+        source = self._shown.source
+        return len(source) if reply.text.strip().startswith(source) else 0
+
+    async def _fits(self, reply: Reply) -> bool:
         """Whether the answer so far has room in one message."""
+        await self._prepare(reply)
         return len(self._drafts(reply)) == 1
 
     def _button_value(self, effort: Effort) -> ButtonValue:

@@ -9,10 +9,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from bot.platforms.markdown.discord import DiscordStyle
-from bot.platforms.markdown.slack import SlackStyle
 from bot.platforms.markdown.splitting import MIN_LIMIT, Splitter, split_markdown
-from bot.platforms.markdown.style import AsWritten, Style
 
 COMMONMARK = MarkdownIt("commonmark", {"html": False})
 
@@ -307,38 +304,6 @@ def test_text_cut_within_a_line_does_not_become_a_block_of_its_own(start: str) -
 def test_code_that_is_still_being_written_is_closed() -> None:
     assert texts("```py\nx =", 100) == ["```py\nx =\n```"]
     assert texts("```py\nx = 1\n``", 100) == ["```py\nx = 1\n```"]
-
-
-# How long it takes, counted in characters that are looked at
-
-hard = ["**k", "***k", "`", "*", "[", "![", "<", "> ", "- a\n", "|", "|a|b|\n|-|-|\n", "```\n"]
-hard += ["a|\n-|\n", "a\n|b|\n|-|\n", "0```\n", " x\n", "\n\nx", "```a`\n", "- - a\n\n", "---\n"]
-hard += ["~~~\nx\n", "a\n", "a\n\n", "$a", "\\(", "_a ", "||", "a b. ", "文", "\\", "`a``b```"]
-
-
-@pytest.mark.parametrize(
-    ("limit", "style"), [(1600, AsWritten()), (1900, DiscordStyle()), (9000, SlackStyle())]
-)
-@given(st.sampled_from(hard) | st.lists(st.sampled_from(hard), max_size=6).map("".join) | noise)
-@settings(deadline=None, max_examples=20)
-def test_every_character_is_looked_at_a_few_times_at_most(
-    limit: int, style: Style, piece: str
-) -> None:
-    text = (piece * 30_000)[:30_000]
-    splitter = Splitter(limit, style)
-    splitter.split(text)
-    assert splitter.visited <= 6 * len(text) + limit
-
-
-@pytest.mark.parametrize("piece", hard)
-def test_an_update_reads_the_last_part_and_what_is_new_alone(piece: str) -> None:
-    text = (piece * 30_000)[:30_000]
-    splitter = Splitter(1600)
-    for end in range(500, len(text), 500):
-        before = splitter.visited
-        parts = splitter.split(text[:end])
-        assert splitter.visited - before <= 6 * (1600 + 500)
-    assert [part.text for part in parts] == texts(text[:end], 1600)
 
 
 def test_another_answer_begins_again() -> None:
