@@ -1,4 +1,4 @@
-"""What comes of an answer while it is streamed, and how it stands on the wire."""
+"""The events of a streamed answer, and their form on the wire."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a server tells of itself."""
+"""What a server reports about itself."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is said of a configuration that can't be used."""
+"""The error that says why a configuration can't be used."""
 
 from collections.abc import Sequence
 

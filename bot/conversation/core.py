@@ -67,7 +67,7 @@ class Core:
         return None if stored is None else InEffect.at(place, self.config(), stored)
 
     async def settle(self, question: QuestionKey, place: Place) -> None:
-        """A question that was taken gets no answer: no later run need take it again."""
+        """Note that a taken question gets no answer, so that no later run takes it again."""
         try:
             await self.store.questions.settle(_taken(question, place))
         except StorageError as error:

@@ -1,4 +1,4 @@
-"""What a service is told of who asks: hashes, so that ids stay in the bot."""
+"""The keys by which a service knows who asks: hashes, so that ids stay in the bot."""
 
 import hashlib
 

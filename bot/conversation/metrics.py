@@ -1,4 +1,4 @@
-"""What Prometheus reads of the bot, by platform; the inference service has metrics of its own."""
+"""The bot's Prometheus metrics, by platform; the inference service has metrics of its own."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

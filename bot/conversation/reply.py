@@ -1,4 +1,4 @@
-"""A reply while it comes to be: queued → thinking → calling → writing → done, stopped or failed.
+"""A reply while it is made: queued → thinking → calling → writing → done, stopped or failed.
 
 The responder changes it; a platform's view follows it with `updates()`, at its own pace: a view
 that looks rarely sees only the latest state, and always the last one.

@@ -1,4 +1,4 @@
-"""The bot's small lines about an answer: what it waits for, and what it took."""
+"""The bot's small lines about an answer: what it waits for, and what it cost."""
 
 from collections import Counter
 

@@ -36,7 +36,7 @@ class Background:
         return task
 
     async def done(self) -> None:
-        """Wait until all of it has ended; who is tired of waiting cancels it with this call."""
+        """Wait until all of it has ended. Cancelling this call cancels what is left."""
         self.ending = True
         try:
             while self._tasks:

@@ -1,4 +1,4 @@
-"""Where a conversation begins that is too long to be read whole."""
+"""Where to begin a conversation that is too long to be read whole."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -12,9 +12,10 @@ FEW = 4 * EVERY
 
 
 def from_border(messages: Sequence[AMessage], number: Callable[[AMessage], int]) -> list[AMessage]:
-    """The messages from the first border on, which is in their first half.
+    """The messages from the first border in their first half on.
 
-    A message is one by its own number, so that the conversation begins there in the next turns too.
+    Whether a message is a border depends only on its own number, so that the conversation begins at
+    the same message in the next turns.
     """
     if len(messages) < FEW:
         return list(messages)

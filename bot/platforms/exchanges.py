@@ -40,9 +40,9 @@ class Exchanges(Generic[AnExchange]):
         """Who was told where that they may not use the bot there."""
 
     async def take(self, question: QuestionKey, place: Place) -> InEffect | None:
-        """Take a question, and read what is in effect; None where it was taken before.
+        """Take a question, and read what is in effect; None where any process took it before.
 
-        By whatever run or process. Raises StorageError.
+        Raises StorageError.
         """
         if question.message in self._exchanges:
             return None

@@ -1,4 +1,4 @@
-"""What the model wrote, by the messages that show it, and how those tell what it was made from."""
+"""The text of answers as the model wrote it, and a mark under those made from others' words."""
 
 from collections import OrderedDict
 from collections.abc import Sequence

@@ -124,7 +124,7 @@ class StoredAnswers(Stored):
         bot: str,
         is_mine: Callable[[str], bool],
     ) -> list[RunningAnswer]:
-        """The answers of a bot's ended runs in servers that are mine: they are this run's now."""
+        """Take over the answers that a bot's ended runs left unfinished in my servers."""
         row = RunningAnswerRow
         query = select(row).where(
             row.platform == platform, row.bot == bot, row.run != self._runs.name

@@ -1,4 +1,4 @@
-"""Questions that were taken, so that each is answered once, by ids only."""
+"""The questions that runs have taken, by ids only, so that each is answered once."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from bot.storage.transactions import Stored, Transactions, reads, writes
 TAKEN_FOR = timedelta(days=2)
 """How long a question is remembered; Slack repeats an event for at most an hour or so."""
 LEFT_FOR = timedelta(minutes=10)
-"""How long one is still worth an answer that a run took and did not come to."""
+"""How long a question that a run took and did not answer is still worth an answer."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class StoredQuestions(Stored):
 
     @writes
     async def settle(self, session: AsyncSession, question: TakenQuestion) -> None:
-        """It is done with: a command was carried out, or nothing is to be answered."""
+        """Nothing is left to do: a command was carried out, or there is nothing to answer."""
         platform, id = question.key
         row = TakenRow
         taken = update(row).where(row.platform == platform, row.question == id)
@@ -49,7 +49,7 @@ class StoredQuestions(Stored):
 
     @reads
     async def left(self, session: AsyncSession, platform: str, bot: str) -> list[TakenQuestion]:
-        """What ended runs of a bot took a moment before their end and did not come to."""
+        """The questions that a bot's ended runs took just before their end and did not answer."""
         row = TakenRow
         found = await session.scalars(
             select(row)

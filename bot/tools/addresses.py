@@ -49,8 +49,8 @@ def _ipv4_in(ip: IPv6Address) -> IPv4Address | None:
 async def addresses_of(host: str, port: int, *, trusted: bool) -> list[str]:
     """The addresses of a host, for a connection to one of them and to nothing looked up later.
 
-    One that is not public refuses them all, unless the host is trusted: who answers with both
-    means the other. Raises OSError.
+    Unless the host is trusted, one address that is not public refuses them all: a name that leads
+    to both kinds was made to reach the private one. Raises OSError.
     """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)

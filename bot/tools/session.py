@@ -1,4 +1,4 @@
-"""The tools of one answer: what may be called, what came of it, and what left for it."""
+"""The tools of one answer: which may be called, their results, and what was sent for it."""
 
 import asyncio
 from collections.abc import Iterable

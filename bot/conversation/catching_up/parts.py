@@ -1,4 +1,4 @@
-"""Texts in as few parts as the model's context takes."""
+"""Splits texts into as few parts as fit the model's context."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ SPARE = 0.95
 
 
 async def in_parts(texts: Sequence[str], room: int, count: CountTokens) -> list[range]:
-    """The places of the texts of each part: in order, each in one part, about evenly.
+    """The indices of each part's texts: in order, each text in one part, the parts about even.
 
     room: tokens that a part may have; a text that is longer has a part of its own.
     """

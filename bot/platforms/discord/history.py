@@ -1,4 +1,4 @@
-"""The conversation that a question on Discord goes on with, and what stands above it."""
+"""The conversation that a question on Discord continues, and what stands above it."""
 
 from __future__ import annotations  # some of discord.py's types exist only for checkers
 

@@ -23,9 +23,6 @@ TEXT_INPUT_LENGTH, FORM_INPUTS = 4000, 5
 """Characters of an input, and inputs of a form:
 https://docs.discord.com/developers/components/reference"""
 
-HISTORY_PAGE = 100
-"""Messages in one call: https://docs.discord.com/developers/resources/message"""
-
 CHOICES = 25
 """https://docs.discord.com/developers/interactions/application-commands"""
 

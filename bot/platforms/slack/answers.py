@@ -1,4 +1,4 @@
-"""The answers that the bot gives to messages: each is opened here, and found again."""
+"""The answers that the bot gives to messages: opens them, and finds them again."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The conversation that a question on Slack goes on with, and what stands above it."""
+"""The conversation that a question on Slack continues, and what stands above it."""
 
 import asyncio
 from collections.abc import Sequence
