@@ -39,9 +39,9 @@ CONNECT_SECONDS = 5.0
 STREAMING = httpx2.Timeout(600.0, connect=CONNECT_SECONDS)
 """A stream that sends nothing for so many seconds is taken for dead."""
 NO_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
-"""Who waits, waits in the service's queue, where it is fair and told."""
+"""Requests wait in the service's queue, which is fair and tells their places."""
 POLL_SECONDS = 0.25
-"""How often a service that loads is asked how far it is."""
+"""How often a loading service is asked for its progress."""
 
 UNFINISHED = ("", "abort", "error")
 """Finish reasons of an answer that did not come to its end; the latter two are vLLM's."""

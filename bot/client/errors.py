@@ -16,9 +16,9 @@ BROKEN_OFF = ("engine_failed", "shutting_down")
 TOO_LONG = re.compile(
     r"context.{0,9}(length|size|window)|maximum (model|prompt) length|prompt is too long", re.I
 )
-"""How servers without OpenAI's `context_length_exceeded` say it: vLLM, SGLang, llama.cpp."""
+"""How vLLM, SGLang and llama.cpp say what OpenAI's code `context_length_exceeded` does."""
 TOOLS = re.compile(r"\btools?\b|tool_choice|function.call", re.I)
-"""What servers say that can't call tools, with whatever status."""
+"""What servers that can't call tools say, with whatever status."""
 DEFAULT_RETRY_SECONDS = 10.0
 LONGEST_RETRY_SECONDS = 3600.0
 

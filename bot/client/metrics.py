@@ -1,4 +1,4 @@
-"""What an inference server measures of itself, out of what Prometheus reads at its `/metrics`.
+"""An inference server's own measurements, from its `/metrics` in Prometheus's format.
 
 Each server has names of its own: vLLM's, which `bot serve` has too
 (https://docs.vllm.ai/en/stable/usage/metrics/), SGLang's

@@ -1,4 +1,4 @@
-"""What another server can't do, found by asking it a question of some tokens."""
+"""Finds what another server can't do, by asking it a question of a few tokens."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ TOOL = {
     },
 }
 MARKS = ("<think", "<|channel|>", "[THINK]")
-"""How reasoning begins that a server has not told apart: of most models, gpt-oss, Mistral's."""
+"""How reasoning begins if a server doesn't separate it: of most models, gpt-oss, Mistral's."""
 
 
 async def shortcomings(client: InferenceClient, assumed_context: int) -> AsyncIterator[str]:

@@ -37,7 +37,7 @@ class ModelInfo:
 
 OURS = "gptoss-bot"
 SALTING = (OURS, "vllm")
-"""What servers that know `cache_salt` say in `owned_by`."""
+"""The `owned_by` of servers that know `cache_salt`."""
 
 
 class _Meta(WireModel):

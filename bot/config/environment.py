@@ -15,7 +15,7 @@ SECRETS = Path("/run/secrets")
 """Where Docker puts a container's: https://docs.docker.com/compose/how-tos/use-secrets/"""
 
 _read: dict[str, str] = {}
-"""What .env added to the environment of this process."""
+"""The variables that .env added to this process's environment."""
 
 
 @dataclass(frozen=True)

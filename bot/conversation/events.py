@@ -1,4 +1,4 @@
-"""What a platform hands to the core. The platforms' own types end where these are built."""
+"""What a platform hands to the core: messages, authors, places and questions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -19,9 +19,9 @@ CountTokens = Callable[[list[ChatMessage]], Awaitable[int]]
 NO_WORDS = "[a message without words]"
 ABOVE = "[said in the channel before this conversation]"
 ASSISTANT, SOMEBODY = "the assistant", "somebody"
-"""Who speaks, where it is the bot; and where the name can't be told, or would be the bot's."""
+"""The speaker where it is the bot; and where the name is unknown, or is the bot's."""
 ABOVE_SHARE = 4
-"""What stands above in the channel gets a quarter of the budget at most."""
+"""The part of the budget for what stands above in the channel: a quarter at most."""
 NAME_LENGTH = 32
 FILE_NAME_LENGTH = 100
 LONGEST_TOKENS = 16

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 AHEAD = timedelta(minutes=5)
-"""How much a platform's clock may be ahead of this one: the time may be that of a message."""
+"""How far a platform's clock may be ahead of this one, in the time of a message."""
 
 _UNITS = {
     "minutes": ("m", "min", "mins", "minute", "minutes", "minuten"),

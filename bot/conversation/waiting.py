@@ -18,7 +18,7 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 PATIENCE_SECONDS = 30.0
-"""How long a service is asked again that refuses though its health is fine."""
+"""How long a service that refuses, though its health is fine, is asked again."""
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 10.0
 

@@ -38,7 +38,7 @@ REASONS = {
     "file_elsewhere": "it is kept on another site, you can't read it",
     "file_skipped": "there are too many files, this one wasn't read",
 }
-"""What the model is told of a file without text, by the text that the person is told."""
+"""What the model is told about a file without text, by the key of what the person is told."""
 
 
 @dataclass(frozen=True)

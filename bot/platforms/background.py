@@ -11,7 +11,7 @@ from bot.storage import StorageError
 log = structlog.get_logger()
 
 CANCELS, CANCEL_SECONDS = 8, 0.1
-"""How often what is left is cancelled at the end, and how long each time has."""
+"""How often remaining tasks are cancelled at the end, and the seconds that each round has."""
 
 
 class Background:

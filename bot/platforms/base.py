@@ -1,4 +1,4 @@
-"""What the bot asks of a platform adapter."""
+"""The interface of a platform adapter."""
 
 from typing import Protocol
 

@@ -1,4 +1,4 @@
-"""Which answer belongs to which question, and which questions were heard before."""
+"""The exchanges of this run: which answer belongs to which question, and what was heard before."""
 
 import asyncio
 from collections import OrderedDict

@@ -23,8 +23,8 @@ log = structlog.get_logger()
 
 LONGEST_RETRY_SECONDS = 20.0
 GIVE_UP_SECONDS = 600.0
-"""How long the end of an answer is tried to be shown while the platform is down or busy, and how
-long a start waits for the platform."""
+"""How long the end of an answer is retried while the platform is down or busy, and how long a start
+waits for the platform."""
 
 
 async def retried(

@@ -1,4 +1,4 @@
-"""What people can tell the bot to do."""
+"""The commands that people can give the bot."""
 
 from bot.conversation.commands.calls import (
     CommandCall,

@@ -1,4 +1,4 @@
-"""What a command is: defined once, registered by each platform in its own way, or typed as text."""
+"""The definition of a command, which each platform registers in its own way; or it is typed."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

@@ -35,10 +35,10 @@ SETTINGS: dict[str, Callable[[str], object]] = {
     "channel_messages": _channel_messages,
     "time_zone": _time_zone,
 }
-"""How each is read from what was typed; raises for what isn't allowed."""
+"""The parser of each setting's value; raises for what isn't allowed."""
 
 CHOICES = {"answer": tuple(AnswerMode), "thread_mentions": ("true", "false")}
-"""What can be typed for those that have a few values."""
+"""The values of the settings that have only a few."""
 
 
 async def set_value(context: Context, setting: str, value: str, scope: str | None = None) -> str:

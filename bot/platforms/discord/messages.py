@@ -22,7 +22,7 @@ _OWN_LINES = re.compile(rf"\n*^{OWN_LINE}.*$", re.MULTILINE)
 _SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
 _SHOWN = (*_SPOKEN, discord.MessageType.thread_starter_message)
 _OF_APPS = (discord.MessageType.chat_input_command, discord.MessageType.context_menu_command)
-"""What other apps answer to commands; what this one does isn't part of a conversation."""
+"""Answers to commands: those of other apps are part of a conversation, this bot's are not."""
 
 Channel: TypeAlias = "discord.abc.MessageableChannel | discord.interactions.InteractionChannel"
 

@@ -1,4 +1,4 @@
-"""What the bot's messages are made of, and what is read back from them."""
+"""The blocks of the bot's messages, and what is read back from them."""
 
 import json
 import re

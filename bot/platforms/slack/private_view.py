@@ -1,4 +1,4 @@
-"""How a reply looks that only its asker sees. Nothing of it can be edited: lines follow lines."""
+"""The view of a reply that only its asker sees. Nothing can be edited: lines follow lines."""
 
 import re
 import time

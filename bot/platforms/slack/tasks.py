@@ -1,4 +1,4 @@
-"""What is done for an answer, as Slack shows tasks: the reasoning, and each call.
+"""The reasoning and the calls of an answer, as Slack's tasks.
 
 https://docs.slack.dev/reference/block-kit/blocks/task-card-block
 """

@@ -1,4 +1,4 @@
-"""What is seen under a thread while an answer comes: a status, and Slack's own Stop.
+"""The status under a thread while an answer is made, and Slack's own Stop.
 
 https://docs.slack.dev/ai/developing-agents, https://docs.slack.dev/ai/agent-sessions
 """

@@ -29,7 +29,7 @@ LOOK_UP_SECONDS = 10.0
 PAUSE_SECONDS = 30.0
 """After that, in which nothing is looked up: the next answers don't wait as long again."""
 REMEMBERED_SECONDS = 600.0
-"""How long a name, or who is in a user group, is taken to be as it was."""
+"""How long a name, or a user group's list of members, is cached."""
 
 
 class _Paused(TimeoutError):

@@ -32,7 +32,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 START_SECONDS = 30.0
 """In which a server must have started and told its tools."""
 LISTED_SECONDS = 30.0
-"""How long a list of tools is taken to be as it was."""
+"""How long a list of tools is taken as current."""
 MOST_TOOLS = 1000
 """Of a server, that are looked at."""
 

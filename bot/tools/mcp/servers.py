@@ -14,7 +14,7 @@ from bot.tools.mcp.server import McpServer
 from bot.tools.mcp.tool import McpTool, ToolStatus, tools_of
 
 PLATFORM = "mcp"
-"""What fingerprints of tools are registered under."""
+"""The name under which fingerprints of tools are registered."""
 
 
 class McpServers:
