@@ -74,7 +74,7 @@ def front(replicas: DeploymentHandle, api_key: str) -> ASGIApp:
         routes=[
             Route("/health", health),
             Route("/metrics", metrics),
-            Route("/{path:path}", _Forwarding(replicas)),
+            Route("/{path:path}", _Forwarder(replicas)),
         ],
         exception_handlers={HTTPException: refused, ApiError: unavailable},
     )
@@ -88,7 +88,7 @@ def front(replicas: DeploymentHandle, api_key: str) -> ASGIApp:
     return guarded
 
 
-class _Forwarding:
+class _Forwarder:
     """Hands requests to replicas, and again to others as long as nothing of an answer was shown."""
 
     def __init__(self, replicas: DeploymentHandle) -> None:

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, fie
 
 from bot.inference.server.parts import MISSING, Part, Text, joined_texts, texts_schema
 from bot.inference.server.tools import CallId, ToolCalls
-from bot.inference.text.turns import Call, Turn
+from bot.inference.text.turns import Turn, TurnCall
 
 _TYPES = ("text",)
 _Content = Annotated[
@@ -68,7 +68,9 @@ def _turn(message: Message) -> Turn:
     if message.tool_calls:
         turn["reasoning"] = message.reasoning_content or message.reasoning or ""
         turn["calls"] = [
-            Call(id=call.id, name=call.function.name, arguments=json.loads(call.function.arguments))
+            TurnCall(
+                id=call.id, name=call.function.name, arguments=json.loads(call.function.arguments)
+            )
             for call in message.tool_calls
         ]
     return turn

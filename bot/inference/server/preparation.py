@@ -11,9 +11,9 @@ from bot.inference.grammar.turns import Function, Rules
 from bot.inference.server.errors import ApiError
 from bot.inference.server.messages import Message
 from bot.inference.server.model import Model
-from bot.inference.server.requests import ChatRequest, CompletionRequest, Generating
+from bot.inference.server.requests import ChatRequest, CompletionRequest, GenerationRequest
 from bot.inference.server.tools import FunctionDefinition, NamedTool
-from bot.inference.text.generation import Calling, Form, Generation, reasoning_budget
+from bot.inference.text.generation import CallPolicy, Form, Generation, reasoning_budget
 from bot.inference.text.prompt import ReasoningStyle
 
 SAMPLING_FIELDS = {field.name for field in fields(Sampling)}
@@ -31,7 +31,7 @@ def too_long(context: int, length: str, param: str = "messages") -> ApiError:
     )
 
 
-def calling_of(model: Model, request: ChatRequest) -> Calling:
+def calling_of(model: Model, request: ChatRequest) -> CallPolicy:
     """What the answer may call. Raises ApiError where the model can't, or is asked too much."""
     functions = [function.name for function in request.offered]
     if model.chat_format.tools is None and (functions or _has_calls(request.messages)):
@@ -45,13 +45,13 @@ def calling_of(model: Model, request: ChatRequest) -> Calling:
         case NamedTool(function=named) if named.name not in functions:
             raise ApiError(400, "'tool_choice' names none of the tools.", param="tool_choice")
         case NamedTool(function=named):
-            return Calling(frozenset([named.name]), must_call=True, parallel=False)
+            return CallPolicy(frozenset([named.name]), must_call=True, parallel=False)
         case "required" if not functions:
             raise ApiError(
                 400, "'tool_choice' is required, but there are no tools.", param="tool_choice"
             )
     must_call = request.tool_choice == "required"
-    return Calling(frozenset(functions), must_call, request.parallel_tool_calls is not False)
+    return CallPolicy(frozenset(functions), must_call, request.parallel_tool_calls is not False)
 
 
 def _has_calls(messages: list[Message]) -> bool:
@@ -61,7 +61,7 @@ def _has_calls(messages: list[Message]) -> bool:
     )
 
 
-def form_of(model: Model, request: ChatRequest, calling: Calling) -> Form | None:
+def form_of(model: Model, request: ChatRequest, calling: CallPolicy) -> Form | None:
     """What the answer is held to; compiling takes milliseconds, the first time seconds.
 
     Raises ApiError where a schema can't be kept.
@@ -123,7 +123,7 @@ def prepare(
     model: Model,
     request: ChatRequest,
     prompt: list[int],
-    calling: Calling,
+    calling: CallPolicy,
     form: Form | None,
 ) -> PreparedRequest:
     """A chat completion. Raises ApiError where the context has no room for an answer."""
@@ -172,6 +172,6 @@ def _max_tokens(model: Model, prompt: list[int], asked: int | None, param: str) 
     return min(asked or room, room)
 
 
-def _sequence(model: Model, request: Generating, prompt: list[int]) -> Sequence:
+def _sequence(model: Model, request: GenerationRequest, prompt: list[int]) -> Sequence:
     asked = request.model_dump(include=SAMPLING_FIELDS, exclude_none=True)
     return Sequence(prompt, replace(model.sampling, **asked), cache_salt=request.cache_salt)

@@ -119,8 +119,8 @@ class TextRequest(Request):
     prompt_cache_retention: Any = None
 
 
-class Generating(TextRequest, _OnlyNeutral):
-    """What a chat completion and a completion have in common. Two fields change nothing."""
+class GenerationRequest(TextRequest, _OnlyNeutral):
+    """The fields that chat completions and completions share. Two of them change nothing."""
 
     stream_options: StreamOptions | None = None
     store: Any = None
@@ -151,7 +151,7 @@ def _one_text(prompt: Any) -> Any:
             return prompt
 
 
-class CompletionRequest(Generating):
+class CompletionRequest(GenerationRequest):
     """The body of `/v1/completions`: text, or token ids, to go on with as they are."""
 
     prompt: Annotated[
@@ -164,7 +164,7 @@ class CompletionRequest(Generating):
     logprobs: None = None
 
 
-class ChatRequest(Generating):
+class ChatRequest(GenerationRequest):
     """The body of `/v1/chat/completions`.
 
     `max_completion_tokens` (or the older `max_tokens`) counts reasoning too and is cut to what the

@@ -32,8 +32,8 @@ def reasoning_budget(max_tokens: int, effort: str | None) -> int:
 
 
 @dataclass(frozen=True)
-class Calling:
-    """What an answer may call, or `must_call` one of."""
+class CallPolicy:
+    """The functions that an answer may call; it must call one of them if `must_call`."""
 
     functions: frozenset[str] = frozenset()
     must_call: bool = False
@@ -77,7 +77,7 @@ class Generation:
         max_tokens: int,
         stop: Strings[str] = (),
         reasoning_budget: int | None = None,
-        calling: Calling = Calling(),
+        calling: CallPolicy = CallPolicy(),
         form: Form | None = None,
         raw: bool = False,
     ) -> None:
@@ -200,7 +200,7 @@ class Generation:
         return Delta(delta.reasoning, content, delta.calls)
 
 
-def _parser(chat_format: ChatFormat, sequence: Sequence, calling: Calling) -> Parser:
+def _parser(chat_format: ChatFormat, sequence: Sequence, calling: CallPolicy) -> Parser:
     functions = calling.functions
     parser = parser_for(chat_format, sequence.prompt, functions, must_call=calling.must_call)
     if chat_format.tools is ToolStyle.TAGS and functions:

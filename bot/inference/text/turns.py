@@ -12,7 +12,7 @@ class PromptError(Exception):
     """No prompt can be made of these messages, or for this model; one line for a person."""
 
 
-class Call(TypedDict):
+class TurnCall(TypedDict):
     """A tool call that the model made."""
 
     id: str
@@ -26,7 +26,7 @@ class Turn(TypedDict):
     role: str
     content: str
     reasoning: NotRequired[str]
-    calls: NotRequired[list[Call]]
+    calls: NotRequired[list[TurnCall]]
     call_id: NotRequired[str]
 
 
@@ -145,7 +145,7 @@ def _plain(number: int, turn: Turn, hidden: Placeholders) -> dict[str, Any]:
     return {"role": turn["role"], "content": hidden.hide(turn["content"], what)}
 
 
-def _call(call: Call, hidden: Placeholders) -> dict[str, Any]:
+def _call(call: TurnCall, hidden: Placeholders) -> dict[str, Any]:
     function = {"name": call["name"], "arguments": hidden.hide_values(call["arguments"])}
     return {"id": "call", "type": "function", "function": function}
 

@@ -17,7 +17,7 @@ from bot.inference.grammar.grammar import GrammarError
 from bot.inference.grammar.json_schema import arguments_rule
 from bot.inference.grammar.turns import Function, Rules
 from bot.inference.text.delta import Delta
-from bot.inference.text.generation import Calling, Generation
+from bot.inference.text.generation import CallPolicy, Generation
 from bot.inference.text.prompt import ChatFormat
 from tests.inference.grammar.test_json_schema import SCHEMA, form
 from tests.inference.masks import tokens_of
@@ -72,7 +72,7 @@ def draw(name: str, seed: int, rules: Rules, max_tokens: int = 1200) -> tuple[De
     chat_format = FORMATS[name]
     draws = random.Random(seed)
     sequence = Sequence(chat_format.render([{"role": "user", "content": "Hi"}]))
-    calling = Calling(frozenset(PARAMETERS), rules.must_call, rules.parallel)
+    calling = CallPolicy(frozenset(PARAMETERS), rules.must_call, rules.parallel)
     generation = Generation(
         chat_format,
         sequence,
@@ -147,7 +147,7 @@ def test_a_tag_in_free_text_begins_a_call_that_keeps_to_its_schema(name: str, wr
             chat_format,
             sequence,
             max_tokens=1200,
-            calling=Calling(frozenset(PARAMETERS), parallel=False),
+            calling=CallPolicy(frozenset(PARAMETERS), parallel=False),
             form=form(chat_format, rules),
         )
         shown = Delta()

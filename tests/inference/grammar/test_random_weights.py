@@ -15,7 +15,7 @@ from bot.inference.engines.base import Sampling, Sequence  # noqa: E402
 from bot.inference.engines.causal import CausalEngine  # noqa: E402
 from bot.inference.grammar.turns import Rules  # noqa: E402
 from bot.inference.text.delta import Delta  # noqa: E402
-from bot.inference.text.generation import Calling, Generation  # noqa: E402
+from bot.inference.text.generation import CallPolicy, Generation  # noqa: E402
 from bot.inference.text.prompt import ChatFormat  # noqa: E402
 from tests.inference.grammar.test_calls import (  # noqa: E402
     FORMATS,
@@ -65,7 +65,7 @@ def turn(
         sequence,
         max_tokens=MAX_TOKENS,
         reasoning_budget=30,
-        calling=Calling(frozenset(PARAMETERS), rules.must_call, rules.parallel),
+        calling=CallPolicy(frozenset(PARAMETERS), rules.must_call, rules.parallel),
         form=form(chat_format, rules, holds_answers=chat_format is not FORMATS["harmony"]),
     )
     engine.admit(sequence)

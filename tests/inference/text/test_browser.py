@@ -8,9 +8,9 @@ from hypothesis import given
 pytest.importorskip("transformers")
 
 from bot.inference.text.delta import CallDelta, Delta
-from bot.inference.text.generation import Calling
+from bot.inference.text.generation import CallPolicy
 from bot.inference.text.prompt import ChatFormat
-from bot.inference.text.turns import Call, Turn
+from bot.inference.text.turns import Turn, TurnCall
 from bot.tools.outbound import Outbound
 from bot.tools.web.browser import Browser
 from bot.tools.web.engines import SearchResult
@@ -35,7 +35,7 @@ harmonies = pytest.mark.parametrize("name", [name for name in HARMONIES if name 
 
 
 def searched(text: str) -> list[Turn]:
-    call = Call(id="c", name="browser.search", arguments={"query": "tides"})
+    call = TurnCall(id="c", name="browser.search", arguments={"query": "tides"})
     return [
         asked(),
         Turn(role="assistant", content="", reasoning="Look.", calls=[call]),
@@ -113,5 +113,5 @@ def test_the_browser_is_called_on_either_channel(header: str) -> None:
     chat_format = ChatFormat(HARMONIES["harmony"]())
     text = f'<|channel|>{header}<|message|>{{"query":"x"}}<|call|>'
     called = header.split("to=")[1].split()[0]
-    shown, reason = generate(chat_format, text, Calling(NAMES))
+    shown, reason = generate(chat_format, text, CallPolicy(NAMES))
     assert (shown, reason) == (Delta(calls=(CallDelta(0, called, '{"query":"x"}'),)), "tool_calls")

@@ -14,9 +14,9 @@ from transformers import PreTrainedTokenizerFast
 
 from bot.inference.engines.base import Sequence
 from bot.inference.text.delta import CallDelta, Delta
-from bot.inference.text.generation import Calling, Generation
+from bot.inference.text.generation import CallPolicy, Generation
 from bot.inference.text.prompt import ChatFormat, ToolStyle
-from bot.inference.text.turns import Call, PromptError, Turn
+from bot.inference.text.turns import PromptError, Turn, TurnCall
 from tests.inference.tokenizers_fixture import (
     GPT_OSS,
     QWEN3_TOOLS_TEMPLATE,
@@ -33,7 +33,7 @@ HERE = [name for name in HARMONIES | TAGGED if name != "gpt-oss" or GPT_OSS.is_d
 
 HARMONY = ChatFormat(harmony_tokenizer())
 QWEN3 = ChatFormat(TAGGED["qwen3"]())
-CALLING = Calling(frozenset(["tide_at", "now"]))
+CALLING = CallPolicy(frozenset(["tide_at", "now"]))
 TIDE: dict[str, Any] = {
     "name": "tide_at",
     "description": "Height of the tide",
@@ -51,7 +51,7 @@ def asked(text: str = "How high is it at six?") -> Turn:
 
 def called(*places: str, reasoning: str = "", content: str = "") -> Turn:
     calls = [
-        Call(id=f"call_{place}", name="tide_at", arguments={"place": place, "hour": 6})
+        TurnCall(id=f"call_{place}", name="tide_at", arguments={"place": place, "hour": 6})
         for place in places
     ]
     return Turn(role="assistant", content=content, reasoning=reasoning, calls=calls)
@@ -139,7 +139,7 @@ def test_nothing_of_a_tool_becomes_a_control_token(name: str) -> None:
     def prompt(text: str) -> list[int]:
         properties = {text: {"type": "string", "enum": [text], "description": text}}
         tool = {"name": "f", "description": text, "parameters": {"properties": properties}}
-        call = Call(id="c", name="f", arguments={text: [text, {"b": text}]})
+        call = TurnCall(id="c", name="f", arguments={text: [text, {"b": text}]})
         turns = [
             asked(),
             Turn(role="assistant", content=text, reasoning=text, calls=[call]),
@@ -186,7 +186,7 @@ def test_a_template_tells_whether_and_how_its_model_calls_tools() -> None:
 
 
 def generate(
-    chat_format: ChatFormat, text: str, calling: Calling = CALLING
+    chat_format: ChatFormat, text: str, calling: CallPolicy = CALLING
 ) -> tuple[Delta, str | None]:
     """What comes of `text`, control tokens in it included, and why it ended."""
     sequence = Sequence(chat_format.render([asked()]))
@@ -249,7 +249,7 @@ def test_calls_between_tags_are_taken_out_of_the_answer() -> None:
     shown, reason = generate(QWEN3, f"I look.\n{written}\n{again}<|im_end|>")
     assert shown.calls == (CALL, CallDelta(1, "now", "{}"))
     assert (shown.content.strip(), reason) == ("I look.", "tool_calls")
-    one = Calling(CALLING.functions, parallel=False)
+    one = CallPolicy(CALLING.functions, parallel=False)
     assert generate(QWEN3, f"{written}\n{again}<|im_end|>", one)[0].calls == (CALL,)
 
 
