@@ -197,6 +197,15 @@ async def test_a_server_that_refuses_newer_fields_is_still_offered_tools(chat: C
     assert offered(chat.inference.requests[-1])
 
 
+async def test_the_webs_tools_are_offered_by_the_names_that_gpt_oss_was_trained_on(
+    chat: Chat,
+) -> None:
+    web = {"search": "searxng", "url": "http://127.0.0.1:9"}
+    chat.configure(Config.model_validate({"web": web}))
+    await chat.answer("Look.")
+    assert {"browser.search", "browser.find"} <= set(offered(chat.inference.requests[-1]))
+
+
 async def test_a_server_that_takes_no_dots_gets_names_without(chat: Chat) -> None:
     def refuses(body: dict[str, Any]) -> Error | None:
         dotted = [name for name in offered(body) if "." in name]
