@@ -18,10 +18,10 @@ It fails where one needs more shared memory than the card has, or an instruction
 A cell has the most of a kernel's variants: KiB of shared memory, registers of a thread, and the
 bytes that a thread spills, if any does.
 
-Of the same variants (29 November 2026), Triton 3.7.1, which `uv.lock` pins, compiles all 506 for
-7.5, 8.0, 8.6, 9.0 and 12.0, and 3.9.0, the newest, all 88 for 9.0; they fit. The others were not
-tried to the end with these two. On 9.0, 3.9.0 spills more: 312 bytes in `route.route_many` and 72
-in `attention.prefill`, where 3.7.1 spills 12 and 32.
+Of the same variants (29 November 2026), Triton 3.7.1, which `uv.lock` pins, compiles all 842, and
+3.9.0, the newest, all 506 for 7.5, 8.0, 8.6, 8.9 and 9.0; they fit. 3.9.0 was not tried on the
+other three. On 9.0 it spills more: 312 bytes in `route.route_many` and 72 in `attention.prefill`,
+where 3.7.1 spills 12 and 32.
 
 """
 
