@@ -7,7 +7,7 @@ from rich.console import Console
 
 from bot.bench.report import report
 from bot.bench.result import Result
-from bot.config.schema import InferenceConfig
+from bot.config import InferenceConfig
 
 
 def run_bench(

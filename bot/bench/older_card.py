@@ -21,7 +21,7 @@ def run_as(capability: str, device_name: str = "auto") -> None:
     """Let Triton and the engine believe that the card has `capability`, one of CAPABILITIES.
 
     To be called before the first kernel, once. Kernels are kept apart from the card's own. Raises
-    EngineError where there is no card, or one that is older still.
+    EngineError without a CUDA card, and for a `capability` above the card's own.
     """
     if capability not in CAPABILITIES:
         raise EngineError(f"--as {capability}: allowed are {', '.join(CAPABILITIES)}")

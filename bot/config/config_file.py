@@ -16,7 +16,9 @@ from bot.config.builtin import (
     builtin_variables,
 )
 from bot.config.errors import ConfigError
-from bot.config.schema import Config, PersonaConfig, PersonaName
+from bot.config.schema import Config
+from bot.config.schema.conversation import PersonaConfig
+from bot.config.schema.values import PersonaName
 from bot.config.wording import described, hint, kind_of
 from bot.config.yaml_reader import Key, YamlReader
 

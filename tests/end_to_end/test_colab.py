@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.config import builtin_config_dir
-from bot.config.schema import InferenceConfig
+from bot.config import InferenceConfig, builtin_config_dir
 from bot.inference.models.catalog import ModelUnavailable, fetch
 from tests.doubles.discord import DiscordDouble, Message
 from tests.platforms.discord.conftest import ended

@@ -14,7 +14,7 @@ import httpx2
 import platformdirs
 import pytest
 
-from bot.config.schema import InferenceConfig
+from bot.config import InferenceConfig
 from bot.inference.models.catalog import ModelUnavailable, fetch
 from tests.waiting import HANG_SECONDS
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
-from bot.config.schema import InferenceConfig
+from bot.config import InferenceConfig
 from bot.inference.models.catalog import fetch
 from tests.soak.drill import Drill, Outcome, Scale
 from tests.soak.service import place, service

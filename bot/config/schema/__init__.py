@@ -7,54 +7,18 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PrivateAttr
 
 from bot.config.builtin import builtin_personas
-from bot.config.schema.access import AccessConfig, AccessList, QuotaConfig, QuotasConfig
+from bot.config.schema.access import AccessConfig, QuotasConfig
 from bot.config.schema.conversation import (
-    DESCRIPTION_LENGTH,
-    PROMPT_LENGTH,
-    AnswerBots,
-    AnswerMode,
-    ChannelConfig,
     ConversationConfig,
     DefaultsConfig,
-    Permission,
-    PermissionsConfig,
     PersonaConfig,
     ServerConfig,
 )
-from bot.config.schema.model import Effort, EffortsConfig, InferenceConfig, SamplingConfig
-from bot.config.schema.operation import STATUS_KEYS, MetricsConfig, StatusConfig, StorageConfig
+from bot.config.schema.model import EffortsConfig, InferenceConfig
+from bot.config.schema.operation import MetricsConfig, StatusConfig, StorageConfig
 from bot.config.schema.platforms import DiscordConfig, SlackConfig
 from bot.config.schema.tools import McpConfig, ToolsConfig, WebConfig
-from bot.config.schema.values import McpName, PersonaName, Section, fernet_keys
-
-__all__ = [
-    "DESCRIPTION_LENGTH",
-    "PROMPT_LENGTH",
-    "STATUS_KEYS",
-    "AccessConfig",
-    "AccessList",
-    "AnswerBots",
-    "AnswerMode",
-    "ChannelConfig",
-    "Config",
-    "DiscordConfig",
-    "Effort",
-    "InferenceConfig",
-    "McpConfig",
-    "Permission",
-    "PermissionsConfig",
-    "PersonaConfig",
-    "PersonaName",
-    "QuotaConfig",
-    "SamplingConfig",
-    "Section",
-    "ServerConfig",
-    "SlackConfig",
-    "StatusConfig",
-    "ToolsConfig",
-    "WebConfig",
-    "fernet_keys",
-]
+from bot.config.schema.values import McpName, PersonaName, Section
 
 
 def _with_builtin_personas(personas: Any) -> Any:

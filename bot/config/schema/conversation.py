@@ -71,7 +71,7 @@ class ConversationConfig(Section):
 
 
 class PersonaConfig(Section):
-    """A system prompt under a name. A plain text stands for the prompt alone."""
+    """A named system prompt. A plain string is taken as the prompt."""
 
     prompt: Prompt
     """The system prompt, at most 8000 characters. `NAME: text` sets only this."""

@@ -74,7 +74,7 @@ def is_command(text: str, texts: Texts) -> bool:
 
 
 def typed_call(text: str, texts: Texts) -> CommandCall | None:
-    """The call that a message is; None for a message that is no command.
+    """The call that a message makes; None if the message isn't a command.
 
     Raises CommandError for a command that lacks something, and for one that is nearly a command:
     `/efort` gets a hint.

@@ -19,7 +19,7 @@ from bot.inference.models.catalog import (
 from bot.inference.models.machine import Card, Machine, find_machine
 
 if TYPE_CHECKING:
-    from bot.config.schema import InferenceConfig
+    from bot.config import InferenceConfig
 
 LEAST_CAPABILITY = (7, 5)
 """Of a CUDA card for gpt-oss: its engine's, and transformers' for the same weights."""

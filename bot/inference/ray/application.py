@@ -11,8 +11,7 @@ from ray.serve.config import RequestRouterConfig
 from ray.serve.deployment import Application
 from ray.serve.exceptions import RayServeException
 
-from bot.config import ConfigError, load_config
-from bot.config.schema import InferenceConfig
+from bot.config import ConfigError, InferenceConfig, load_config
 from bot.inference.ray.front import Front
 from bot.inference.ray.replica import Load, Replica
 from bot.inference.ray.routing import ConversationRouter

@@ -8,7 +8,7 @@ from ray import serve
 from starlette.types import Message, Scope
 
 from bot import log, tracing
-from bot.config.schema import InferenceConfig
+from bot.config import InferenceConfig
 from bot.inference.models.sources import Progress
 from bot.inference.ray.call import BufferedRequest, ResponsePart
 from bot.inference.server.api import Health

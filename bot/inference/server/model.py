@@ -19,7 +19,7 @@ from bot.inference.text.prompt import ChatFormat
 from bot.inference.text.turns import PromptError
 
 if TYPE_CHECKING:
-    from bot.config.schema import InferenceConfig
+    from bot.config import InferenceConfig
 
 
 @dataclass(frozen=True)

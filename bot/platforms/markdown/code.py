@@ -142,7 +142,7 @@ class Code:
         return end, True
 
     def _code_end(self, at: int, until: int) -> re.Match[str] | None:
-        """The first line from `at` on that is no code, or may be none, as far as `until` shows."""
+        """The first line from `at` on that may end the code; None if `until` comes first."""
         known, fence = self._end_line, self.fence
         if known is None and until <= self._looked_until:
             return None

@@ -9,7 +9,7 @@ pytest.importorskip("gguf")
 
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
-from bot.config.schema import InferenceConfig  # noqa: E402
+from bot.config import InferenceConfig  # noqa: E402
 from bot.inference.engines import load_engine  # noqa: E402
 from bot.inference.engines.base import Sampling, Sequence  # noqa: E402
 from bot.inference.engines.causal import Abandoned, CausalEngine  # noqa: E402

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.config.schema import InferenceConfig
+from bot.config import InferenceConfig
 from bot.inference.models.machine import Card, Machine, find_machine
 from bot.inference.models.requirements import Finding, requirements, unmet
 

@@ -13,7 +13,7 @@ from typing import Any
 from ray import serve
 from ray.serve.deployment import Application
 
-from bot.config.schema import InferenceConfig
+from bot.config import InferenceConfig
 from bot.inference.engines.base import Engine, Sequence
 from bot.inference.models.sources import Progress
 from bot.inference.ray.application import application

@@ -288,9 +288,9 @@ async def test_a_user_without_a_server_is_one() -> None:
     async with bench(ScriptedEngine(says(50))) as it:
         with it.engine.paused():
             large = [it.submit(f"large/{number}") for number in range(3)]
-            alone = [it.submit("ann"), it.submit("ben")]
-        await asyncio.gather(*map(events, [*large, *alone]))
-        assert it.ended == [large[0], *alone, *large[1:]]
+            small = [it.submit("ann"), it.submit("ben")]
+        await asyncio.gather(*map(events, [*large, *small]))
+        assert it.ended == [large[0], *small, *large[1:]]
 
 
 async def test_what_was_served_before_the_engine_was_idle_counts_no_more() -> None:

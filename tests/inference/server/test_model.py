@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("transformers")
 
-from bot.config.schema import InferenceConfig
+from bot.config import InferenceConfig
 from bot.inference.engines import EngineError
 from bot.inference.models.sources import ModelUnavailable, Progress
 from bot.inference.server.model import load_model
