@@ -16,16 +16,14 @@ from torch import Tensor
 from triton import knobs
 from triton.runtime.jit import KernelInterface
 
-from bot.inference.engines.gptoss import weights
 from bot.inference.engines.gptoss.chunk import Part
 from bot.inference.engines.gptoss.config import Config, read_config
 from bot.inference.engines.gptoss.engine import CHUNK, GptOssEngine
 from bot.inference.engines.gptoss.graphs import RECORDED, batch_sizes, sizes_up_to
-from bot.inference.engines.gptoss.int8 import BLOCK, Int8
 from bot.inference.engines.gptoss.model import Model
 from tests.compiled.cards import Capability, card
+from tests.inference.engines.gptoss.shapes import shapes_of
 
-META = torch.device("meta")
 SLOTS = (1, 32)
 PAGES = 8
 
@@ -68,8 +66,6 @@ def launches(capability: Capability, folder: Path) -> list[Launch]:
     config = replace(config, num_hidden_layers=2, windows=config.windows[:2])  # one of each kind
     with (
         recorded(capability) as found,
-        patch.object(weights, "_Checkpoint", _shapes(config)),
-        patch.object(weights, "to_int8", _shape_of_int8),
         patch.object(Tensor, "tolist", lambda starts: list(range(len(starts)))),  # a row an expert
         torch.inference_mode(),
     ):
@@ -81,10 +77,7 @@ def launches(capability: Capability, folder: Path) -> list[Launch]:
 
 def _run(config: Config, slots: int, int8: bool) -> None:
     """Every size of step that the engine has for `slots` slots."""
-    loaded = weights.load_weights(
-        Path(), config, META, torch.bfloat16, lambda share: None, int8=int8
-    )
-    model = Model(config, loaded, config.max_position_embeddings, PAGES)
+    model = Model(config, shapes_of(config, int8=int8), config.max_position_embeddings, PAGES)
     engine = GptOssEngine(model, slots)
     for rows in batch_sizes(slots):
         engine._decode.start(list(range(rows)))
@@ -94,46 +87,3 @@ def _run(config: Config, slots: int, int8: bool) -> None:
     if slots > 1:
         two = [Part([0] * 64, 0, slot) for slot in range(2)]
         engine._prefill(two, lambda: False)
-
-
-def _shape_of_int8(weight: Tensor) -> Int8:
-    tiles, blocks = weight.shape[0] // 16, weight.shape[1] // BLOCK
-    return Int8(
-        words=torch.empty(tiles, blocks, 32, 4, dtype=torch.uint32, device=META),
-        scales=torch.empty(tiles, blocks, 16, dtype=torch.float16, device=META),
-        unit=1.0,
-    )
-
-
-def _shapes(config: Config) -> Callable[..., Callable[[str], Tensor]]:
-    """In place of a checkpoint's tensors, their shapes; only scales have numbers: they are read."""
-    size, inner, experts = config.hidden_size, config.intermediate_size, config.num_local_experts
-    heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
-    shapes: dict[str, tuple[int, ...]] = {
-        "embed_tokens.weight": (config.vocab_size, size),
-        "lm_head.weight": (config.vocab_size, size),
-        "norm.weight": (size,),
-        "input_layernorm.weight": (size,),
-        "post_attention_layernorm.weight": (size,),
-        "o_proj.weight": (size, heads * config.head_dim),
-        "o_proj.bias": (size,),
-        "self_attn.sinks": (heads,),
-        "router.weight": (experts, size),
-        "router.bias": (experts,),
-    }
-    for name, count in (("q", heads), ("k", kv_heads), ("v", kv_heads)):
-        shapes[f"{name}_proj.weight"] = (count * config.head_dim, size)
-        shapes[f"{name}_proj.bias"] = (count * config.head_dim,)
-    for name, rows, columns in (("gate_up", 2 * inner, size), ("down", size, inner)):
-        shapes[f"experts.{name}_proj_blocks"] = (experts, rows, columns // 32, 16)
-        shapes[f"experts.{name}_proj_scales"] = (experts, rows, columns // 32)
-        shapes[f"experts.{name}_proj_bias"] = (experts, rows)
-
-    def tensor(name: str) -> Tensor:
-        shape = shapes[".".join(name.split(".")[-2:])]
-        if name.endswith("_scales"):
-            return torch.zeros(shape, dtype=torch.uint8)
-        dtype = torch.uint8 if name.endswith("_blocks") else torch.bfloat16
-        return torch.empty(shape, dtype=dtype, device=META)
-
-    return lambda *place: tensor

@@ -6,7 +6,8 @@ import triton.language as tl
 
 from tests.compiled.cards import Capability
 from tests.compiled.compiling import compile_launch
-from tests.compiled.launches import META, recorded
+from tests.compiled.launches import recorded
+from tests.inference.engines.gptoss.shapes import META
 
 
 @triton.jit

@@ -173,8 +173,10 @@ class Model:
             else:
                 queries = rotate_and_store(project(x, layer.qkv, layer.qkv_bias), *places)
             added = project(attend(layer, queries, cache), layer.output, layer.output_bias)
-            experts = self._experts(layer, hidden, added)
-            x = combine(hidden, experts, following, self._epsilon, dtype)
+            # Nothing else holds what the experts made: the next layer's takes its memory.
+            x = combine(
+                hidden, self._experts(layer, hidden, added), following, self._epsilon, dtype
+            )
         return x
 
     def _forward_one(
