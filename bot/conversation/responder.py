@@ -41,9 +41,9 @@ class FinishedAnswer:
 class Responder:
     """Starts replies, stops them on request, and ends them all at shutdown."""
 
-    def __init__(self, client: InferenceClient, toolbox: Toolbox | None = None) -> None:
+    def __init__(self, client: InferenceClient, toolbox: Toolbox) -> None:
         self._client = client
-        self.toolbox = toolbox or Toolbox()
+        self.toolbox = toolbox
         self._running: dict[asyncio.Task[None], Answer] = {}
         self.on_end: list[Callable[[Answer], None]] = []
         """What is told of each answer that has ended."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.config import Config, ToolsConfig
+from bot.config import Config, ToolsConfig, builtin_texts
 from bot.conversation.reply import Reply, ReplyState, StepState
 from bot.tools import Session, Tool, Toolbox, ToolContext, ToolResult
 from bot.tools.definition import Arguments
@@ -142,6 +142,17 @@ async def test_a_model_that_calls_to_the_end_gets_a_line_that_says_so(chat: Chat
     assert "kept calling tools" in reply.notices[-1]
 
 
+@pytest.mark.parametrize("calls_that_are_made", [0, 1])
+async def test_an_answer_of_calls_and_no_text_says_so(chat: Chat, calls_that_are_made: int) -> None:
+    chat.configure(Config(tools=ToolsConfig(max_calls=calls_that_are_made)))
+    chat.inference.script(Call("calculator", {"expression": "6*7"}))
+    chat.inference.script(Say(" "))
+    reply = await chat.answer("6*7?")
+    assert len(reply.steps) == calls_that_are_made
+    assert reply.state is ReplyState.FAILED
+    assert reply.notices == [builtin_texts("en")["only_called"]]
+
+
 async def test_no_tools_are_offered_where_there_may_be_no_calls(chat: Chat) -> None:
     chat.configure(Config(tools=ToolsConfig(max_calls=0)))
     await chat.answer("Hello.")
@@ -166,11 +177,36 @@ async def test_a_server_that_refuses_tools_is_asked_without_from_then_on(
     chat: Chat, refusal: Error | Fail
 ) -> None:
     chat.inference.script(refusal)
-    assert (await chat.answer("Hello.")).text == "Hello there."
+    reply = await chat.answer("Hello.")
+    assert (reply.state, reply.text) == (ReplyState.DONE, "Hello there.")
     asked = len(chat.inference.requests)
     assert (await chat.answer("Hello again.")).text == "Hello there."
     assert len(chat.inference.requests) == asked + 1
     assert offered(chat.inference.requests[-1]) == []
+
+
+async def test_a_call_that_was_not_offered_is_not_made(chat: Chat) -> None:
+    chat.inference.script(Error(500, "server_error", "tools param requires --jinja flag"))
+    chat.inference.script(Call("calculator", {"expression": "6*7"}))
+    reply = await chat.answer("6*7?")
+    assert reply.steps == []
+    assert reply.notices == [builtin_texts("en")["only_called"]]
+
+
+@pytest.mark.parametrize("said", [Say(reasoning="Hm."), Say("It is")], ids=["thought", "text"])
+async def test_tools_that_are_refused_after_something_came_end_the_answer(
+    chat: Chat, said: Say
+) -> None:
+    chat.inference.script(said, Fail("server_error", "this model does not support tools"))
+    assert (await chat.answer("6*7?")).state is ReplyState.FAILED
+    assert len(chat.inference.requests) == 1
+
+
+async def test_a_refusal_of_tools_where_there_were_none_ends_the_answer(chat: Chat) -> None:
+    chat.configure(Config(tools=ToolsConfig(max_calls=0)))
+    chat.inference.script(Error(500, "server_error", "tools param requires --jinja flag"))
+    assert (await chat.answer("Hello.")).state is ReplyState.FAILED
+    assert len(chat.inference.requests) == 1
 
 
 async def test_a_server_that_refuses_tools_and_newer_fields_is_asked_with_neither(
@@ -221,17 +257,25 @@ async def test_a_server_that_takes_no_dots_gets_names_without(chat: Chat) -> Non
     assert "no page is open" in results(chat.inference.requests[-1])[0]
 
 
-async def test_a_server_that_takes_results_only_beside_the_tools_gets_both(chat: Chat) -> None:
+@pytest.mark.parametrize("takes_dots", [True, False])
+async def test_a_server_that_takes_results_only_beside_the_tools_gets_both(
+    chat: Chat, takes_dots: bool
+) -> None:
     def refuses(body: dict[str, Any]) -> Error | None:
+        if not takes_dots and any("." in name for name in offered(body)):
+            return Error(400, "400", "Invalid 'tools[2].function.name'")
         alone = results(body) and not offered(body)
         return Error(400, "400", "tool results need the tools parameter") if alone else None
 
     chat.inference.refusal = refuses  # type: ignore[method-assign]
-    chat.configure(Config(tools=ToolsConfig(max_calls=1)))
+    web = {"search": "searxng", "url": "http://127.0.0.1:9"}
+    chat.configure(Config.model_validate({"web": web, "tools": {"max_calls": 1}}))
     chat.inference.script(Call("calculator", {"expression": "6*7"}))
     assert (await chat.answer("6*7?")).text == "Hello there."
     last = chat.inference.requests[-1]
-    assert offered(last) == offered(chat.inference.requests[0])
+    as_trained = offered(chat.inference.requests[0])
+    assert "browser.find" in as_trained
+    assert offered(last) == [n if takes_dots else n.replace(".", "_") for n in as_trained]
     assert last["tool_choice"] == "none"
 
 

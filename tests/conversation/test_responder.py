@@ -9,8 +9,9 @@ from bot.client import client as client_module
 from bot.config import Config, Effort, builtin_texts
 from bot.conversation import requests as requests_module
 from bot.conversation.answer import Answer
-from bot.conversation.events import Place
+from bot.conversation.events import Message, Place, Question
 from bot.conversation.reply import Reply, ReplyState
+from bot.tools import Session, Toolbox, ToolContext
 from tests.conversation.conftest import ADMIN, ANN, CHANNEL, THREAD, Chat, finished
 from tests.doubles.inference import Drop, Error, Queue, Raw, Say, Wait
 
@@ -213,6 +214,12 @@ async def test_a_question_that_was_cut_says_how_much(chat: Chat) -> None:
     assert "too long for the model" in reply.notices[0]
 
 
+async def test_what_the_platform_could_not_read_is_told_with_the_answer(chat: Chat) -> None:
+    question = Question(Message("m", ANN, "Hi"), notices=["I couldn't read a.xyz."])
+    reply = await finished(chat.core.responder.answer(question, (await chat.admit()).here))
+    assert (reply.state, reply.notices) == (ReplyState.DONE, ["I couldn't read a.xyz."])
+
+
 async def test_an_answer_at_its_limit_says_so(chat: Chat) -> None:
     chat.inference.finish_reason = "length"
     reply = await chat.answer("Hi")
@@ -250,16 +257,24 @@ async def test_usage_is_counted_for_the_person(chat: Chat) -> None:
     assert (usage.requests, usage.prompt_tokens, usage.completion_tokens) == (2, 20, 14)
 
 
-async def test_draining_lets_answers_finish_and_stops_those_that_do_not(chat: Chat) -> None:
+async def test_draining_lets_an_answer_finish(chat: Chat) -> None:
     go_on = asyncio.Event()
-    chat.inference.script(Wait(go_on), Say("In time."))
-    chat.inference.script(Say("Never"), Wait(asyncio.Event()))
-    quick, slow = await chat.ask("a"), await chat.ask("b", place=THREAD)
-    await until(slow, ReplyState.WRITING)
+    chat.inference.script(Say("In "), Wait(go_on), Say("time."))
+    reply = await chat.ask("a")
+    await until(reply, ReplyState.WRITING)
+    draining = asyncio.create_task(chat.core.responder.drain(grace_seconds=60))
+    await asyncio.sleep(0)
     go_on.set()
-    await until(quick, ReplyState.DONE)
+    await draining
+    assert (reply.state, reply.text) == (ReplyState.DONE, "In time.")
+
+
+async def test_draining_stops_an_answer_that_does_not_finish(chat: Chat) -> None:
+    chat.inference.script(Say("Never"), Wait(asyncio.Event()))
+    reply = await chat.ask("b", place=THREAD)
+    await until(reply, ReplyState.WRITING)
     await chat.core.responder.drain(grace_seconds=0.01)
-    assert slow.state is ReplyState.STOPPED
+    assert reply.state is ReplyState.STOPPED
 
 
 async def test_german_servers_get_german_notices_and_answers(chat: Chat) -> None:
@@ -313,13 +328,28 @@ async def test_a_higher_effort_is_proposed_only_where_it_has_a_higher_limit(chat
     assert notice == builtin_texts("en")["length_reached_higher"]
     await chat.command("/effort high")
     (notice,) = (await chat.answer("Hi")).notices
-    assert "higher effort" not in notice
+    assert notice == builtin_texts("en")["length_reached"]
 
 
 async def test_a_prompt_has_at_most_the_tokens_that_are_set(chat: Chat) -> None:
     chat.configure(Config.model_validate({"conversation": {"max_tokens": 256}}))
     await chat.answer("word " * 1000)
     assert chat.inference.count(chat.inference.prompts[0]) <= 256
+
+
+class Broken(Toolbox):
+    """Its tools can't be opened, which no code expects."""
+
+    async def open(self, config: Config, context: ToolContext) -> Session:
+        raise RuntimeError("no tools")
+
+
+async def test_an_error_that_nobody_expects_is_one_clear_line(chat: Chat) -> None:
+    chat.core.responder.toolbox = Broken()
+    reply = await chat.answer("Hi")
+    assert reply.state is ReplyState.FAILED
+    assert reply.notices == [builtin_texts("en")["failed"]]
+    assert chat.core.responder.answers == []
 
 
 async def test_an_error_where_an_ended_answer_is_counted_costs_no_log_line(chat: Chat) -> None:

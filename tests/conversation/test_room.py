@@ -2,10 +2,15 @@
 
 from typing import Any
 
+import pytest
+
+from bot.client import PromptTooLong
 from bot.config import Config, Effort, builtin_texts
-from bot.conversation.reply import ReplyState
+from bot.conversation.answer import Answer
+from bot.conversation.events import Message, Question
+from bot.conversation.reply import Reply, ReplyState
 from bot.conversation.tool_use import tokens_of
-from tests.conversation.conftest import Chat
+from tests.conversation.conftest import ANN, CHANNEL, Chat
 from tests.doubles.inference import Call, Error, Fail, Say
 
 LONG = "word " * 9000
@@ -15,15 +20,36 @@ def tools_of(request: dict[str, Any]) -> list[dict[str, Any]]:
     return request.get("tools", [])
 
 
-async def test_prompt_tools_and_answer_fill_the_context_and_no_more(chat: Chat) -> None:
+async def test_prompt_tools_calls_and_answer_fill_the_context_and_no_more(chat: Chat) -> None:
     context = chat.inference.model["max_model_len"] = 4096
+    chat.inference.script(Call("calculator", {"expression": "6*7"}))
     await chat.answer(LONG)
-    (request,) = chat.inference.requests
-    answer, tools = request["max_completion_tokens"], tokens_of(tools_of(request))
+    first, second = chat.inference.requests
+    answer = first["max_completion_tokens"]
     assert answer == 2048
-    assert tools > 100
-    used = chat.inference.count(request["messages"]) + tools + answer
-    assert context - 20 <= used <= context
+    assert len(second["messages"]) == 4
+    for request in (first, second):
+        prompt, calls = request["messages"][:2], request["messages"][2:]
+        tools = tokens_of(tools_of(request))
+        assert tools > 100
+        used = chat.inference.count(prompt) + tools + tokens_of(calls) + answer
+        assert context - 20 <= used <= context
+
+
+async def test_a_text_that_may_not_be_cut_is_never_sent_in_part(chat: Chat) -> None:
+    chat.inference.model["max_model_len"] = 200
+    here = await chat.core.read(CHANNEL)
+    answer = Answer(
+        question=Question(Message("m", ANN, "word " * 500)),
+        reply=Reply(asker=ANN.id, effort=Effort.LOW, show_reasoning=False),
+        here=here,
+        client=chat.core.client,
+        toolbox=chat.core.responder.toolbox,
+        cuts=False,
+    )
+    with pytest.raises(PromptTooLong):
+        await answer.run()
+    assert chat.inference.requests == []
 
 
 async def test_half_of_a_small_context_stays_for_the_conversation(chat: Chat) -> None:
@@ -85,10 +111,11 @@ async def test_a_prompt_that_turns_out_too_long_after_text_came_is_not_shortened
 
 
 async def test_an_answers_tokens_are_shared_by_its_requests(chat: Chat) -> None:
-    chat.inference.script(Call("calculator", {"expression": "6*7"}))
+    for _ in range(2):
+        chat.inference.script(Call("calculator", {"expression": "6*7"}))
     await chat.answer("6*7?")
-    first, second = (request["max_completion_tokens"] for request in chat.inference.requests)
-    assert (first, second) == (2048, 2048 - 7)
+    limits = [request["max_completion_tokens"] for request in chat.inference.requests]
+    assert limits == [2048, 2048 - 7, 2048 - 2 * 7]
 
 
 async def test_a_personas_sampling_is_told_and_nothing_of_what_it_leaves_out(chat: Chat) -> None:

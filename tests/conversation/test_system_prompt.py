@@ -1,6 +1,7 @@
 """What the model is told before the conversation."""
 
-from datetime import UTC, datetime
+import calendar
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from bot.conversation.in_effect import InEffect
 from bot.conversation.system_prompt import system_prompt
 from bot.storage import StoredPlace
 
+UTC_ZONE = {"time_zone": "UTC"}
 EVENING = datetime(2026, 11, 28, 23, 30, tzinfo=UTC)
 
 
@@ -21,7 +23,7 @@ def told(platform: str = "discord", now: datetime = EVENING, **sections: Any) ->
 
 
 def test_the_persona_stands_whole_before_the_day_and_the_place() -> None:
-    assert told("slack", conversation={"time_zone": "UTC"}) == (
+    assert told("slack", conversation=UTC_ZONE) == (
         "Help.\n\nNever guess.\n\nToday is Saturday, 2026-11-28 in the time zone UTC."
         " You write on Slack, which shows Markdown and tables, but no formulas or pictures."
     )
@@ -45,11 +47,21 @@ def test_the_day_is_that_of_the_time_zone_that_is_set(sections: dict[str, Any], 
     assert f"Today is {day} in the time zone" in told(**sections)
 
 
-def test_without_a_time_zone_none_is_named() -> None:
-    assert "Today is Sat" in told(now=datetime(2026, 11, 28, 12, tzinfo=UTC))
-    assert "time zone" not in told()
+def test_without_a_time_zone_or_a_platform_that_shows_something_else_none_is_named() -> None:
+    noon = datetime(2026, 11, 28, 12, tzinfo=UTC)
+    assert told("console", noon).endswith("\n\nToday is Saturday, 2026-11-28.")
+
+
+def test_the_model_knows_what_discord_does_not_show() -> None:
+    assert "You write on Discord, which shows Markdown, but no tables" in told("discord")
+
+
+def test_each_day_of_the_week_has_its_english_name() -> None:
+    week = [told(now=EVENING + timedelta(days), conversation=UTC_ZONE) for days in range(7)]
+    named = [prompt.partition("Today is ")[2].partition(",")[0] for prompt in week]
+    assert named == [*calendar.day_name[5:], *calendar.day_name[:5]]
 
 
 def test_it_is_the_same_all_day_long() -> None:
     day = [datetime(2026, 11, 28, hour, 59, 59, tzinfo=UTC) for hour in range(24)]
-    assert len({told(now=now, conversation={"time_zone": "UTC"}) for now in day}) == 1
+    assert len({told(now=now, conversation=UTC_ZONE) for now in day}) == 1
