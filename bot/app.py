@@ -16,7 +16,7 @@ from bot.config import Config, ConfigChange, ConfigError, watch
 from bot.conversation.core import Core
 from bot.conversation.responder import Responder
 from bot.exit_code import ExitCode
-from bot.listener import ListenError
+from bot.listener import ListenError, address_of
 from bot.platforms.base import Platform, PlatformUnusable
 from bot.storage import StorageError, Store
 from bot.tools import Toolbox
@@ -192,6 +192,7 @@ def _serve_metrics(listen: str) -> Callable[[], None]:
         return lambda: None
     host, _, port = listen.rpartition(":")
     server, _ = start_http_server(int(port), host.strip("[]"))
+    log.info("metrics can be read", address=address_of(server.socket))
     return server.shutdown
 
 

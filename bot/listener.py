@@ -73,6 +73,12 @@ def _listening(family: int, address: Any) -> socket.socket:
     return listener
 
 
+def address_of(listener: socket.socket) -> str:
+    """HOST:PORT of a socket that listens."""
+    host, port = listener.getsockname()[:2]
+    return f"{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def handed_down() -> socket.socket | None:
     """The socket that the parent process listens on; None if it handed none down."""
     descriptor = os.environ.pop(HANDED_DOWN, None)

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from bot.exit_code import ExitCode
-from bot.listener import HANDED_DOWN, ListenError, bind, handed_down
+from bot.listener import HANDED_DOWN, ListenError, address_of, bind, handed_down
 
 KEY = "sesame"
 REACHABLE = ["0.0.0.0:0", "[::]:0", "0:0", "[::ffff:0.0.0.0]:0"]
@@ -28,6 +28,12 @@ def test_this_machine_is_listened_to_without_a_key(listen: str) -> None:
 def test_with_a_key_every_address_may_be_listened_to() -> None:
     with bind("0.0.0.0:0", KEY) as listener:
         assert listener.getsockname()[0] == "0.0.0.0"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_an_address_is_told_as_it_is_written_in_the_configuration(host: str) -> None:
+    with bind(f"{host}:0", "") as listener:
+        assert address_of(listener) == f"{host}:{listener.getsockname()[1]}"
 
 
 def test_what_is_written_to_a_client_leaves_at_once() -> None:

@@ -3,27 +3,25 @@
 import asyncio
 import os
 import random
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from bot.client import Finished, InferenceClient, TextDelta
+from bot.client.supervisor import start_service
 from bot.inference.engines import EngineError
+from bot.listener import address_of, bind
 
 POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class Served:
-    """Seconds from the command until it is ready, and tokens a second after the first one."""
+    """Seconds from the command until it is ready, and tokens a second after the first ones."""
 
     start: float
     speed: float
@@ -38,75 +36,67 @@ def serve(
     up. Raises EngineError when the service does not start.
     """
 
-    async def speeds(url: str) -> list[float]:
-        client = InferenceClient(f"{url}/v1", "", str(folder))
-        try:
-            return [await _answer_speed(client, prompt_tokens, answer_tokens) for _ in range(2)]
-        finally:
-            await client.close()
+    async def measure() -> Served:
+        begun = time.perf_counter()
+        async with _serving(folder, device, weights) as client:
+            start = time.perf_counter() - begun
+            await answer_speed(client, prompt_tokens, answer_tokens)
+            return Served(start, await answer_speed(client, prompt_tokens, answer_tokens))
 
-    begun = time.perf_counter()
-    with _serving(folder, device, weights) as url:
-        start = time.perf_counter() - begun
-        return Served(start, asyncio.run(speeds(url))[-1])
+    return asyncio.run(measure())
 
 
-async def _answer_speed(client: InferenceClient, prompt_tokens: int, answer_tokens: int) -> float:
-    words = " ".join(f"word{random.randrange(1000)}" for _ in range(prompt_tokens))
-    times, tokens = [], 0
-    async for event in client.chat(
-        [{"role": "user", "content": words}],
-        request_id="bench",
-        effort="low",
-        max_tokens=answer_tokens,
-        user="bench",
-        sampling={"temperature": 0.0},
-    ):
-        match event:
-            case TextDelta():
-                times.append(time.perf_counter())
-            case Finished():
-                tokens = event.completion_tokens
-    return (tokens - 1) / (times[-1] - times[0])
+async def answer_speed(client: InferenceClient, prompt_tokens: int, answer_tokens: int) -> float:
+    """Tokens a second that come after an answer's first piece.
+
+    A busy service may send several tokens in a piece, even all of them: then a longer answer is
+    timed.
+    """
+    while True:
+        pieces, times, tokens = [], [], 0
+        words = " ".join(f"word{random.randrange(1000)}" for _ in range(prompt_tokens))
+        async for event in client.chat(
+            [{"role": "user", "content": words}],
+            request_id="bench",
+            effort="low",
+            max_tokens=answer_tokens,
+            user="bench",
+            sampling={"temperature": 0.0},
+        ):
+            match event:
+                case TextDelta(text):
+                    pieces.append(text)
+                    times.append(time.perf_counter())
+                case Finished():
+                    tokens = event.completion_tokens
+        if len(pieces) > 1:
+            return (tokens - len(pieces[0].split())) / (times[-1] - times[0])
+        answer_tokens *= 2
 
 
-@contextmanager
-def _serving(folder: Path, device: str, weights: str) -> Iterator[str]:
-    """The address of a `bot serve` that is ready; it ends when its stdin does."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        listen = f"127.0.0.1:{free.getsockname()[1]}"
+@asynccontextmanager
+async def _serving(folder: Path, device: str, weights: str) -> AsyncIterator[InferenceClient]:
+    """A client of a `bot serve` that is ready; it ends when its stdin does."""
     with tempfile.TemporaryDirectory() as place:
-        config = Path(place) / "bot.yaml"
+        config, output = Path(place) / "bot.yaml", Path(place) / "output"
         config.write_text(
-            f"inference: {{model: {folder}, device: '{device}', weights: {weights},"
-            f" listen: '{listen}'}}\n",
+            f"inference: {{model: {folder}, device: '{device}', weights: {weights}}}\n",
             encoding="utf-8",
         )
-        output = Path(place) / "output"
-        with output.open("wb") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "bot", "serve", "--config", str(config)],
-                stdin=subprocess.PIPE,
-                stdout=file,
-                stderr=file,
-                env=os.environ | {"BOT_SUPERVISED": "1"},
-            )
-        with process:
-            try:
-                while not _is_ready(f"http://{listen}/health"):
-                    if process.poll() is not None:
-                        said = output.read_text(encoding="utf-8").splitlines()
-                        raise EngineError(f"bot serve ended: {said[-1] if said else 'in silence'}")
-                    time.sleep(POLL_SECONDS)
-                yield f"http://{listen}"
-            finally:
-                assert process.stdin
-                process.stdin.close()
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        with urlopen(url) as response:
-            return bool(response.status == 200)
-    except (URLError, ConnectionError):  # it loads, or does not listen yet
-        return False
+        command = [sys.executable, "-m", "bot", "serve", "--config", str(config)]
+        with bind("127.0.0.1:0", secret="") as listener, output.open("wb") as file:
+            url = f"http://{address_of(listener)}"
+            process = await start_service(command, listener, os.environ, stdout=file, stderr=file)
+        client = InferenceClient(url, "", str(folder))
+        try:
+            while not (await client.health()).ready:
+                if process.returncode is not None:
+                    said = output.read_text(encoding="utf-8").splitlines()
+                    raise EngineError(f"bot serve ended: {said[-1] if said else 'in silence'}")
+                await asyncio.sleep(POLL_SECONDS)
+            yield client
+        finally:
+            await client.close()
+            assert process.stdin
+            process.stdin.close()
+            await process.wait()

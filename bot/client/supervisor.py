@@ -3,17 +3,19 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import structlog
 from tenacity import RetryCallState, retry, retry_if_exception_type, wait_exponential
 
 from bot.client.errors import ServiceUnusable
 from bot.exit_code import ExitCode
-from bot.listener import HANDED_DOWN, bind
+from bot.listener import HANDED_DOWN, address_of, bind
 
 log = structlog.get_logger()
 
@@ -32,6 +34,27 @@ def _log_restart(state: RetryCallState) -> None:
     log.warning("inference service ended, restarting", pause_seconds=pause)
 
 
+async def start_service(
+    command: Sequence[str],
+    listener: socket.socket,
+    environment: Mapping[str, str],
+    **options: Any,
+) -> asyncio.subprocess.Process:
+    """Start `command`, a `bot serve` that serves what comes to `listener`.
+
+    It ends when its stdin closes, so it can't outlive a parent that was killed. `options` are those
+    of asyncio.create_subprocess_exec.
+    """
+    descriptor = listener.fileno()
+    return await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        env={**environment, "BOT_SUPERVISED": "1", HANDED_DOWN: str(descriptor)},
+        pass_fds=[descriptor],
+        **options,
+    )
+
+
 class Supervisor:
     """One `bot serve` on a loopback port of its own, reachable at `url` whenever it is up.
 
@@ -42,7 +65,7 @@ class Supervisor:
 
     def __init__(self, config_path: Path | None, withheld: Collection[str] = ()) -> None:
         self._listener = bind("127.0.0.1:0", secret="")
-        self._listen = "127.0.0.1:{1}".format(*self._listener.getsockname())
+        self._listen = address_of(self._listener)
         self._config_path = config_path
         self._withheld = withheld
         self._process: asyncio.subprocess.Process | None = None
@@ -78,17 +101,14 @@ class Supervisor:
             raise _Crashed(code)
 
     async def _run_once(self) -> int:
-        listener = self._listener.fileno()
         command = [sys.executable, "-m", "bot", "serve", "--listen", self._listen]
         if self._config_path is not None:
             command += ["--config", str(self._config_path)]
-        self._process = await asyncio.create_subprocess_exec(
-            *command,
-            # The child ends when this pipe closes, so it can't outlive a bot that was killed.
-            stdin=asyncio.subprocess.PIPE,
+        self._process = await start_service(
+            command,
+            self._listener,
+            self._environment(),
             stdout=2,  # sys.stderr can be a proxy at the moment
-            env=self._environment() | {"BOT_SUPERVISED": "1", HANDED_DOWN: str(listener)},
-            pass_fds=[listener],
             start_new_session=True,  # Ctrl-C in the terminal is for the bot only
         )
         log.info("inference service started", pid=self._process.pid)

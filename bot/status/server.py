@@ -8,7 +8,7 @@ import structlog
 
 from bot.config import STATUS_KEYS
 from bot.conversation.core import Core
-from bot.listener import bind
+from bot.listener import address_of, bind
 from bot.serving import serving
 from bot.status.application import application
 from bot.status.live import Live
@@ -27,13 +27,13 @@ async def status_page(core: Core) -> AsyncIterator[tuple[str, Live]]:
         listener = stack.enter_context(
             bind(status.listen, status.token.get_secret_value(), STATUS_KEYS)
         )
-        host, port = listener.getsockname()[:2]
+        port = listener.getsockname()[1]
         live = Live(core)
         stack.enter_context(live.problems.listening())
         await stack.enter_async_context(serving(application(core, live, port), listener))
         looking = asyncio.create_task(live.run())
         stack.push_async_callback(_ended, live, looking)
-        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        url = f"http://{address_of(listener)}"
         log.info("the status page is up", url=url)
         yield url, live
 

@@ -106,8 +106,6 @@ async def seen_of_the_service(tmp_path_factory: pytest.TempPathFactory) -> Seen:
 async def seen_of_the_bot(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     """Questions to a server whose errors quote key and prompt; the log at its fullest."""
     discord = DiscordDouble()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        metrics = f"127.0.0.1:{free.getsockname()[1]}"
     quoting = f"Incorrect API key provided: {KEY} for 'walrus'"
     async with discord.running(), ScriptedInference().running() as inference:
         inference.api_key = KEY
@@ -117,10 +115,12 @@ async def seen_of_the_bot(tmp_path_factory: pytest.TempPathFactory) -> Seen:
             tmp_path_factory.mktemp("watched"),
             discord={"token": discord.token, "api_url": discord.api_url},
             inference={"url": inference.url, "model": "scripted", "api_key": KEY},
-            metrics={"listen": metrics},
+            metrics={"listen": "127.0.0.1:0"},
             access={"block": {"users": [str(ben.id)]}},
         )
         async with piped(config, command="run", BOT_LOG_LEVEL="debug") as bot:
+            line = await bot.err.see("metrics can be read.*")
+            metrics = line.partition('"address": "')[2].partition('"')[0]
             await bot.err.see("discord is connected")
             for script in (
                 [Say("It is.")],

@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import socket
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Any
 import httpx2
 from openai import AsyncOpenAI
 
+from bot.client.supervisor import start_service
+from bot.listener import address_of, bind
 from tests.http_client import http_client
 from tests.inference.openai_client import openai_client
 from tests.waiting import HANG_SECONDS
@@ -39,15 +40,10 @@ async def serve(
     tmp_path: Path, model: Path, *, ready: bool = True, stderr: int = DEVNULL, **options: Any
 ) -> AsyncIterator[tuple[Process, AsyncOpenAI]]:
     """A supervised `bot serve` and a client; it must end by itself when its stdin closes."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        listen = f"127.0.0.1:{free.getsockname()[1]}"
-    process = await asyncio.create_subprocess_exec(
-        *command(tmp_path, model=model, listen=listen, device="cpu", **options),
-        stdin=PIPE,
-        stderr=stderr,
-        env=os.environ | {"BOT_SUPERVISED": "1"},
-    )
-    url = f"http://{listen}"
+    with bind("127.0.0.1:0", secret="") as listener:
+        url = f"http://{address_of(listener)}"
+        started = command(tmp_path, model=model, device="cpu", **options)
+        process = await start_service(started, listener, os.environ, stderr=stderr)
     try:
         async with openai_client(url) as client:
             await until_health(url, 200 if ready else 503)

@@ -18,7 +18,7 @@ from bot.inference.server.connection import ApiConnection
 from bot.inference.server.endpoints import create_app
 from bot.inference.server.model import load_model
 from bot.inference.server.service import Service
-from bot.listener import ListenError, bind, handed_down
+from bot.listener import ListenError, address_of, bind, handed_down
 
 log = structlog.get_logger()
 
@@ -68,8 +68,7 @@ async def _serve(config: Config, listener: socket.socket, api_key: str) -> int:
     )
     if os.environ.get("BOT_SUPERVISED") == "1":
         threading.Thread(target=_watch_stdin, args=[server.stop], daemon=True).start()
-    host, port = listener.getsockname()[:2]
-    log.info("listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}/v1")
+    log.info("listening", url=f"http://{address_of(listener)}/v1")
     service.start()
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     await _first(server.stopping.wait(), service.failed.wait())

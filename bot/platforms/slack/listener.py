@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from bot.listener import listening_socket
+from bot.listener import address_of, listening_socket
 from bot.platforms.slack.installations import EVENTS_PATH, INSTALL_PATH, REDIRECT_PATH
 from bot.request_body import bounded
 from bot.serving import serving
@@ -27,11 +27,11 @@ BODY_SECONDS = 10.0
 
 
 @asynccontextmanager
-async def listening(app: AsyncApp, host: str, port: int) -> AsyncIterator[None]:
-    """Give `app` what Slack sends to the address. Raises OSError."""
+async def listening(app: AsyncApp, host: str, port: int) -> AsyncIterator[str]:
+    """Give `app` what Slack sends to the address, which this gives too. Raises OSError."""
     with listening_socket(host, port) as listener:
         async with serving(_application(app), listener):
-            yield
+            yield address_of(listener)
 
 
 def _application(app: AsyncApp) -> Starlette:

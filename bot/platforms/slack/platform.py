@@ -112,11 +112,11 @@ class SlackPlatform:
     async def _serve(self, app: AsyncApp, listen: str, stack: AsyncExitStack) -> None:
         host, _, port = listen.rpartition(":")
         try:
-            await stack.enter_async_context(listening(app, host.strip("[]"), int(port)))
+            address = await stack.enter_async_context(listening(app, host.strip("[]"), int(port)))
         except OSError as error:
             reason = f"slack.listen: {listen} can't be used: {error.strerror or error}"
             raise PlatformUnusable(reason, ExitCode.FAILURE) from error
-        log.info("slack is listened to", address=listen, path=EVENTS_PATH)
+        log.info("slack is listened to", address=address, path=EVENTS_PATH)
 
     def _listen(self, app: AsyncApp) -> None:
         app.use(self._unless_stopping)

@@ -1,6 +1,5 @@
 """The bot between the double of Slack and a scripted inference server."""
 
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -101,9 +100,7 @@ async def running(tmp_path: Path) -> Running:
                 sections |= prepare(double, team, general)
             slack = {"bot_token": double.bot_token, "api_url": double.api_url}
             if http:
-                address = f"127.0.0.1:{free_port()}"
-                slack |= {"listen": address, "signing_secret": double.signing_secret}
-                double.deliver_to(f"http://{address}/slack/events")
+                slack |= {"listen": "127.0.0.1:0", "signing_secret": double.signing_secret}
             else:
                 slack["app_token"] = double.app_token
             sections["slack"] = slack | sections.get("slack", {})
@@ -111,7 +108,10 @@ async def running(tmp_path: Path) -> Running:
             config = write_config(tmp_path, **sections)
             start = piped(config, command="run") if own_process else in_process(config)
             async with start as bot:
-                await bot.err.see("slack is listened to" if http else "slack is connected")
+                line = await bot.err.see(r"slack is (connected|listened to.*\n)")
+                if http:
+                    address = line.partition('"address": "')[2].partition('"')[0]
+                    double.deliver_to(f"http://{address}/slack/events")
                 await double.connected()
                 yield Scene(double, inference, tmp_path, team, general, ann, ben, bot)
                 assert '"exception"' not in bot.err.text, bot.err.text
@@ -145,9 +145,3 @@ async def either_of_process(
 def manifest() -> dict[str, Any]:
     path = Path(__file__).parents[3] / "config/slack-manifest.yaml"
     return yaml.safe_load(path.read_text(encoding="utf-8"))
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
