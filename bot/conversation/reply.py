@@ -5,9 +5,10 @@ that looks rarely sees only the latest state, and always the last one.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from bot.config import Effort
 from bot.tools import Approval, Receipt
@@ -159,6 +160,14 @@ class Reply:
     async def ended(self) -> None:
         """Return once the reply is final or abandoned."""
         await self._ended.wait()
+
+    async def goes_on_after(self, turn: Coroutine[Any, Any, None]) -> bool:
+        """Wait for the view's turn, at most until the reply is final or abandoned: False then."""
+        tasks = [asyncio.create_task(turn), asyncio.create_task(self.ended())]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        return not self._ended.is_set()
 
     async def updates(self) -> AsyncIterator["Reply"]:
         """Yield after every change, several changes as one; ends after the final state.

@@ -127,16 +127,12 @@ class EditTurns:
         self._joined = False
         self._edited = False
 
-    async def next(self) -> None:
-        """Wait for the next turn, or for the reply's end."""
+    async def next(self) -> bool:
+        """Wait for the next turn; False where the reply ends before it."""
         if not self._joined and self._reply.state in (ReplyState.THINKING, ReplyState.WRITING):
             self._joined = True
             self._edits.join()
-        turn = asyncio.create_task(self._turn())
-        end = asyncio.create_task(self._reply.ended())
-        await asyncio.wait({turn, end}, return_when=asyncio.FIRST_COMPLETED)
-        turn.cancel()
-        end.cancel()
+        return await self._reply.goes_on_after(self._turn())
 
     async def _turn(self) -> None:
         if self._edited:

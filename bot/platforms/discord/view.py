@@ -92,10 +92,10 @@ class DiscordView:
             async for _ in reply.updates():
                 if self._unseen:
                     break
-                if not reply.state.final:
-                    if await self._drafts(reply) == self._shown:
-                        continue
-                    await turns.next()
+                if not reply.state.final and (
+                    await self._drafts(reply) == self._shown or not await turns.next()
+                ):
+                    continue
                 await self._show_or_tell(await self._drafts(reply), reply.effort)
         self._written.put([str(sent.id) for sent in self.messages], written(reply))
 

@@ -4,14 +4,12 @@ slack_sdk waits where a 429 says so. This keeps below the tiers, so that few cal
 goes on trying what must land while Slack is down.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import lru_cache
 from typing import Any, ParamSpec, TypeVar
 
 from aiolimiter import AsyncLimiter
 
-from bot.conversation.reply import Reply
 from bot.platforms import retrying
 from bot.platforms.slack.errors import is_passing
 from bot.platforms.slack.limits import (
@@ -55,14 +53,6 @@ class Pace:
             return False
         await limiter.acquire()
         return True
-
-    async def turn_or_end(self, team: str, method: str, reply: Reply) -> None:
-        """Wait for the next call of `method`, or for the reply's end: that is shown at once."""
-        turn = asyncio.create_task(self.turn(team, method))
-        end = asyncio.create_task(reply.ended())
-        await asyncio.wait({turn, end}, return_when=asyncio.FIRST_COMPLETED)
-        turn.cancel()
-        end.cancel()
 
 
 async def retried(func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -154,17 +154,20 @@ class SlackView:
         if self._stream is None and self._streams:
             await self._begin_stream()
         if self._stream is not None and not self._stream.is_old and await self._fits(reply):
-            await self._pace.turn_or_end(team, "chat.appendStream", reply)
+            if not await reply.goes_on_after(self._pace.turn(team, "chat.appendStream")):
+                return
             if await self._fits(reply) and await self._streamed(reply):
                 return
         if self._stream is not None:
             await self._leave_stream()
         if self._shown.editable:
-            await self._pace.turn_or_end(team, "chat.update", reply)
+            if not await reply.goes_on_after(self._pace.turn(team, "chat.update")):
+                return
         elif reply.approval is None and (
             self._shown.fixed or not await self._pace.free_turn(team, "chat.update")
         ):
             await reply.ended()  # one message, once it is whole
+            return
         if not reply.state.final and not self._unseen:
             with suppress(EditRefused):  # what is missing follows at the end
                 await self._show_reply(reply)

@@ -2,12 +2,18 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 
+import discord
 import pytest
 
-from bot.config import Effort
+from bot.config import Config, Effort
 from bot.conversation.reply import Reply, ReplyState
+from bot.conversation.texts import Texts
+from bot.platforms.discord.layout import Look
 from bot.platforms.discord.sending import Pace
+from bot.platforms.discord.view import DiscordView
+from bot.platforms.written import WrittenAnswers
 from tests.virtual_time import run_in_virtual_time
 
 BUCKET, SECONDS = 5, 5.0
@@ -64,10 +70,8 @@ async def answer(pace: Pace, channel: Channel, begin: float, seconds: float) -> 
     edits = []
     with pace.turns(1, reply) as turns:
         async for _ in reply.updates():
-            if not reply.state.final:
-                await turns.next()
-                if reply.state.final:
-                    continue
+            if not reply.state.final and not await turns.next():
+                continue
             edits.append(await channel.edit())
     await writing
     return Shown(edits, time() - ended)
@@ -125,3 +129,31 @@ def test_an_answer_that_goes_on_when_others_have_ended_is_edited_more_often_agai
     _, shown = run_in_virtual_time(answers((0.0, 60.0), (0.0, 10.0), (0.0, 10.0)))
     late = [at for at in shown[0].edits if at > 20.0]
     assert len(late) >= 20
+
+
+def test_an_answer_is_shown_no_more_once_another_takes_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[str] = []
+
+    async def edit(message: object, content: str, **options: object) -> None:
+        shown.append(content.split("\n")[0])
+
+    async def abandon_between_two_edits() -> None:
+        channel = discord.PartialMessageable(state=None, id=1)  # type: ignore[arg-type]
+        messages = [discord.PartialMessage(channel=channel, id=1)]
+        look = Look(Texts(Config(), "en"), asker=1, question=1)
+        unused: Any = None
+        view = DiscordView(look, unused, unused, Pace(), WrittenAnswers(), messages)
+        reply = Reply(asker="1", effort=Effort.LOW, show_reasoning=False)
+        following = asyncio.create_task(view.follow(reply))
+        for text in ("One", "One two"):
+            reply.text = text
+            reply.change(ReplyState.WRITING)
+            await asyncio.sleep(0.1)
+        reply.abandon()
+        await following
+
+    monkeypatch.setattr(discord.PartialMessage, "edit", edit)
+    run_in_virtual_time(abandon_between_two_edits())
+    assert shown == ["One"]

@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+
+from bot.platforms.slack import sending
 from tests.doubles.inference import Say, Wait
 from tests.platforms.slack.conftest import Running, Scene, ended
 
@@ -18,6 +21,22 @@ async def test_text_appears_while_it_is_written(scene: Scene) -> None:
     assert answer is message
     assert answer.text.startswith("One two.")
     assert not answer.streaming
+
+
+async def test_an_answer_is_shown_no_more_once_another_takes_its_place(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sending.CALLS, "chat.appendStream", (1, 1e6))
+    go_on = asyncio.Event()
+    scene.script(Say("One "), Wait(go_on), Say("two "), Wait(asyncio.Event()))
+    question = scene.ann.say(scene.general, "@bot old")
+    message = await scene.general.next_message()
+    await scene.slack.until(lambda: message.text.startswith("One"))
+    go_on.set()
+    await scene.ask("something else")  # by its end, "two" waits to be appended
+    scene.ann.edit(question, "@bot new")
+    assert (await scene.answer_to(question)).text.startswith("Hello there.")
+    assert "chat.appendStream" not in {call.method for call in scene.slack.requests}
 
 
 async def test_where_streams_are_refused_the_answer_is_edited(scene: Scene) -> None:
