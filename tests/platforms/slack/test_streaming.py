@@ -44,6 +44,8 @@ async def test_where_streams_are_refused_the_answer_is_edited(scene: Scene) -> N
     go_on = asyncio.Event()
     scene.script(Say("One "), Wait(go_on), Say("two."))
     question = scene.ann.say(scene.general, "@bot hi")
+    message = await scene.general.next_message()
+    await scene.slack.until(lambda: message.text.startswith("One"))
     go_on.set()
     assert (await scene.answer_to(question)).text.startswith("One two.")
     assert (await scene.ask("again")).text.startswith("Hello there.")
