@@ -1,18 +1,22 @@
 """From a question to its answer, and what happens when the inference service fails."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from bot.client import client as client_module
 from bot.config import Config, Effort, builtin_texts
 from bot.conversation import requests as requests_module
+from bot.conversation import responder as responder_module
 from bot.conversation.answer import Answer
 from bot.conversation.events import Message, Place, Question
 from bot.conversation.reply import Reply, ReplyState
+from bot.conversation.responder import Responder
 from bot.tools import Session, Toolbox, ToolContext
-from tests.conversation.conftest import ADMIN, ANN, CHANNEL, THREAD, Chat, finished
+from tests.conversation.conftest import ADMIN, ANN, CHANNEL, MODERATOR, THREAD, Chat, finished
 from tests.doubles.inference import Drop, Error, Queue, Raw, Say, Wait
 
 
@@ -335,6 +339,58 @@ async def test_a_prompt_has_at_most_the_tokens_that_are_set(chat: Chat) -> None:
     chat.configure(Config.model_validate({"conversation": {"max_tokens": 256}}))
     await chat.answer("word " * 1000)
     assert chat.inference.count(chat.inference.prompts[0]) <= 256
+
+
+async def test_an_answer_is_counted_with_how_it_ended_and_how_long_it_took(chat: Chat) -> None:
+    def measured(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(name, {"platform": "test", **labels}) or 0.0
+
+    def all_measured() -> list[float]:
+        seconds = ("bot_first_text_seconds", "bot_answer_seconds")
+        return [
+            *(measured("bot_answers_total", outcome=how) for how in ("done", "failed")),
+            *(measured(f"{name}_count") for name in seconds),
+            *(measured(f"{name}_sum") for name in seconds),
+        ]
+
+    before = all_measured()
+    await chat.answer("Hi")
+    chat.inference.script(Error(500))
+    await chat.answer("Hi")
+    *counts, first_text, whole = (b - a for a, b in zip(before, all_measured(), strict=True))
+    assert counts == [1, 1, 1, 2]
+    assert 0 < first_text <= whole < 300
+    assert measured("bot_answers_running") == 0
+
+
+async def test_a_failed_answer_is_told_of_and_has_no_cost(chat: Chat) -> None:
+    ended: list[Answer] = []
+    chat.core.responder.on_end.append(ended.append)
+    chat.inference.script(Error(500))
+    reply = await chat.answer("Hi")
+    assert [answer.reply for answer in ended] == [reply]
+    assert chat.core.responder.last_answer(CHANNEL, ANN.id) is None
+
+
+async def test_the_costs_of_the_newest_answers_are_remembered(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(responder_module, "REMEMBERED", 1)
+    core, here = chat.core, await chat.core.read(CHANNEL)
+    responder = Responder(core.client, core.responder.toolbox)
+    for author in (ANN, MODERATOR):
+        await finished(responder.answer(Question(Message("m", author, "Hi")), here))
+        await responder.drain(60)
+    assert responder.last_answer(CHANNEL, ANN.id) is None
+    assert responder.last_answer(CHANNEL, MODERATOR.id) is not None
+
+
+async def test_an_answer_runs_in_its_thread_and_its_channel_and_nowhere_else(chat: Chat) -> None:
+    chat.inference.script(Wait(asyncio.Event()))
+    reply = await chat.ask("Hi", place=THREAD)
+    others = (Place("test", "server", "other"), replace(THREAD, thread="other"))
+    running = [chat.core.responder.running(place) for place in (THREAD, CHANNEL, *others)]
+    assert running == [[reply], [reply], [], []]
 
 
 class Broken(Toolbox):
