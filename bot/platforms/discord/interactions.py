@@ -2,7 +2,6 @@
 
 from __future__ import annotations  # some of discord.py's types exist only for checkers
 
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,21 +17,21 @@ from bot.conversation.commands import (
     Context,
 )
 from bot.conversation.core import Core
-from bot.conversation.events import Author, Message, Place, Question, QuestionKey
+from bot.conversation.events import Message, Question, QuestionKey
 from bot.conversation.gate import NotAdmitted, check_access
 from bot.conversation.in_effect import InEffect
-from bot.conversation.texts import Texts
 from bot.platforms.attachments import File
 from bot.platforms.background import Background
 from bot.platforms.buttons import Action, press
 from bot.platforms.discord.acknowledging import if_first
-from bot.platforms.discord.answers import Answers, DiscordExchange
-from bot.platforms.discord.buttons import ButtonId, deletion_view
+from bot.platforms.discord.answers import Answers
+from bot.platforms.discord.buttons import ButtonId
 from bot.platforms.discord.catching_up import Requester
 from bot.platforms.discord.forms import CommandForm, EditAgainButton, FormButton, QuestionForm
 from bot.platforms.discord.layout import Look
 from bot.platforms.discord.limits import CONTENT_LENGTH
-from bot.platforms.discord.messages import author_of, own_line, place_of
+from bot.platforms.discord.messages import author_in, me_in, own_line, place_in
+from bot.platforms.discord.pressing import DiscordPress, take_away
 from bot.platforms.discord.sending import Pace
 from bot.platforms.discord.view import DiscordView, SentMessage
 from bot.platforms.exchange import Exchange
@@ -67,7 +66,7 @@ class Interactions:
 
     async def persona_names(self, interaction: discord.Interaction) -> list[str]:
         """What can be proposed for a persona."""
-        return list((await self._core.read(_place(interaction))).personas)
+        return list((await self._core.read(place_in(interaction))).personas)
 
     async def _open_form(self, interaction: discord.Interaction, call: CommandCall) -> None:
         try:
@@ -113,7 +112,7 @@ class Interactions:
         async def open_form(pressed: discord.Interaction) -> None:
             await self._open_form(pressed, CommandCall(command))
 
-        texts = (await self._core.read(_place(interaction))).texts
+        texts = (await self._core.read(place_in(interaction))).texts
         return FormButton(texts("form_review"), open_form)
 
     async def _run(self, call: CommandCall, interaction: discord.Interaction) -> CommandResult:
@@ -123,10 +122,10 @@ class Interactions:
             return CommandResult(self._core.storage_failed(error), done=False)
 
     async def _context(self, interaction: discord.Interaction) -> Context:
-        place = _place(interaction)
+        place = place_in(interaction)
         conversation = self._answers.conversation(_requester(interaction), place)
         here = await self._core.read(place)
-        return self._core.context(here, _author(interaction), conversation)
+        return self._core.context(here, author_in(interaction), conversation)
 
     # A message's menu
 
@@ -140,20 +139,20 @@ class Interactions:
     @if_first
     async def ask_about(self, interaction: discord.Interaction, about: discord.Message) -> None:
         """The message menu's entry was chosen: asks what, and answers the interaction."""
-        place = _place(interaction)
+        place = place_in(interaction)
         here = await self._core.read(place)
         try:
-            check_access(here, _author(interaction))
+            check_access(here, author_in(interaction))
         except NotAdmitted as error:
             await interaction.response.send_message(own_line(str(error)), ephemeral=True)
             return
 
         @if_first
         async def submit(sent: discord.Interaction, text: str) -> None:
-            author = _author(sent)
+            author = author_in(sent)
 
             async def read_question(text: str, here: InEffect) -> Question:
-                (target,) = await self._answers.reader.read(about, [], _me(sent), here)
+                (target,) = await self._answers.reader.read(about, [], me_in(sent), here)
                 message = Message(str(sent.id), author, text)
                 return Question(message, [target], notices=target.notices)
 
@@ -177,7 +176,7 @@ class Interactions:
             )
             whisper = self._pace.whisper_to(sent.user)
             view = DiscordView(look, send, whisper, self._pace, self._answers.written)
-            key = QuestionKey(str(_me(sent).id), str(sent.id))
+            key = QuestionKey(str(me_in(sent).id), str(sent.id))
             exchange = Exchange(text, key, author.id, place, read_question, view, self._core)
             try:
                 admission = await exchange.admit(author)
@@ -202,63 +201,10 @@ class Interactions:
         """A button under an answer was pressed."""
         await interaction.response.defer()
         if id.action is Action.KEEP:
-            await _take_away(interaction)
+            await take_away(interaction)
             return
         pressed = DiscordPress(interaction, id, self._answers, self._pace)
         await press(pressed, self._core, self._background)
-
-
-class DiscordPress:
-    """See buttons.Press."""
-
-    def __init__(
-        self, interaction: discord.Interaction, id: ButtonId, answers: Answers, pace: Pace
-    ) -> None:
-        self.action = id.action
-        self.effort = id.effort
-        self.asker = str(id.asker)
-        self.call = id.call
-        self.place = _place(interaction)
-        self.message = str(interaction.message.id) if interaction.message else ""
-        self._id = id
-        self._interaction = interaction
-        self._answers = answers
-        self._pace = pace
-
-    async def author(self) -> Author:
-        return _author(self._interaction)
-
-    def moderates(self, author: Author) -> bool:
-        rights = self._interaction.permissions
-        return rights.manage_messages or rights.manage_channels
-
-    async def exchange(self, here: InEffect) -> DiscordExchange | None:
-        return await self._answers.find(self._id, await self._last_message())
-
-    async def is_sure(self, texts: Texts) -> bool:
-        interaction = self._interaction
-        if self._id.answer is not None:
-            await _take_away(interaction)  # the question that was answered
-            return True
-        assert interaction.message is not None
-        view = deletion_view(self._id, interaction.message.id, texts)
-        ask, line = interaction.followup.send, own_line(texts("delete_ask"))
-        await self._pace.retried(ask, line, view=view, ephemeral=True)
-        return False
-
-    async def _last_message(self) -> discord.Message | None:
-        """The answer's last message."""
-        interaction, channel = self._interaction, self._interaction.channel
-        if self._id.answer is None or not isinstance(channel, discord.abc.Messageable):
-            return interaction.message
-        try:
-            return await channel.fetch_message(self._id.answer)
-        except discord.HTTPException:  # gone, or the bot isn't a member here
-            return None
-
-    async def whisper(self, line: str) -> None:
-        send = self._interaction.followup.send
-        await self._pace.retried(send, own_line(line), ephemeral=True)
 
 
 def _requester(interaction: discord.Interaction) -> Requester:
@@ -284,24 +230,3 @@ def _requester(interaction: discord.Interaction) -> Requester:
     ]
     id = interaction.id
     return Requester(interaction.user, channel, guild, id, id, send, files)
-
-
-async def _take_away(interaction: discord.Interaction) -> None:
-    """Delete the message whose button was pressed; who saw it may have dismissed it."""
-    with suppress(discord.HTTPException):
-        await interaction.delete_original_response()
-
-
-def _me(interaction: discord.Interaction) -> discord.ClientUser:
-    assert interaction.client.user is not None
-    return interaction.client.user
-
-
-def _place(interaction: discord.Interaction) -> Place:
-    assert interaction.channel is not None
-    return place_of(interaction.channel, interaction.guild_id)
-
-
-def _author(interaction: discord.Interaction) -> Author:
-    rights = None if interaction.guild_id is None else interaction.permissions
-    return author_of(interaction.user, rights, _me(interaction))

@@ -104,6 +104,24 @@ def author_of(
     )
 
 
+def me_in(interaction: discord.Interaction) -> discord.ClientUser:
+    """The bot."""
+    assert interaction.client.user is not None
+    return interaction.client.user
+
+
+def place_in(interaction: discord.Interaction) -> Place:
+    """Where somebody chose, pressed or filled in something."""
+    assert interaction.channel is not None
+    return place_of(interaction.channel, interaction.guild_id)
+
+
+def author_in(interaction: discord.Interaction) -> Author:
+    """Who did so."""
+    rights = None if interaction.guild_id is None else interaction.permissions
+    return author_of(interaction.user, rights, me_in(interaction))
+
+
 def rights_in(
     channel: discord.abc.MessageableChannel | discord.abc.GuildChannel, person: discord.abc.User
 ) -> discord.Permissions | None:
