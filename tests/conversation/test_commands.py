@@ -1,6 +1,9 @@
 """Commands, typed as text."""
 
+import asyncio
 import sqlite3
+import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,10 +15,11 @@ from bot.config import Config, builtin_languages
 from bot.conversation.commands import COMMANDS, CommandCall, CommandError, is_command, parse
 from bot.conversation.commands.catalog import help_in
 from bot.conversation.events import Place
+from bot.conversation.reply import ReplyState
 from bot.conversation.texts import Texts
 from bot.storage.tables import UsageRow
 from tests.conversation.conftest import ADMIN, ANN, CHANNEL, MODERATOR, THREAD, Chat
-from tests.doubles.inference import Say
+from tests.doubles.inference import Say, Wait
 
 TEXTS = Texts(Config(), "en")
 DIRECT = Place("test", "dm-1", "dm", direct=True)
@@ -67,6 +71,38 @@ async def test_missing_and_surplus_words_show_the_usage(chat: Chat) -> None:
     assert await chat.command("/effort") == "Usage: /effort <level> [scope]"
     assert await chat.command("/effort high channel please") == "Usage: /effort <level> [scope]"
     assert await chat.command("/status now") == "Usage: /status"
+    assert await chat.command("/persona create pirate") == "Usage: /persona create <name> <text>"
+
+
+async def test_settings_say_what_each_value_means(chat: Chat) -> None:
+    told = await chat.command("/settings")
+    for part in (
+        "**I answer: when you mention me or reply to me**",
+        "**Mentions in threads: not needed**",
+        "**Time zone: not set**",
+        "**Language: English**",
+        "**My reasoning: hidden**",
+    ):
+        assert f"\n- {part} (the default)" in told
+    shown = {"show_reasoning": True, "thread_mentions": True}
+    chat.configure(Config.model_validate({"defaults": shown}))
+    told = await chat.command("/settings")
+    assert "**Mentions in threads: needed**" in told
+    assert "**My reasoning: shown**" in told
+
+
+@pytest.mark.parametrize(
+    ("place", "end"),
+    [
+        (CHANNEL, "Commands change this channel, or this thread."),
+        (Place("test", "server", ""), "This is what the whole workspace has"),
+        (DIRECT, "- **My reasoning:"),
+    ],
+)
+async def test_settings_end_with_what_a_change_would_be_for(
+    chat: Chat, place: Place, end: str
+) -> None:
+    assert (await chat.command("/settings", place=place)).splitlines()[-1].startswith(end)
 
 
 async def test_effort_is_set_for_the_channel_and_seen_in_settings(chat: Chat) -> None:
@@ -157,6 +193,14 @@ async def test_a_persona_lives_through_create_edit_history_undo_and_delete(chat:
     assert "deleted" in history
 
 
+async def test_an_undo_that_deletes_a_persona_says_so(chat: Chat) -> None:
+    for line in ("create pirate Arr.", "delete pirate", "create pirate Ahoy."):
+        await chat.command(f"/persona {line}")
+    assert "Deleted pirate." in await chat.command("/persona undo pirate")
+    assert "pirate is back" in await chat.command("/persona undo pirate")
+    assert "> Arr." in await chat.command("/persona show pirate")
+
+
 async def test_a_persona_of_the_file_can_be_changed_here_but_not_deleted(chat: Chat) -> None:
     assert "configuration file" in await chat.command("/persona delete riddles")
     assert "version 1" in await chat.command("/persona edit riddles Speak in puzzles.")
@@ -214,8 +258,9 @@ async def test_forget_deletes_what_is_stored_but_quotas_go_on_counting(chat: Cha
 async def test_a_conversation_is_started_over_in_ones_own_thread_or_with_the_right_to(
     chat: Chat,
 ) -> None:
-    assert "Only moderators" in await chat.command("/new", ANN)
-    assert "Only moderators" in await chat.command("/new", ANN, THREAD)
+    refusal = "Only moderators can start the conversation over here."
+    assert refusal in await chat.command("/new", ANN)
+    assert refusal in await chat.command("/new", ANN, THREAD)
     assert chat.started_over == []
     chat.threads_of = ANN.id
     for author, place in ((ANN, THREAD), (MODERATOR, CHANNEL), (ANN, DIRECT)):
@@ -226,6 +271,8 @@ async def test_a_conversation_is_started_over_in_ones_own_thread_or_with_the_rig
 async def test_who_is_blocked_gives_no_command_but_those_about_their_own_data(chat: Chat) -> None:
     chat.configure(Config.model_validate({"access": {"block": {"users": [ADMIN.id]}}}))
     assert await chat.command("/effort high") == "You can't ask me here."
+    assert (await chat.run("/effort high")).access_denied
+    assert not (await chat.run("/privacy")).access_denied
     assert (await chat.core.read(CHANNEL)).effort.value == "medium"
     edit = CommandCall(COMMANDS["persona create"])
     with pytest.raises(CommandError, match="can't ask"):
@@ -255,18 +302,37 @@ async def test_a_persona_keeps_its_newest_versions(chat: Chat) -> None:
 
 
 async def test_status_tells_the_model_and_the_queue(chat: Chat) -> None:
-    status = await chat.command("/status")
-    assert "Model: scripted" in status
-    assert "Answering 0, waiting 0" in status
+    chat.inference.state = {"running": 2, "waiting": 3, "tokens_per_second": 12.6}
+    context = replace(await chat.context(), started=time.monotonic() - 3 * 3600 - 1)
+    status = await chat.core.run(parse("/status", TEXTS), context)
+    assert status.text.splitlines() == [
+        "Model: scripted",
+        "Answering 2, waiting 3",
+        "Speed: 13 tokens a second",
+        "Running for 3 h",
+    ]
+
+
+async def test_status_of_a_server_that_tells_nothing_names_the_model(chat: Chat) -> None:
+    chat.inference.state = {}
+    model, running = (await chat.command("/status")).splitlines()
+    assert model == "Model: scripted"
+    assert running.startswith("Running for ")
 
 
 async def test_status_of_a_loading_service_tells_the_stage(chat: Chat) -> None:
     chat.inference.ready = False
     assert await chat.command("/status") == "The model isn't ready yet: loading 50%."
+    chat.inference.progress = None
+    assert await chat.command("/status") == "The model isn't ready yet: loading."
 
 
-async def test_privacy_says_what_is_stored(chat: Chat) -> None:
-    assert "/forget" in await chat.command("/privacy")
+async def test_privacy_says_what_is_stored_and_where_nothing_can_leave_nothing_of_it(
+    chat: Chat,
+) -> None:
+    stored, left = (await chat.command("/privacy")).splitlines()
+    assert "/forget" in stored
+    assert left.startswith("Since I started, nothing has left for you and others here")
 
 
 async def test_a_channel_prompt_of_the_file_is_shown_in_settings(chat: Chat) -> None:
@@ -316,6 +382,7 @@ async def test_options_that_come_one_by_one_do_what_the_typed_line_does(chat: Ch
         ("/persona create", ("persona create", {})),
         ("/persona edit pirate", ("persona edit", {"name": "pirate"})),
         ("/persona create pirate Talk like one.", None),
+        ("/persona edit", None),
         ("/effort", None),
         ("/help", None),
     ],
@@ -338,6 +405,8 @@ async def test_the_form_of_a_persona_begins_with_what_is_there(chat: Chat) -> No
     assert filled["text"] == "Talk like one."
     create = CommandCall(COMMANDS["persona create"])
     assert await chat.core.fill_form(create, await chat.context()) == {}
+    named = parse("/persona create riddler", TEXTS)
+    assert await chat.core.fill_form(named, await chat.context()) == {"name": "riddler"}
     with pytest.raises(CommandError, match="administrators"):
         await chat.core.fill_form(create, await chat.context(ANN))
 
@@ -381,9 +450,32 @@ async def test_details_tell_what_ones_last_answer_took(chat: Chat) -> None:
     chat.inference.script(Say(reasoning="Hm."), Say("Hello."))
     await chat.answer("Hi", ANN, THREAD)
     told = await chat.command("/details", ANN)
-    for part in ("Model: scripted", "Persona: default", "Effort: medium", "Time: ", "Wrote: "):
-        assert part in told
+    names = ["Model", "Persona", "Effort", "Time", "Read", "Thought", "Wrote"]
+    assert [line.split(":")[0] for line in told.splitlines()] == [f"- {name}" for name in names]
+    assert "- Model: scripted\n- Persona: default\n- Effort: medium\n" in told
+    assert told.endswith("- Thought: 3 tokens\n- Wrote: 4 tokens")
     assert "haven't answered you" in await chat.command("/details", MODERATOR)
+
+
+async def test_details_name_no_persona_where_the_channel_has_instructions_of_its_own(
+    chat: Chat,
+) -> None:
+    servers = {"server": {"channels": {"channel": {"system_prompt": "Only haiku."}}}}
+    chat.configure(Config.model_validate({"servers": servers}))
+    await chat.answer("Hi", ANN)
+    assert "Persona" not in await chat.command("/details", ANN)
+
+
+async def test_who_stops_answers_stops_their_own_and_a_moderator_everybodys(chat: Chat) -> None:
+    assert "not writing an answer for you" in await chat.command("/stop")
+    for _ in range(3):
+        chat.inference.script(Wait(asyncio.Event()))
+    anns, *others = [await chat.ask("Hi", asker) for asker in (ANN, MODERATOR, ADMIN)]
+    assert await chat.command("/stop", ANN) == "Stopping."
+    assert (await chat.ended(anns)).state is ReplyState.STOPPED
+    assert "not writing an answer for you" in await chat.command("/stop", ANN)
+    assert await chat.command("/stop", MODERATOR) == "Stopping."
+    assert {(await chat.ended(reply)).state for reply in others} == {ReplyState.STOPPED}
 
 
 @pytest.mark.parametrize("language", builtin_languages())

@@ -92,6 +92,9 @@ class ScriptedInference:
         self.health_asked = 0
         self.ready = True
         self.stage = "loading"
+        self.progress: float | None = 0.5
+        self.state: dict[str, Any] = {"running": 0, "waiting": 0}
+        """What `/health` tells of a service that is ready."""
         self.counts_tokens = True
         self.lists_models = True
         self.is_a_web_page = False
@@ -158,8 +161,8 @@ class ScriptedInference:
     async def _health(self, _: web.Request) -> web.Response:
         self.health_asked += 1
         if self.ready:
-            return web.json_response({"status": "ready", "running": 0, "waiting": 0})
-        body = {"status": self.stage, "progress": 0.5, "detail": ""}
+            return web.json_response({"status": "ready"} | self.state)
+        body = {"status": self.stage, "progress": self.progress, "detail": ""}
         return web.json_response(body, status=503)
 
     async def _metrics(self, _: web.Request) -> web.Response:

@@ -133,6 +133,8 @@ async def undo(context: Context, name: str) -> str:
     )
     if restored is None:
         raise CommandError(context.texts("persona_nothing_to_undo", name=name))
+    if restored.deleted:
+        return context.texts("persona_deleted", name=name)
     return context.texts("persona_restored", name=name, version=restored.version)
 
 
