@@ -131,6 +131,21 @@ async def test_a_bad_level_or_scope_names_what_is_allowed(chat: Chat) -> None:
     )
 
 
+async def test_slacks_scope_has_its_own_name_and_the_common_one(chat: Chat) -> None:
+    place = Place("slack", "server", "channel")
+    for name in ("workspace", "SERVER"):
+        answer = await chat.command(f"/effort high {name}", place=place)
+        assert answer.startswith("Effort is now high for the whole workspace.")
+    assert (await chat.command("/effort high galaxy", place=place)).endswith(
+        "Choose channel or workspace."
+    )
+
+
+async def test_effort_is_set_while_the_service_refuses_to_tell_its_model(chat: Chat) -> None:
+    chat.inference.api_key = "sesame"
+    assert await chat.command("/effort low") == "Effort is now low for this channel."
+
+
 async def test_settings_of_a_thread_are_its_own(chat: Chat) -> None:
     await chat.command("/effort high", place=THREAD)
     assert "**Effort: medium** (the default)" in await chat.command("/settings")
@@ -139,6 +154,7 @@ async def test_settings_of_a_thread_are_its_own(chat: Chat) -> None:
 
 async def test_who_may_change_what_follows_the_permissions(chat: Chat) -> None:
     assert "Effort is now" in await chat.command("/effort low", ANN, THREAD)
+    assert "Effort is now" in await chat.command("/effort low", ANN, DIRECT)
     assert await chat.command("/effort low", ANN) == (
         "Only moderators can change the settings for this channel."
     )
@@ -221,6 +237,36 @@ async def test_a_persona_that_was_deleted_while_in_use_gives_way_to_the_default(
 
 async def test_creating_what_exists_is_refused(chat: Chat) -> None:
     assert "already" in await chat.command("/persona create riddles New.")
+
+
+async def test_a_form_gives_a_persona_all_its_parts_and_an_edit_keeps_those_it_does_not_name(
+    chat: Chat,
+) -> None:
+    async def made(command: str, **values: str) -> dict[str, str]:
+        """The form for the next change, after this one."""
+        given = {"name": "pirate"} | values
+        assert "Saved pirate" in (await chat.run(CommandCall(COMMANDS[command], given))).text
+        edit = CommandCall(COMMANDS["persona edit"], {"name": "pirate"})
+        return await chat.core.fill_form(edit, await chat.context())
+
+    parts = {"text": "Arr.\nAhoy.", "description": "Talks like one", "level": "high"}
+    assert await made("persona create", **parts) == parts
+    assert await chat.command("/persona show pirate") == (
+        "**pirate** (made here, version 1)\n> Arr.\n> Ahoy."
+    )
+    listed = (await chat.command("/persona")).splitlines()
+    assert "- **pirate** (made here, version 1): Talks like one" in listed
+    await chat.command("/persona pirate")
+    assert "**Effort: high** (the persona's own)" in await chat.command("/settings")
+    assert await made("persona edit", text="Hoist.") == parts | {"text": "Hoist."}
+    emptied = {"text": "Hoist.", "description": "", "level": ""}
+    assert await made("persona edit", **emptied) == emptied
+
+
+async def test_of_a_long_prompt_lists_show_the_beginning(chat: Chat) -> None:
+    await chat.command(f"/persona create long {'x' * 100}")
+    assert f": {'x' * 80}\n" in await chat.command("/persona")
+    assert (await chat.command("/persona history long")).endswith(f": {'x' * 60}")
 
 
 @pytest.mark.parametrize("name", ["Bad!", "x" * 33, "ä"])
@@ -416,9 +462,13 @@ async def test_the_form_of_a_persona_begins_with_what_is_there(chat: Chat) -> No
     [
         ("/set answer ALWAYS", "answer is now always for this channel."),
         ("/set thread-mentions on server", "thread_mentions is now true for the whole server."),
+        ("/set thread_mentions OFF", "thread_mentions is now false for this channel."),
         ("/set channel_messages 0", "channel_messages is now 0 for this channel."),
+        ("/set channel_messages 100", "channel_messages is now 100 for this channel."),
         ("/set time_zone Europe/Berlin", "time_zone is now Europe/Berlin for this channel."),
         ("/set answer sometimes", "mention, thread or always"),
+        ("/set thread_mentions maybe", "isn't a value for thread_mentions. Choose true or false."),
+        ("/set time_zone Europe", "isn't a value for time_zone. Choose a name such as"),
         ("/set channel_messages 101", "a number from 0 to 100"),
         ("/set time_zone Berlin", "Europe/Berlin"),
         ("/set volume 11", "isn't a setting"),
