@@ -287,8 +287,14 @@ async def test_what_has_no_versions_says_so(chat: Chat) -> None:
 
 async def test_only_administrators_change_personas(chat: Chat) -> None:
     await chat.command("/persona create pirate Arr.")
+    refusal = "Only administrators can change this server's personas."
     for line in ("create x X", "edit pirate X", "delete pirate", "undo pirate"):
-        assert "Only administrators" in await chat.command(f"/persona {line}", MODERATOR)
+        assert await chat.command(f"/persona {line}", MODERATOR) == refusal
+    for line in ("create x", "edit pirate"):
+        with pytest.raises(CommandError, match=refusal):
+            await chat.core.fill_form(
+                parse(f"/persona {line}", TEXTS), await chat.context(MODERATOR)
+            )
 
 
 async def test_forget_deletes_what_is_stored_but_quotas_go_on_counting(chat: Chat) -> None:

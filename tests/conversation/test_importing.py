@@ -117,6 +117,31 @@ async def test_an_import_is_shown_and_saved_by_the_form_that_begins_with_it(chat
     assert await chat.core.fill_form(create, await chat.context()) == {}
 
 
+async def test_of_a_long_import_the_beginning_is_shown_and_the_form_has_all(chat: Chat) -> None:
+    chat.file = ("tide.txt", b"x" * PROMPT_LENGTH)
+    shown = await chat.command("/persona import")
+    assert f"\n> {'x' * 1000}…\n" in shown
+    filled = await chat.core.fill_form(
+        CommandCall(COMMANDS["persona create"]), await chat.context()
+    )
+    assert filled["text"] == "x" * PROMPT_LENGTH
+    chat.file = ("tide.txt", b"x" * 1000)
+    assert f"\n> {'x' * 1000}\n" in await chat.command("/persona import")
+
+
+async def test_what_an_import_leaves_out_is_told(chat: Chat) -> None:
+    chat.file = ("aria.json", as_json(card()))
+    whole = (await chat.command("/persona import")).splitlines()
+    book = {"entries": [{"keys": ["sea"], "content": "wet"}]}
+    chat.file = ("aria.json", as_json(card(2, character_book=book)))
+    told = (await chat.command("/persona import")).splitlines()
+    assert [line for line in told if line not in whole] == [
+        "A part of the file was left out: personas have no lore books, other greetings, or examples"
+        " beyond the limit."
+    ]
+    assert set(whole) <= set(told)
+
+
 async def test_an_import_takes_a_name(chat: Chat) -> None:
     chat.file = ("aria.json", as_json(card()))
     assert "**keeper**" in await chat.command("/persona import keeper")
@@ -130,4 +155,6 @@ async def test_what_cannot_be_imported_is_one_line(chat: Chat) -> None:
     chat.file = ("aria.json", as_json({"a": ARIA}))
     assert await chat.command("/persona import") == "“aria.json” has no character card in it."
     chat.file = ("aria.json", as_json(card()))
-    assert "Only administrators" in await chat.command("/persona import", ANN)
+    assert await chat.command("/persona import", ANN) == (
+        "Only administrators can change this server's personas."
+    )

@@ -17,17 +17,24 @@ async def in_parts(texts: Sequence[str], room: int, count: CountTokens) -> list[
     """
     scale = await _scale(texts, count)
     sizes = [_estimate(text) * scale for text in texts]
-    even = sum(sizes) / max(1, -(-sum(sizes) // (max(room, 1) * SPARE)))
+    left = sum(sizes)
+    even = _even(left, room)
     parts: list[range] = []
-    begin, filled, before = 0, 0.0, 0.0
+    begin, filled = 0, 0.0
     for at, size in enumerate(sizes):
-        is_full = filled + size > room or before + size / 2 > even * (len(parts) + 1)
+        is_full = filled + size > room or filled + size / 2 > even
         if begin < at and is_full:
             parts.append(range(begin, at))
+            left -= filled
+            even = _even(left, room)  # of the rest, so that no small one comes last
             begin, filled = at, 0.0
         filled += size
-        before += size
     return [*parts, range(begin, len(texts))]
+
+
+def _even(tokens: float, room: int) -> float:
+    """The tokens of each part, where all are alike."""
+    return tokens / max(1, -(-tokens // (max(room, 1) * SPARE)))
 
 
 async def _scale(texts: Sequence[str], count: CountTokens) -> float:
