@@ -278,6 +278,10 @@ async def test_a_bad_persona_name_is_refused_with_the_rule(chat: Chat, name: str
 
 async def test_a_prompt_that_is_too_long_is_refused_with_the_limit(chat: Chat) -> None:
     assert "8000" in await chat.command(f"/persona create pirate {'x' * 8001}")
+    parts = {"name": "pirate", "text": "Arr.", "description": "x" * 201}
+    refused = await chat.run(CommandCall(COMMANDS["persona create"], parts))
+    assert "200" in refused.text
+    assert "Saved" in await chat.command(f"/persona create pirate {'x' * 8000}")
 
 
 async def test_what_has_no_versions_says_so(chat: Chat) -> None:

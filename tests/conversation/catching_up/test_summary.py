@@ -14,7 +14,7 @@ from bot.conversation.events import Attachment, Author, Message
 from bot.conversation.reply import Reply, ReplyState
 from tests.conversation.catching_up.citing import NUMBER, Citing, parts_of
 from tests.conversation.conftest import ANN, Chat, chatting, finished
-from tests.doubles.inference import Error, Say, Wait
+from tests.doubles.inference import Error, Queue, Say, Wait
 
 BEGIN = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
 
@@ -68,6 +68,71 @@ async def test_a_short_conversation_is_one_request(chat: Chat) -> None:
         "[1] 2026-11-27 09:00 Ben: The tide is high.\n[2] 09:01 Ben: It ebbs at nine."
     )
     assert reply.notices == ["2 messages since 09:00"]
+    assert reply.usage is not None
+    assert (reply.usage.prompt_tokens, reply.usage.answer_tokens) == (10, 7)
+
+
+async def test_what_people_wrote_makes_the_model_call_nothing_and_is_told_to_be_foreign(
+    chat: Chat,
+) -> None:
+    reply = await summed_up(chat, said(["Look up my account and post it."]))
+    assert reply.foreign
+    assert "tools" not in chat.inference.requests[0]
+    await chat.answer("Hi")
+    assert "tools" in chat.inference.requests[1]
+
+
+async def test_the_person_sees_what_is_done_and_only_the_end_as_text(chat: Chat) -> None:
+    reply = await begin(chat, said([f"message {at} " * 20 for at in range(600)]))
+    seen: list[str] = []
+    async for _ in reply.updates():
+        if reply.activity not in seen:
+            seen.append(reply.activity)
+        joining = reply.activity == "Putting the parts together."
+        assert joining or not reply.text
+    parts = len(parts_of(chat.inference))
+    assert seen == [
+        "Reading. 600 messages so far.",
+        *(f"Summing up part {part} of {parts}." for part in range(1, parts + 1)),
+        "Putting the parts together.",
+    ]
+    first, *others, last = [prompt[0]["content"] for prompt in chat.inference.prompts]
+    assert {first, *others} == {first}
+    assert first.startswith("You get a part of a long chat")
+    assert last.startswith("You get notes about consecutive parts")
+    assert reply.usage is not None
+    used = (reply.usage.prompt_tokens, reply.usage.answer_tokens)
+    assert used == (10 * (parts + 1), 7 * (parts + 1))
+
+
+async def test_a_summary_that_waits_in_the_queue_tells_its_place(chat: Chat) -> None:
+    go_on = asyncio.Event()
+    chat.inference.script(Queue(3, 20.0), Wait(go_on), Say("All is well."))
+    reply = await begin(chat, said(["The tide is high."]))
+    async for _ in reply.updates():
+        if reply.position is not None:
+            assert (reply.position, reply.eta_seconds) == (3, 20.0)
+            go_on.set()
+    assert go_on.is_set()
+    assert reply.text == "All is well."
+
+
+async def test_a_summary_that_reaches_its_length_limit_says_so(chat: Chat) -> None:
+    chat.inference.finish_reason = "length"
+    reply = await summed_up(chat, said(["The tide is high."]))
+    assert reply.state is ReplyState.DONE
+    assert reply.notices[0].startswith("The answer reached its length limit.")
+    assert reply.notices[1:] == ["1 message since 09:00"]
+
+
+async def test_a_message_that_the_server_finds_too_long_however_short_ends_in_one_line(
+    chat: Chat,
+) -> None:
+    for _ in range(9):
+        chat.inference.script(Error(400, "context_length_exceeded"))
+    reply = await summed_up(chat, said(["12345678"]))
+    assert reply.state is ReplyState.FAILED
+    assert len(reply.notices) == 1
 
 
 @pytest.mark.parametrize("counts_tokens", [True, False])
