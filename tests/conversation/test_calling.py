@@ -128,10 +128,11 @@ async def test_calls_beyond_the_limit_are_not_made(chat: Chat) -> None:
     chat.inference.script(
         Call("calculator", {"expression": "1+1"}), Call("calculator", {"expression": "2+2"})
     )
-    await chat.answer("Both.")
+    reply = await chat.answer("Both.")
     first, second = results(chat.inference.requests[-1])
     assert first == "2"
     assert "no more calls" in second
+    assert [step.state for step in reply.steps] == [StepState.DONE, StepState.FAILED]
 
 
 async def test_a_model_that_calls_to_the_end_gets_a_line_that_says_so(chat: Chat) -> None:
@@ -343,6 +344,7 @@ def slow(chat: Chat) -> Slow:
 async def test_stop_ends_a_call(chat: Chat, slow: Slow) -> None:
     reply: Reply = await chat.ask("Wait.")
     await slow.begun.wait()
+    assert reply.state is ReplyState.CALLING
     reply.stop()
     await finished(reply)
     assert reply.state is ReplyState.STOPPED
