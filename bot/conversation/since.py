@@ -88,7 +88,7 @@ def _date(words: str, now: datetime) -> datetime:
 
 
 def _parsed(words: str, default: datetime) -> datetime:
-    """What `default` lacks is taken from it. Raises ValueError."""
+    """What the words lack is taken from `default`, its time zone too. Raises ValueError."""
     words = words.removesuffix("uhr").rstrip()
     words = re.sub(r"^(\d{1,2}\.\d{1,2}\.)(?!\d)", rf"\g<1>{default.year}", words)  # German
     if re.fullmatch(r"\d{1,2}", words):
@@ -96,5 +96,4 @@ def _parsed(words: str, default: datetime) -> datetime:
     from dateutil import parser  # only for /summary with a date
 
     # Europe's dots have the day first, America's slashes the month.
-    found = parser.parse(words, dayfirst="." in words, default=default)
-    return found if found.tzinfo else found.replace(tzinfo=default.tzinfo)
+    return parser.parse(words, dayfirst="." in words, default=default)

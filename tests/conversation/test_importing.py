@@ -3,8 +3,15 @@
 import pytest
 
 from bot.config import PROMPT_LENGTH
+from bot.conversation import importing
 from bot.conversation.commands import COMMANDS, CommandCall
-from bot.conversation.importing import NotImported, PersonaDraft, free_name, imported
+from bot.conversation.importing import (
+    NotImported,
+    PersonaDraft,
+    PersonaDrafts,
+    free_name,
+    imported,
+)
 from tests.conversation.cards import ARIA, as_json, as_picture, card
 from tests.conversation.conftest import ANN, Chat
 
@@ -83,8 +90,21 @@ async def test_a_text_is_the_prompt() -> None:
     ],
 )
 async def test_what_is_no_persona_is_refused(data: bytes, why: str) -> None:
-    with pytest.raises(NotImported, match=why):
+    with pytest.raises(NotImported, match=f"^{why}$"):
         await imported("a.bin", data)
+
+
+def test_the_newest_drafts_are_remembered_until_they_are_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(importing, "REMEMBERED", 2)
+    drafts, draft = PersonaDrafts(), PersonaDraft("aria", "Be kind.")
+    for person in ("1", "2", "3"):
+        drafts.put((person,), draft)
+    assert [drafts.get((person,)) for person in ("1", "2", "3")] == [None, draft, draft]
+    drafts.drop(("2",))
+    drafts.drop(("2",))
+    assert [drafts.get((person,)) for person in ("2", "3")] == [None, draft]
 
 
 def test_a_name_that_is_taken_gets_a_number() -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from bot.config import Config, Effort
 from bot.conversation.events import Place
 from bot.conversation.settings import Setting, SettingSource, resolve
+from bot.conversation.texts import Texts
 from bot.storage import ScopeKey, SettingsByScope
 
 PLACE = Place("test", "s", "c", "t")
@@ -100,3 +101,8 @@ def test_thread_mentions_for_slack_alone_is_the_default_there() -> None:
     assert not resolve(config, Place("discord", "s", "c"), {}).thread_mentions.value
     chosen = {ScopeKey("slack", "server", "s"): {"thread_mentions": False}}
     assert not resolve(config, Place("slack", "s", "c"), chosen).thread_mentions.value
+
+
+@pytest.mark.parametrize("source", SettingSource)
+def test_each_origin_of_a_setting_has_a_text(source: SettingSource) -> None:
+    assert Texts(Config(), "en")(f"source_{source}")
