@@ -23,11 +23,11 @@ def card(version: int = 2, **more: Any) -> dict[str, Any]:
     return {"spec": f"chara_card_v{version}", "spec_version": f"{version}.0", "data": data}
 
 
-def as_json(card: dict[str, Any]) -> bytes:
+def as_json(card: object) -> bytes:
     return json.dumps(card).encode()
 
 
-def as_picture(**cards: dict[str, Any]) -> bytes:
+def as_picture(**cards: object) -> bytes:
     """A picture of one pixel with cards in text chunks after it, by their keywords."""
     chunks = [
         (b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)),

@@ -1,8 +1,10 @@
 """Personas from character cards and texts."""
 
+from typing import Any
+
 import pytest
 
-from bot.config import PROMPT_LENGTH
+from bot.config import DESCRIPTION_LENGTH, PROMPT_LENGTH
 from bot.conversation import importing
 from bot.conversation.commands import COMMANDS, CommandCall
 from bot.conversation.importing import (
@@ -58,13 +60,36 @@ async def test_a_cards_own_prompt_and_nickname_are_used() -> None:
     assert (draft.name, draft.description) == ("aria-of-the-isles", "Sea")
 
 
+async def test_a_cards_own_prompt_is_enough() -> None:
+    only_named = dict.fromkeys(ARIA, "") | {"name": "Aria"}
+    data = as_json(card(2, **only_named, system_prompt="Be {{char}}.\r\nBe kind."))
+    assert await imported("a.json", data) == PersonaDraft("aria", "Be Aria.\nBe kind.")
+
+
 async def test_examples_give_way_where_all_is_too_long() -> None:
     draft = await imported("a.json", as_json(card(2, mes_example="word " * PROMPT_LENGTH)))
-    assert len(draft.prompt) < PROMPT_LENGTH
-    assert "speaks, for example" not in draft.prompt
+    assert draft.prompt == PROMPT.partition("\n\nHow Aria")[0]
     assert draft.left_out
-    book = {"entries": [{"keys": ["sea"], "content": "wet"}]}
-    assert (await imported("a.json", as_json(card(2, character_book=book)))).left_out
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"character_book": {"entries": [{"keys": ["sea"], "content": "wet"}]}},
+        {"alternate_greetings": ["Ahoy again!"]},
+    ],
+    ids=["book", "greetings"],
+)
+async def test_what_a_persona_has_no_place_for_is_left_out_and_told(part: dict[str, Any]) -> None:
+    draft = await imported("a.json", as_json(card(2, **part)))
+    assert (draft.prompt, draft.left_out) == (PROMPT, True)
+
+
+async def test_a_description_is_cut_where_it_is_too_long() -> None:
+    fits, too_long = "x" * DESCRIPTION_LENGTH, "x" * (DESCRIPTION_LENGTH + 1)
+    assert (await imported("a.json", as_json(card(creator_notes=fits)))).description == fits
+    cut = (await imported("a.json", as_json(card(creator_notes=too_long)))).description
+    assert cut == f"{fits[:-1]}…"
 
 
 async def test_a_text_is_the_prompt() -> None:
@@ -78,7 +103,8 @@ async def test_a_text_is_the_prompt() -> None:
         (as_picture(), "import_no_card"),
         (as_picture(comment=card()), "import_no_card"),
         (as_picture(chara=card())[:80], "import_unreadable"),
-        (b'{"a": 1}', "import_no_card"),
+        (as_picture(chara=["a"]), "import_no_card"),
+        (b'\n {"a": 1}', "import_no_card"),
         (b'{"name": "Nobody"}', "import_no_card"),
         (b'{"spec": "chara_card_v2", "data": []}', "import_no_card"),
         (as_json(card(2, name=None)), "import_no_card"),
