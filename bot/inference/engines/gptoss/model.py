@@ -142,7 +142,7 @@ class Model:
     def attention_for(self, rows: int) -> DecodeAttention:
         """What `decode` needs for so many rows."""
         pairs = rows * self.config.num_key_value_heads
-        splits = min(16, max(2, 256 // pairs))
+        splits = min(32, max(2, 256 // pairs))
         splits = 1 << splits.bit_length() - 1
         heads = self.config.num_attention_heads
         return DecodeAttention(rows, heads, self._cache[0], splits, self._rows_dtype(rows))

@@ -25,6 +25,8 @@ from bot.inference.engines.gptoss.kernels.launch import (
 LOG2_E = tl.constexpr(math.log2(math.e))
 TILE = 128
 """Keys that a step of the softmax takes where few queries share them."""
+REGISTERS = 128
+"""Of a thread of a decode step, at most: two programs of 256 threads fit into a multiprocessor."""
 
 
 @triton.jit
@@ -98,7 +100,7 @@ def _decode(
 
     `queries` and `out` [rows, HEADS, HEAD_DIM]; a program has a share of the keys of one row and
     one key-value head, for the GROUP query heads that share it. The parts are [rows, KV_HEADS,
-    SPLITS, GROUP] and, mixed, times HEAD_DIM.
+    SPLITS, GROUP] and, mixed, times HEAD_DIM; programs that no key is left for end at once.
     """
     row, kv_head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     newest = tl.load(positions_ptr + row)
@@ -114,7 +116,11 @@ def _decode(
     oldest = 0
     if WINDOW > 0:
         oldest = tl.maximum(newest + 1 - WINDOW, 0)
-    share = tl.cdiv(newest - oldest, SPLITS)
+    # At least a tile. A multiple of it would be slower: programs would read in step.
+    share = tl.maximum(tl.cdiv(newest - oldest, SPLITS), TILE)
+    parts = tl.maximum(tl.cdiv(newest - oldest, share), 1)
+    if split >= parts:
+        return
     begin = oldest + split * share
     end = tl.minimum(begin + share, newest)
     page = tl.load(table_ptr + newest // PAGE)
@@ -155,25 +161,27 @@ def _decode(
         tl.store(part_mixed_ptr + split * GROUP * HEAD_DIM + at, mixed, mask=is_head[:, None])
         tl.debug_barrier()  # every thread's part is written before this program counts as arrived
         counter_ptr = arrived_ptr + row * KV_HEADS + kv_head
-        if tl.atomic_add(counter_ptr, 1) != SPLITS - 1:
+        if tl.atomic_add(counter_ptr, 1) != parts - 1:
             return
         tl.store(counter_ptr, 0)
         greatest = tl.full([GROUP], float("-inf"), tl.float32)
         for part in tl.static_range(SPLITS):
-            its = tl.load(part_greatest_ptr + part * GROUP + lane, cache_modifier=".cg")
+            exists = member < tl.where(part < parts, HEADS // KV_HEADS, 0)
+            its_ptr = part_greatest_ptr + part * GROUP + lane
+            its = tl.load(its_ptr, exists, float("-inf"), cache_modifier=".cg")
             greatest = tl.maximum(greatest, its)
+        greatest = tl.where(is_head, greatest, 0.0)
         total = tl.zeros([GROUP], tl.float32)
         mixed = tl.zeros([GROUP, HEAD_DIM], tl.float32)
         for part in tl.static_range(SPLITS):
-            its = tl.load(part_greatest_ptr + part * GROUP + lane, cache_modifier=".cg")
+            exists = member < tl.where(part < parts, HEADS // KV_HEADS, 0)
+            its_ptr = part_greatest_ptr + part * GROUP + lane
+            its = tl.load(its_ptr, exists, float("-inf"), cache_modifier=".cg")
             weight = tl.exp2(its - greatest)
-            total += weight * tl.load(part_total_ptr + part * GROUP + lane, cache_modifier=".cg")
-            its_mixed = tl.load(
-                part_mixed_ptr + part * GROUP * HEAD_DIM + at,
-                mask=is_head[:, None],
-                other=0.0,
-                cache_modifier=".cg",
-            )
+            its_ptr = part_total_ptr + part * GROUP + lane
+            total += weight * tl.load(its_ptr, exists, 0.0, cache_modifier=".cg")
+            its_ptr = part_mixed_ptr + part * GROUP * HEAD_DIM + at
+            its_mixed = tl.load(its_ptr, exists[:, None], 0.0, cache_modifier=".cg")
             mixed += weight[:, None] * its_mixed
 
     tl.store(
@@ -186,7 +194,8 @@ def _decode(
 class DecodeAttention:
     """Attention of rows at the ends of their sequences; holds the workspace for `rows` of them.
 
-    `splits`, a power of two, is how many programs share a sequence's keys; `dtype` the result's.
+    `splits`, a power of two, is how many programs share a sequence's keys at most; `dtype` the
+    result's.
     """
 
     def __init__(
@@ -246,6 +255,7 @@ class DecodeAttention:
             self._group,
             num_warps=8,
             num_stages=3,
+            maxnreg=REGISTERS if on_tensor_cores() else None,
             **early(),
         )
         return out
