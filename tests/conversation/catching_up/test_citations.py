@@ -32,6 +32,10 @@ def test_a_number_becomes_a_link_to_its_message(cited: str, numbers: list[int]) 
     assert links(CITATIONS.linked(cited)) == [LINKS[number - 1] for number in numbers]
 
 
+def test_several_numbers_become_a_link_each() -> None:
+    assert CITATIONS.linked("It broke [3, 5].") == f"It broke [↗]({LINKS[2]}) [↗]({LINKS[4]})."
+
+
 @pytest.mark.parametrize("cited", ["[0]", "[21]", "[99999999999]", "[21, 400]"])
 def test_a_number_that_no_message_has_is_dropped(cited: str) -> None:
     assert CITATIONS.linked(f"It broke {cited}.") == "It broke."
@@ -60,11 +64,24 @@ def test_a_link_of_the_models_own_is_none(forged: str) -> None:
     assert LINKS[6] not in shown
 
 
+@pytest.mark.parametrize(
+    ("forged", "shown"),
+    [
+        ("[look](https://evil.example)", "[look] (https://evil.example)"),
+        ("[look]: https://evil.example", "[look] : https://evil.example"),
+        ("see https://chat.example/m/7 there", "see  there"),
+    ],
+)
+def test_of_a_link_of_the_models_own_the_text_is_left(forged: str, shown: str) -> None:
+    assert CITATIONS.linked(forged) == shown
+
+
 def test_half_a_number_waits_for_the_rest() -> None:
     assert CITATIONS.linked("It broke [1", finished=False) == "It broke"
-    assert CITATIONS.linked("It broke [1", finished=True) == "It broke [1"
+    assert CITATIONS.linked("It broke [1") == "It broke [1"
     assert links(CITATIONS.linked("It broke [12]", finished=False)) == [LINKS[11]]
 
 
 def test_notes_about_a_part_cite_only_the_part() -> None:
     assert CITATIONS.only("Both [3, 12]. None [20].", range(1, 10)) == "Both [3]. None."
+    assert CITATIONS.only("Both [3, 5].", range(1, 10)) == "Both [3] [5]."

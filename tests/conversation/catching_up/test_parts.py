@@ -26,9 +26,14 @@ async def test_parts_are_few_even_in_order_and_none_is_too_long(texts: int, leng
     assert len(parts) <= -(-texts // in_one)
 
 
-async def test_a_text_that_is_too_long_has_a_part_of_its_own() -> None:
-    parts = await in_parts(["x" * 10, "y" * 5000, "z" * 10], 1000, count)
+async def test_a_text_that_would_not_fit_begins_the_next_part() -> None:
+    parts = await in_parts(["x" * 700, "y" * 350, "z" * 800], 1000, count)
     assert parts == [range(1), range(1, 2), range(2, 3)]
+
+
+async def test_a_text_that_is_too_long_has_a_part_of_its_own() -> None:
+    parts = await in_parts(["x" * 5000, "y" * 10, "z" * 5000, "x" * 10], 1000, count)
+    assert parts == [range(1), range(1, 2), range(2, 3), range(3, 4)]
 
 
 async def test_nothing_is_one_part_without_texts() -> None:
