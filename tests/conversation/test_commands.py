@@ -72,6 +72,7 @@ async def test_missing_and_surplus_words_show_the_usage(chat: Chat) -> None:
     assert await chat.command("/effort high channel please") == "Usage: /effort <level> [scope]"
     assert await chat.command("/status now") == "Usage: /status"
     assert await chat.command("/persona create pirate") == "Usage: /persona create <name> <text>"
+    assert await chat.command("/persona import a b") == "Usage: /persona import [name]"
 
 
 async def test_settings_say_what_each_value_means(chat: Chat) -> None:
@@ -169,6 +170,16 @@ async def test_a_server_of_the_file_has_permissions_of_its_own(chat: Chat) -> No
     servers = {"server": {"permissions": {"change_channel": "everyone"}}}
     chat.configure(Config.model_validate({"servers": servers}))
     assert "Effort is now" in await chat.command("/effort low", ANN)
+
+
+async def test_the_files_permissions_hold_in_every_server_without_its_own(chat: Chat) -> None:
+    permissions = {"change_channel": "everyone", "change_server": "moderators"}
+    chat.configure(Config.model_validate({"defaults": {"permissions": permissions}}))
+    assert "Effort is now" in await chat.command("/effort low", ANN)
+    assert "Effort is now" in await chat.command("/effort low server", MODERATOR)
+    assert await chat.command("/effort low server", ANN) == (
+        "Only moderators can change the settings for the whole server."
+    )
 
 
 async def test_a_persona_is_used_by_its_name_alone(chat: Chat) -> None:
