@@ -62,7 +62,7 @@ async def test_a_cards_own_prompt_and_nickname_are_used() -> None:
 
 async def test_a_cards_own_prompt_is_enough() -> None:
     only_named = dict.fromkeys(ARIA, "") | {"name": "Aria"}
-    data = as_json(card(2, **only_named, system_prompt="Be {{char}}.\r\nBe kind."))
+    data = as_json(card(2, **only_named, system_prompt="Be <BOT>.\r\nBe kind."))
     assert await imported("a.json", data) == PersonaDraft("aria", "Be Aria.\nBe kind.")
 
 
@@ -85,11 +85,13 @@ async def test_what_a_persona_has_no_place_for_is_left_out_and_told(part: dict[s
     assert (draft.prompt, draft.left_out) == (PROMPT, True)
 
 
-async def test_a_description_is_cut_where_it_is_too_long() -> None:
+async def test_a_description_is_cut_to_one_line_that_fits() -> None:
     fits, too_long = "x" * DESCRIPTION_LENGTH, "x" * (DESCRIPTION_LENGTH + 1)
     assert (await imported("a.json", as_json(card(creator_notes=fits)))).description == fits
     cut = (await imported("a.json", as_json(card(creator_notes=too_long)))).description
     assert cut == f"{fits[:-1]}…"
+    two_lines = await imported("a.json", as_json(card(description="Keeps\nthe lighthouse.")))
+    assert two_lines.description == "Keeps the lighthouse."
 
 
 async def test_a_text_is_the_prompt() -> None:

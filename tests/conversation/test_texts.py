@@ -10,7 +10,7 @@ from bot.conversation.texts import Texts
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(0, "1 s"), (42.4, "42 s"), (89, "89 s"), (90, "2 min"), (5399, "90 min"), (7200, "2 h")],
+    [(0, "1 s"), (42.4, "42 s"), (89, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "2 h")],
 )
 def test_a_waiting_time_is_told_as_people_say_it(seconds: float, shown: str) -> None:
     assert Texts(Config(), "en").duration(seconds) == shown
@@ -39,6 +39,33 @@ def test_a_server_is_a_workspace_on_slack() -> None:
     assert "This workspace" in slack("quota_server", wait="2 h")
     own = Config.model_validate({"texts": {"quota_server": "Enough."}})
     assert Texts(own, "en", "slack")("quota_server", wait="2 h") == "Enough."
+
+
+def test_only_slacks_commands_begin_with_the_prefix() -> None:
+    told = "/effort low, /effort; https://example.com/help a/b"
+    assert Texts(Config(), "en", "discord").command(told) == told
+    on_slack = Texts(Config(), "en", "slack").command(told)
+    assert on_slack == "/bot-effort low, /bot-effort; https://example.com/help a/b"
+    own = Config.model_validate({"slack": {"command_prefix": ""}})
+    assert Texts(own, "en", "slack").command(told) == told
+
+
+@pytest.mark.parametrize(
+    ("platform", "typed", "meant"),
+    [
+        ("slack", "/bot-effort high channel", "/effort high channel"),
+        ("slack", "/bot effort high", "/effort high"),
+        ("slack", "/Bot  /effort high", "/effort high"),
+        ("slack", "/bot", "/help"),
+        ("slack", "/bot ", "/help"),
+        ("slack", "/effort high", "/effort high"),
+        ("discord", "/bot effort high", "/bot effort high"),
+    ],
+)
+def test_a_command_is_known_with_the_apps_prefix_and_without(
+    platform: str, typed: str, meant: str
+) -> None:
+    assert Texts(Config(), "en", platform).plain_command(typed) == meant
 
 
 def test_what_can_be_chosen_and_what_was_measured_is_written_as_people_do() -> None:
