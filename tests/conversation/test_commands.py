@@ -424,6 +424,9 @@ async def test_status_while_the_service_is_away_says_so(chat: Chat) -> None:
     chat.inference.ready = False
     chat.inference.stage = "connecting"
     assert "connecting" in await chat.command("/status")
+    chat.inference.ready = True
+    chat.inference.api_key = "sesame"
+    assert await chat.command("/status") == "The model isn't ready yet: connecting."
 
 
 async def test_regenerate_answers_the_last_question_again_or_says_that_there_is_none(

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -59,6 +60,7 @@ async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
 
 
 async def test_a_short_conversation_is_one_request(chat: Chat) -> None:
+    begun = time.monotonic()
     reply = await summed_up(chat, said(["The tide is high.", "It ebbs at nine."]))
     assert reply.state is ReplyState.DONE
     assert "[↗](https://chat.example/m/1)" in reply.text
@@ -70,6 +72,8 @@ async def test_a_short_conversation_is_one_request(chat: Chat) -> None:
     assert reply.notices == ["2 messages since 09:00"]
     assert reply.usage is not None
     assert (reply.usage.prompt_tokens, reply.usage.answer_tokens) == (10, 7)
+    assert reply.usage.reasoning_tokens == 0
+    assert reply.usage.seconds <= time.monotonic() - begun
 
 
 async def test_what_people_wrote_makes_the_model_call_nothing_and_is_told_to_be_foreign(
@@ -115,6 +119,35 @@ async def test_a_summary_that_waits_in_the_queue_tells_its_place(chat: Chat) -> 
             go_on.set()
     assert go_on.is_set()
     assert reply.text == "All is well."
+
+
+async def test_a_model_with_room_for_all_is_asked_once(chat: Chat) -> None:
+    chat.inference.model["max_model_len"] = 100_000
+    reply = await summed_up(chat, said([f"message {at} " * 20 for at in range(600)]))
+    assert reply.state is ReplyState.DONE
+    assert len(chat.inference.prompts) == 1
+
+
+async def test_a_summary_waits_until_the_model_is_loaded(chat: Chat) -> None:
+    chat.inference.ready = False
+    reply = await begin(chat, said(["The tide is high."]))
+    async for _ in reply.updates():
+        if reply.state is ReplyState.LOADING:
+            assert not chat.inference.prompts
+            chat.inference.ready = True
+    assert chat.inference.ready
+    assert reply.state is ReplyState.DONE
+
+
+async def test_notes_about_a_part_cite_no_message_of_another(chat: Chat) -> None:
+    for step in (
+        Error(400, "context_length_exceeded"),
+        Say("- One [5, 6]."),
+        Say("- Two [5, 6]."),
+    ):
+        chat.inference.script(step)
+    await summed_up(chat, said([f"message {at}" for at in range(10)]))
+    assert chat.inference.prompts[-1][-1]["content"] == "- One [5].\n- Two [6]."
 
 
 async def test_a_summary_that_reaches_its_length_limit_says_so(chat: Chat) -> None:
@@ -199,9 +232,13 @@ async def test_files_are_named_and_threads_too(chat: Chat) -> None:
 async def test_what_was_not_read_is_told(chat: Chat) -> None:
     reply = await summed_up(chat, said(["The tide is high."]), complete=False)
     assert reply.notices[0].startswith("There was more than I could read.")
-    assert (await summed_up(chat, [])).notices == ["Nobody has written anything since 09:00."]
+    nothing = await summed_up(chat, [])
+    assert nothing.notices == ["Nobody has written anything since 09:00."]
+    assert nothing.usage is None
     late = await summed_up(chat, [], complete=False)
     assert late.state is ReplyState.FAILED
+    assert late.notices == ["I couldn't read the messages in time. Please try again later."]
+    assert len(chat.inference.prompts) == 1
 
 
 async def test_what_cannot_be_read_is_one_line(chat: Chat) -> None:
