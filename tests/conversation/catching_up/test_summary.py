@@ -74,6 +74,8 @@ async def test_a_short_conversation_is_one_request(chat: Chat) -> None:
     assert (reply.usage.prompt_tokens, reply.usage.answer_tokens) == (10, 7)
     assert reply.usage.reasoning_tokens == 0
     assert reply.usage.seconds <= time.monotonic() - begun
+    assert reply.first_text_at is not None
+    assert begun <= reply.first_text_at <= time.monotonic()
 
 
 async def test_what_people_wrote_makes_the_model_call_nothing_and_is_told_to_be_foreign(
@@ -93,7 +95,7 @@ async def test_the_person_sees_what_is_done_and_only_the_end_as_text(chat: Chat)
         if reply.activity not in seen:
             seen.append(reply.activity)
         joining = reply.activity == "Putting the parts together."
-        assert joining or not reply.text
+        assert joining or (not reply.text and reply.state is not ReplyState.WRITING)
     parts = len(parts_of(chat.inference))
     assert seen == [
         "Reading. 600 messages so far.",
@@ -119,6 +121,18 @@ async def test_a_summary_that_waits_in_the_queue_tells_its_place(chat: Chat) -> 
             go_on.set()
     assert go_on.is_set()
     assert reply.text == "All is well."
+
+
+async def test_half_a_citation_is_not_shown_while_it_is_written(chat: Chat) -> None:
+    go_on = asyncio.Event()
+    chat.inference.script(Say("It ebbs [1"), Wait(go_on), Say("]."))
+    reply = await begin(chat, said(["The tide is high."]))
+    async for _ in reply.updates():
+        if reply.text and not reply.state.final:
+            assert reply.text.startswith("It ebbs")
+            assert "[1" not in reply.text
+            go_on.set()
+    assert reply.text == "It ebbs [↗](https://chat.example/m/1)."
 
 
 async def test_a_model_with_room_for_all_is_asked_once(chat: Chat) -> None:
