@@ -385,6 +385,13 @@ async def test_the_costs_of_the_newest_answers_are_remembered(
     assert responder.last_answer(CHANNEL, MODERATOR.id) is not None
 
 
+async def test_an_answer_that_ended_waits_for_nothing_any_more(chat: Chat) -> None:
+    await chat.answer("Hi")
+    await chat.core.responder.drain(60)
+    await asyncio.sleep(0)
+    assert "stop_requested" not in repr(asyncio.all_tasks())
+
+
 async def test_an_answer_runs_in_its_thread_and_its_channel_and_nowhere_else(chat: Chat) -> None:
     chat.inference.script(Wait(asyncio.Event()))
     reply = await chat.ask("Hi", place=THREAD)
