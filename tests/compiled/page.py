@@ -23,6 +23,10 @@ Of the same variants (29 November 2026), Triton 3.7.1, which `uv.lock` pins, com
 other three. On 9.0 it spills more: 312 bytes in `route.route_many` and 72 in `attention.prefill`,
 where 3.7.1 spills 12 and 32.
 
+`attention.decode` has changed since (29 November 2026): a lone sequence has 32 programs, and
+from 8.0 on a thread has 128 registers at most. Triton 3.7.1 compiles its 91 variants for all
+eight cards; none spills.
+
 """
 
 
