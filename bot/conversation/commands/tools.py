@@ -1,5 +1,6 @@
 """`/tools`: what the model can call here, and a changed tool allowed again."""
 
+from bot.client import InferenceError
 from bot.conversation.commands.definition import Command, CommandError, Context, Option, OptionKind
 from bot.conversation.tool_context import context_of_author
 from bot.tools.mcp.tool import ToolStatus
@@ -31,9 +32,16 @@ async def tools(context: Context, name: str = "") -> str:
             if status is not ToolStatus.NOT_ALLOWED:
                 about = (one.raw.description or "").strip().partition("\n")[0][:100]
                 lines.append(texts(KEYS[status], name=one.name, about=about))
-    if not await context.client.takes_tools():
+    if not await _takes_tools(context):
         lines.insert(0, texts("tools_unused"))
     return "\n".join(lines)
+
+
+async def _takes_tools(context: Context) -> bool:
+    try:
+        return await context.client.takes_tools()
+    except InferenceError:  # the service can't tell yet
+        return True
 
 
 COMMANDS = [

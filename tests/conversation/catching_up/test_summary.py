@@ -88,6 +88,14 @@ async def test_what_people_wrote_makes_the_model_call_nothing_and_is_told_to_be_
     assert "tools" in chat.inference.requests[1]
 
 
+async def test_a_link_that_nobody_wrote_is_not_shown_as_one(chat: Chat) -> None:
+    chat.inference.script(Say("See https://sea.example/tides, [more](https://evil.example/?all)."))
+    reply = await summed_up(chat, said(["Look at https://sea.example/tides"]))
+    assert "https://sea.example/tides" in reply.text
+    assert "evil.example/?all" in reply.text
+    assert "https://evil.example" not in reply.text
+
+
 async def test_the_person_sees_what_is_done_and_only_the_end_as_text(chat: Chat) -> None:
     reply = await begin(chat, said([f"message {at} " * 20 for at in range(600)]))
     seen: list[str] = []
@@ -129,6 +137,7 @@ async def test_half_a_citation_is_not_shown_while_it_is_written(chat: Chat) -> N
     reply = await begin(chat, said(["The tide is high."]))
     async for _ in reply.updates():
         if reply.text and not reply.state.final:
+            assert reply.state is ReplyState.WRITING
             assert reply.text.startswith("It ebbs")
             assert "[1" not in reply.text
             go_on.set()
@@ -142,12 +151,14 @@ async def test_a_model_with_room_for_all_is_asked_once(chat: Chat) -> None:
     assert len(chat.inference.prompts) == 1
 
 
-async def test_a_summary_waits_until_the_model_is_loaded(chat: Chat) -> None:
+async def test_a_summary_waits_until_the_model_is_loaded_and_told(chat: Chat) -> None:
     chat.inference.ready = False
+    chat.inference.api_key = "sesame"
     reply = await begin(chat, said(["The tide is high."]))
     async for _ in reply.updates():
         if reply.state is ReplyState.LOADING:
             assert not chat.inference.prompts
+            chat.inference.api_key = ""
             chat.inference.ready = True
     assert chat.inference.ready
     assert reply.state is ReplyState.DONE
@@ -212,6 +223,40 @@ async def test_notes_are_joined_in_steps_where_they_are_long(chat: Chat) -> None
     assert len(inference.prompts) > len(parts_of(inference)) + 1
 
 
+async def test_notes_of_which_no_two_fit_into_one_request_are_cut_until_two_do(chat: Chat) -> None:
+    inference = chat.inference
+    inference.model["max_model_len"] = 1500
+    for word in ("high", "low"):
+        inference.script(Say(f"{word} " * 300))
+    reply = await summed_up(chat, said([f"message {at} " * 20 for at in range(10)]))
+    assert reply.state is ReplyState.DONE
+    assert len(parts_of(inference)) == 2
+    *_, joined = [prompt[-1]["content"] for prompt in inference.prompts]
+    assert len(inference.prompts) == 3
+    assert joined.startswith("high high")
+    assert "\nlow low" in joined
+
+
+async def test_no_part_is_planned_that_is_too_long_for_its_request(chat: Chat) -> None:
+    inference = chat.inference
+    inference.counts_tokens = False
+    inference.model["max_model_len"] = 1500
+    reply = await begin(chat, said([f"message {at} is about the harbour" for at in range(200)]))
+    planned = 0
+    async for _ in reply.updates():
+        if found := re.fullmatch(r"Summing up part \d+ of (\d+)\.", reply.activity):
+            planned = max(planned, int(found[1]))
+    assert len(parts_of(inference)) == planned > 3
+
+
+async def test_one_of_many_parts_that_the_server_finds_too_long_is_halved(chat: Chat) -> None:
+    chat.inference.script(Error(400, "context_length_exceeded"))
+    await summed_up(chat, said([f"message {at} " * 20 for at in range(600)]))
+    refused, *parts = parts_of(chat.inference)
+    assert parts[0] + parts[1] == refused
+    assert [number for part in parts for number in part] == [*range(1, 601)]
+
+
 async def test_a_part_that_the_server_finds_too_long_is_halved(chat: Chat) -> None:
     inference = chat.inference
     inference.script(Error(400, "context_length_exceeded"))
@@ -269,6 +314,7 @@ async def test_a_part_that_fails_ends_the_summary_in_one_line(chat: Chat) -> Non
     reply = await summed_up(chat, said([f"message {at} " * 20 for at in range(600)]))
     assert reply.state is ReplyState.FAILED
     assert len(reply.notices) == 1
+    await chat.core.responder.drain(60)
     assert len(chat.inference.prompts) == 1
 
 
@@ -283,3 +329,6 @@ async def test_a_stop_between_parts_frees_the_service_and_counts_what_was_used(c
             reply.stop()
     assert reply.state is ReplyState.STOPPED
     await chat.inference.cancelled.wait()
+    await chat.core.responder.drain(60)
+    await asyncio.sleep(0)
+    assert "_follow" not in repr(asyncio.all_tasks())
