@@ -133,13 +133,13 @@ async def test_a_summary_that_waits_in_the_queue_tells_its_place(chat: Chat) -> 
 
 async def test_half_a_citation_is_not_shown_while_it_is_written(chat: Chat) -> None:
     go_on = asyncio.Event()
-    chat.inference.script(Say("It ebbs [1"), Wait(go_on), Say("]."))
+    chat.inference.script(Say("It ebbs 【1, "), Wait(go_on), Say("1】."))
     reply = await begin(chat, said(["The tide is high."]))
     async for _ in reply.updates():
         if reply.text and not reply.state.final:
             assert reply.state is ReplyState.WRITING
             assert reply.text.startswith("It ebbs")
-            assert "[1" not in reply.text
+            assert "【" not in reply.text
             go_on.set()
     assert reply.text == "It ebbs [↗](https://chat.example/m/1)."
 
