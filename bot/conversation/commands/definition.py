@@ -41,8 +41,8 @@ class Option:
     """One argument of a command."""
 
     kind: OptionKind
-    about: str
-    """The key of the text that says what it is for."""
+    about: str = ""
+    """The key of the text that says what it is for, where a menu asks for it."""
     required: bool = True
     form_only: bool = False
     """Asked for in a form, where the platform has forms; never typed."""

@@ -211,9 +211,9 @@ PREVIEWED = 1000
 FILE = Option(OptionKind.FILE, "option_file", False)
 NAME = Option(OptionKind.PERSONA, "option_persona")
 NEW_NAME = Option(OptionKind.NAME, "option_new_name")
-PROMPT = Option(OptionKind.TEXT, "option_prompt")
-DESCRIPTION = Option(OptionKind.DESCRIPTION, "option_description", required=False, form_only=True)
-LEVEL = Option(OptionKind.EFFORT, "option_persona_level", required=False, form_only=True)
+PROMPT = Option(OptionKind.TEXT)
+DESCRIPTION = Option(OptionKind.DESCRIPTION, required=False, form_only=True)
+LEVEL = Option(OptionKind.EFFORT, required=False, form_only=True)
 
 COMMANDS = [
     Command("persona use", use, (NAME, SCOPE)),
