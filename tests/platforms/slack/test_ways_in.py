@@ -212,8 +212,11 @@ async def test_a_bot_with_one_token_says_that_the_app_was_removed(scene: Scene) 
 async def test_what_slack_refuses_is_one_clear_line(scene: Scene, error: str, line: str) -> None:
     for method in ("chat.startStream", "chat.postMessage"):
         scene.slack.fail(method, error, times=None)
+    go_on = asyncio.Event()
+    scene.script(Say("Hello "), Wait(go_on), Say("there."))  # what comes whole needs no stream
     scene.ann.say(scene.general, "@bot hi")
     await scene.bot.err.see(line)
+    go_on.set()
     await scene.bot.err.see(line.replace("startStream", "postMessage"))
 
 
