@@ -15,17 +15,20 @@ from bot.documents.kinds import Kind, kind_of
 from bot.documents.problems import FileProblem, UnreadableFile
 from bot.documents.reading import Document, _environment, _problem, read_document
 from tests.documents import samples
+from tests.waiting import HANG_SECONDS
 
 MUCH = 1 << 20
 
 
 async def text_of(data: bytes, kind: Kind = Kind.TEXT, limit: int = MUCH) -> str:
-    return (await read_document(data, kind, limit)).text
+    return (await read_document(data, kind, limit, seconds=HANG_SECONDS)).text
 
 
-async def problem_of(data: bytes, kind: Kind, **options: float) -> FileProblem:
+async def problem_of(
+    data: bytes, kind: Kind, *, complete: bool = True, seconds: float = HANG_SECONDS
+) -> FileProblem:
     with pytest.raises(UnreadableFile) as raised:
-        await read_document(data, kind, MUCH, **options)
+        await read_document(data, kind, MUCH, complete=complete, seconds=seconds)
     return raised.value.problem
 
 
@@ -184,7 +187,9 @@ async def test_a_web_page_is_read_in_the_encoding_that_it_names() -> None:
 
 
 async def test_a_long_document_is_cut() -> None:
-    document = await read_document(samples.pdf("word " * 50, "more"), Kind.PDF, 100)
+    document = await read_document(
+        samples.pdf("word " * 50, "more"), Kind.PDF, 100, seconds=HANG_SECONDS
+    )
     assert document.cut
     assert len(document.text) == 100
 
