@@ -116,7 +116,7 @@ def _decode(
     oldest = 0
     if WINDOW > 0:
         oldest = tl.maximum(newest + 1 - WINDOW, 0)
-    # At least a tile. A multiple of it would be slower: programs would read in step.
+    # At least a tile; whole tiles were slower, see docs/benchmarks.md.
     share = tl.maximum(tl.cdiv(newest - oldest, SPLITS), TILE)
     parts = tl.maximum(tl.cdiv(newest - oldest, share), 1)
     if split >= parts:
